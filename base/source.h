@@ -1,0 +1,69 @@
+/*
+ * Where a repository's files come from, as an interface: a web server, a folder, a bundle. Nothing that comes out of it is
+ * trusted; a source only promises never to hand over more bytes than it was asked for.
+ */
+#ifndef DCD_BASE_SOURCE_H
+#define DCD_BASE_SOURCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+
+/* Takes bytes in order. A non-zero return stops the transfer and becomes the fetch's own result. */
+struct dcd_sink {
+	int (*write)(void *context, const uint8_t *data, size_t len);
+	void *context;
+};
+
+struct dcd_source;
+
+/*
+ * Paths are relative to the repository ("metadata/timestamp.json"), with '/' between components, not percent-encoded; they
+ * never begin with '/' and have no "." or ".." component (a source refuses them otherwise).
+ */
+struct dcd_source_ops {
+	/*
+	 * Sends a whole object of at most `max` bytes to the sink.
+	 * 0; DCD_ERR_NOT_FOUND; DCD_ERR_SIZE when it is larger than `max` (the sink has had at most `max` bytes); DCD_ERR_UNREACHABLE,
+	 * DCD_ERR_BROKEN_OFF or DCD_ERR_SOURCE_LIES after the source's own retries; or what the sink returned.
+	 */
+	int (*fetch)(struct dcd_source *source, const char *path, uint64_t max, struct dcd_sink *sink, struct dcd_diag *diag);
+	/*
+	 * Sends `length` (> 0) bytes from `offset` of an object that must have `object_size` bytes in all. A transfer that breaks
+	 * off is continued at the byte where it broke, so the sink sees each byte once. Errors as above; DCD_ERR_SIZE when the
+	 * object's size is seen to be another.
+	 */
+	int (*fetch_range)(struct dcd_source *source, const char *path, uint64_t object_size, uint64_t offset, uint64_t length,
+			   struct dcd_sink *sink, struct dcd_diag *diag);
+	void (*close)(struct dcd_source *source);
+};
+
+/* What a source has done so far, for reports. Bodies only; a repeated byte counts again. */
+struct dcd_source_stats {
+	uint64_t bytes;
+	uint64_t requests;
+	uint64_t retries;
+};
+
+/* Implementations embed this as their first member. */
+struct dcd_source {
+	const struct dcd_source_ops *ops;
+	const char *name; /* for messages: the URL or folder, without credentials */
+	struct dcd_source_stats stats;
+};
+
+/* True for a path that a source may be asked for (see above); at most 1,024 bytes. */
+int dcd_source_path_ok(const char *path);
+
+/*
+ * Fetches a whole object into memory that the caller frees. `max` bounds it before the first byte is read.
+ */
+DCD_NODISCARD int dcd_source_load(struct dcd_source *source, const char *path, uint64_t max, uint8_t **ret_data, size_t *ret_len,
+				  struct dcd_diag *diag);
+
+/* Fetches a range into caller-owned memory of at least `length` bytes. */
+DCD_NODISCARD int dcd_source_load_range(struct dcd_source *source, const char *path, uint64_t object_size, uint64_t offset,
+					uint8_t *buf, size_t length, struct dcd_diag *diag);
+
+#endif

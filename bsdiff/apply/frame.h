@@ -1,0 +1,55 @@
+/*
+ * Making one segment from its frame. Freestanding: no allocation, no OS; imports only memcpy, memset, memcmp, memmove.
+ */
+#ifndef DCD_BSDIFF_APPLY_FRAME_H
+#define DCD_BSDIFF_APPLY_FRAME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/reader.h"
+#include "bsdiff/apply/payload.h"
+
+/* A decompressor, as an interface: bsdiff/codec has zstd's. */
+struct dcd_decoder {
+	/*
+	 * Decodes src into exactly `dst_len` bytes, in `memory` (aligned to 16). 0, or DCD_ERR_MALFORMED when it decodes to another
+	 * length or not at all. Writes nowhere but dst[0..dst_len) and memory[0..memory_size).
+	 */
+	int (*decode)(uint8_t *dst, size_t dst_len, const uint8_t *src, size_t src_len, void *memory, size_t memory_size);
+	size_t memory_size; /* bytes that `decode` needs */
+};
+
+/* Everything a segment is made with. All pointers are the caller's. */
+struct dcd_frame_tools {
+	const struct dcd_hash_alg *alg;
+	const struct dcd_decoder *zstd;
+	struct dcd_reader *base; /* null: no base; SAME and DELTA are then DCD_ERR_UNSUPPORTED */
+	void *workspace;         /* aligned to 16 */
+	size_t workspace_size;   /* at least dcd_frame_workspace_size() */
+};
+
+/* Workspace bytes that any frame of this payload needs. Frame and output buffers (max_frame, segment_size) come on top. */
+size_t dcd_frame_workspace_size(const struct dcd_payload *payload, const struct dcd_decoder *zstd);
+
+/*
+ * Makes the segment of `entry` in out[0..entry->segment_length): checks the frame's hash, decodes, checks the segment's hash.
+ * Nothing of the frame is looked at before its hash matched. `out` is undefined on failure.
+ *
+ *	DCD_ERR_HASH         the frame is not the one that the table names
+ *	DCD_ERR_WRONG_BASE   the frame is authentic but the segment came out wrong: the base is not what it should be
+ *	DCD_ERR_MALFORMED    the frame is authentic but breaks the format: the encoder's fault
+ *	DCD_ERR_UNSUPPORTED  the frame needs a newer reader
+ *	DCD_ERR_IO           the base could not be read
+ */
+DCD_NODISCARD int dcd_frame_make_segment(const struct dcd_payload_entry *entry, const uint8_t *frame, size_t frame_len,
+					 const struct dcd_frame_tools *tools, uint8_t *out);
+
+/*
+ * The decoding alone, with no hash looked at: what the fuzzer drives, to show that even a frame whose hash was forged reads and
+ * writes nothing out of bounds. Installers call dcd_frame_make_segment().
+ */
+DCD_NODISCARD int dcd_frame_decode(const struct dcd_payload_entry *entry, const uint8_t *frame, size_t frame_len,
+				   const struct dcd_frame_tools *tools, uint8_t *out);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * Making payloads (host). Threads encode segments in parallel; the same inputs and parameters give the same bytes whatever their
+ * number.
+ */
+#ifndef DCD_BSDIFF_DIFF_ENCODE_H
+#define DCD_BSDIFF_DIFF_ENCODE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "base/hash.h"
+#include "bsdiff/format.h"
+
+struct dcd_encode_options {
+	uint32_t segment_size; /* bytes; 0: DCD_SEGMENT_SIZE_DEFAULT */
+	int effort;            /* 1..9; 0: 6 */
+	int threads;           /* 0: one a core */
+	const struct dcd_hash_alg *alg;
+	/* May be null. `done` of `total` bytes of the new image are encoded; called from one thread at a time. */
+	void (*progress)(void *context, const char *phase, uint64_t done, uint64_t total);
+	void *context;
+};
+
+/* Bytes in the caller's memory, a mapped file as a rule. */
+struct dcd_bytes {
+	const uint8_t *data;
+	uint64_t len;
+};
+
+struct dcd_encode_result {
+	struct dcd_hash image_id;
+	struct dcd_hash base_id;    /* zero: full payload */
+	struct dcd_hash table_hash; /* SHA-256 of header and table: the payload's name */
+	uint64_t table_length;      /* bytes of header and table */
+	uint64_t payload_length;    /* bytes of the whole file */
+	uint32_t frames[4];         /* how many of each enum dcd_frame_kind */
+};
+
+/*
+ * Writes the payload that makes `image` from `base` (null: a full payload) to the empty, seekable file `fd`. The caller makes it durable and
+ * gives it its name. DCD_ERR_NO_MEMORY, DCD_ERR_IO, DCD_ERR_NO_SPACE, DCD_ERR_USAGE (options out of bounds, image too large).
+ */
+DCD_NODISCARD int dcd_encode_payload(const struct dcd_bytes *base, const struct dcd_bytes *image, int fd,
+				     const struct dcd_encode_options *options, struct dcd_encode_result *ret, struct dcd_diag *diag);
+
+/* The image id of bytes in memory, on all cores. */
+DCD_NODISCARD int dcd_encode_image_id(const struct dcd_bytes *image, const struct dcd_encode_options *options, struct dcd_hash *ret,
+				      struct dcd_diag *diag);
+
+#endif

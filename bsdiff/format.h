@@ -1,0 +1,104 @@
+/*
+ * The payload format, version 1: the one place where its numbers live. docs/format-payload.md is the same in prose.
+ *
+ * A payload says how to make every segment of one image:
+ *
+ *	header | table (one entry a segment, in order) | frames (in order, without gaps)
+ *
+ * All integers are little-endian. Header and table together are named by one SHA-256 in the signed manifest; the table names every
+ * frame by length and SHA-256. So nothing is parsed before the manifest vouched for it, and nothing is decoded before the
+ * table did.
+ *
+ * What an old reader does with a newer payload: another magic or version, an unknown bit in `features`, an unknown frame kind, filter,
+ * stream or codec is DCD_ERR_UNSUPPORTED for the whole payload (table level) or the frame (frame level); never a guess.
+ * Reserved bytes are zero and checked.
+ */
+#ifndef DCD_BSDIFF_FORMAT_H
+#define DCD_BSDIFF_FORMAT_H
+
+#include <stdint.h>
+
+#define DCD_FORMAT_MAGIC "DCDPAYLD" /* 8 bytes, no NUL */
+#define DCD_FORMAT_VERSION 1
+
+/* Header fields: offset of each, bytes. */
+enum {
+	DCD_HEADER_MAGIC = 0,             /* 8 bytes */
+	DCD_HEADER_VERSION = 8,           /* u16 */
+	DCD_HEADER_ENTRY_SIZE = 10,       /* u16: DCD_FORMAT_ENTRY_SIZE */
+	DCD_HEADER_FEATURES = 12,         /* u32: bits a reader must know; none is defined yet */
+	DCD_HEADER_SEGMENT_SIZE = 16,     /* u32: bytes; a power of two */
+	DCD_HEADER_SEGMENT_COUNT = 20,    /* u32: ceil(image size / segment size) */
+	DCD_HEADER_IMAGE_SIZE = 24,       /* u64 */
+	DCD_HEADER_BASE_SIZE = 32,        /* u64: 0 for a full payload */
+	DCD_HEADER_IMAGE_ID = 40,         /* 32 bytes */
+	DCD_HEADER_BASE_ID = 72,          /* 32 bytes: zero for a full payload */
+	DCD_HEADER_FRAMES_LENGTH = 104,   /* u64: the sum of all frame lengths */
+	DCD_HEADER_MAX_FRAME = 112,       /* u32: the longest frame */
+	DCD_HEADER_MAX_SCRATCH = 116,     /* u32: the most decoded stream bytes that a frame needs beside its output */
+	DCD_HEADER_RESERVED = 120,        /* 8 bytes of zero */
+	DCD_FORMAT_HEADER_SIZE = 128,
+};
+
+/* Table entry fields. */
+enum {
+	DCD_ENTRY_KIND = 0,         /* u8: enum dcd_frame_kind */
+	DCD_ENTRY_FILTER = 1,       /* u8: enum dcd_filter */
+	DCD_ENTRY_RESERVED = 2,     /* 2 bytes of zero */
+	DCD_ENTRY_FRAME_LENGTH = 4, /* u32: 0 for kinds without data */
+	DCD_ENTRY_SEGMENT_HASH = 8, /* 32 bytes: the segment's leaf hash (bsdiff/apply/image_id.h) */
+	DCD_ENTRY_FRAME_HASH = 40,  /* 32 bytes: SHA-256 of the frame; zero for kinds without data */
+	DCD_FORMAT_ENTRY_SIZE = 72,
+};
+
+enum dcd_frame_kind {
+	DCD_FRAME_ZERO = 0,  /* all zero bytes; no data */
+	DCD_FRAME_SAME = 1,  /* the base's bytes at the same offset; no data */
+	DCD_FRAME_DELTA = 2, /* against the base */
+	DCD_FRAME_FULL = 3,  /* needs no base */
+};
+
+enum dcd_filter {
+	DCD_FILTER_NONE = 0,
+};
+
+/* Inside a frame. */
+enum dcd_frame_codec {
+	DCD_CODEC_STORED = 0,
+	DCD_CODEC_ZSTD = 1, /* one zstd frame (RFC 8878) with its content size, no dictionary */
+};
+
+/*
+ * A full frame: codec (u8), then the coded segment.
+ *
+ * A delta frame: stream count (u8), then for each stream in ascending order of id: id (u8), codec (u8), raw length (varint), coded length
+ * (varint); then the coded streams in the same order, without gaps. An absent stream is empty; an empty one is absent.
+ *
+ *	CONTROL  triples of varints until the segment is full: extra length, copy length, zigzag(base offset - end of the last copy);
+ *	         the first triple's offset is relative to the segment's own offset in the image
+ *	RUNS     pairs of varints over the concatenated copies: zero run, literal run (bytes where the copy needs a difference)
+ *	LITERALS the differences: new byte = base byte + literal (mod 256)
+ *	EXTRA    bytes that no copy gives
+ */
+enum dcd_stream {
+	DCD_STREAM_CONTROL = 0,
+	DCD_STREAM_RUNS = 1,
+	DCD_STREAM_LITERALS = 2,
+	DCD_STREAM_EXTRA = 3,
+	DCD_STREAM_COUNT = 4,
+};
+
+/* Bounds: a header outside them is refused before memory is asked for. */
+#define DCD_SEGMENT_SIZE_MIN (4U << 10)
+#define DCD_SEGMENT_SIZE_MAX (64U << 20)
+#define DCD_SEGMENT_SIZE_DEFAULT (1U << 20)
+#define DCD_SEGMENT_COUNT_MAX (1U << 20)
+#define DCD_FORMAT_TABLE_LENGTH_MAX (DCD_FORMAT_HEADER_SIZE + (uint64_t)DCD_SEGMENT_COUNT_MAX * DCD_FORMAT_ENTRY_SIZE)
+
+/* A frame is never longer than this for a segment of `n` bytes: an encoder stores what doesn't shrink. */
+#define DCD_FRAME_LENGTH_MAX(n) ((uint64_t)(n) + 64)
+
+/* Decoded streams of one delta frame beside its output: never more than this for a segment of `n` bytes. */
+#define DCD_SCRATCH_MAX(n) (2 * (uint64_t)(n) + 64)
+
+#endif

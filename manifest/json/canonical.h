@@ -1,0 +1,20 @@
+/*
+ * Canonical JSON as TUF signs it: the OLPC form, as securesystemslib's encode_canonical() writes it. Keys sorted by code point, no white
+ * space, '"' and '\' the only escapes, everything else raw UTF-8, integers in decimal. (http://wiki.laptop.org/go/Canonical_JSON)
+ */
+#ifndef DCD_MANIFEST_JSON_CANONICAL_H
+#define DCD_MANIFEST_JSON_CANONICAL_H
+
+#include "manifest/json/json.h"
+
+/*
+ * Sends the canonical form of `node` to `write` in pieces. 0, what `write` returned, DCD_ERR_MALFORMED (a value that has no canonical form)
+ * or DCD_ERR_NO_MEMORY.
+ */
+DCD_NODISCARD int dcd_json_canonical(const struct dcd_json *node, int (*write)(void *context, const void *data, size_t len),
+				     void *context);
+
+/* The same into memory that the caller frees (no NUL at the end). */
+DCD_NODISCARD int dcd_json_canonical_bytes(const struct dcd_json *node, uint8_t **ret_data, size_t *ret_len);
+
+#endif
