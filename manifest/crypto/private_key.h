@@ -1,6 +1,6 @@
 /* Private keys: host only, never linked into the device. */
-#ifndef DCD_MANIFEST_SIGN_PRIVATE_KEY_H
-#define DCD_MANIFEST_SIGN_PRIVATE_KEY_H
+#ifndef DCD_MANIFEST_CRYPTO_PRIVATE_KEY_H
+#define DCD_MANIFEST_CRYPTO_PRIVATE_KEY_H
 
 #include <stddef.h>
 #include <stdint.h>
