@@ -7,8 +7,7 @@
 enum dcd_stage {
 	DCD_STAGE_CHECKING, /* metadata and manifest */
 	DCD_STAGE_SCANNING, /* hashing what the target slot already has */
-	DCD_STAGE_WRITING,  /* fetching, decoding, writing */
-	DCD_STAGE_READ_BACK /* reading back from the medium */
+	DCD_STAGE_WRITING,  /* fetching, decoding, writing, reading back */
 };
 
 struct dcd_progress {

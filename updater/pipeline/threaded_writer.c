@@ -101,6 +101,7 @@ static int threaded_put(struct dcd_segment_writer *writer, const struct dcd_writ
 {
 	struct threaded_writer *threaded = (struct threaded_writer *)writer;
 	int err = wait_idle(threaded, diag);
+	writer->bytes_written = threaded->inner->bytes_written;
 	if (err == 0) {
 		threaded->segment = *segment;
 		threaded->data = data;
