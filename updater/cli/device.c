@@ -1,0 +1,230 @@
+#include "updater/cli/device.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "bsdiff/codec/zstd_decode.h"
+#include "manifest/crypto/sha256.h"
+#include "updater/boot/boot.h"
+#include "updater/journal/dir_posix.h"
+#include "updater/journal/journal_file.h"
+#include "updater/pipeline/threaded_writer.h"
+#include "updater/slot/blockdev_posix.h"
+#include "updater/source/source_open.h"
+
+#define READ_AHEAD_BYTES (256U << 10)
+
+static int64_t system_time(void *context)
+{
+	(void)context;
+	return (int64_t)time(NULL);
+}
+
+static const char *slot_path(const struct dcd_config *config, int slot, const char *class_name)
+{
+	const struct dcd_config_slot *configured = &config->slot[slot];
+	for (size_t i = 0; i < configured->image_count; i++) {
+		if (strcmp(configured->images[i].class_name, class_name) == 0) {
+			return configured->images[i].path;
+		}
+	}
+	return NULL;
+}
+
+/* Two names for one device would make the engine write the slot that it runs from. */
+static int refuse_same_device(const struct dcd_config *config, int slot, const char *class_name, const struct dcd_blockdev *dev,
+			      struct dcd_diag *diag)
+{
+	const char *path = slot_path(config, dcd_slot_other(slot), class_name);
+	struct dcd_blockdev *other = NULL;
+	if (path == NULL || dcd_blockdev_posix_open(path, DCD_BLOCKDEV_READ_ONLY, &other, NULL) != 0) {
+		return 0;
+	}
+	bool same = dcd_blockdev_same(dev, other);
+	other->ops->close(other);
+	return !same ? 0 : dcd_diag_set(diag, DCD_ERR_CONFIG, "both slots have the same device for '%s' (%s); give each its own", class_name,
+					path);
+}
+
+static int open_slot(void *context, int slot, const char *class_name, bool writable, struct dcd_blockdev **ret, struct dcd_diag *diag)
+{
+	const struct dcd_config *config = context;
+	const char *path = slot_path(config, slot, class_name);
+	if (path == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "slot '%s' has no image class '%s'", config->slot[slot].name, class_name);
+	}
+	struct dcd_blockdev *dev = NULL;
+	int err = dcd_blockdev_posix_open(path, writable ? DCD_BLOCKDEV_READ_WRITE : DCD_BLOCKDEV_READ_ONLY, &dev, diag);
+	if (err == 0 && writable) {
+		err = refuse_same_device(config, slot, class_name, dev, diag);
+	}
+	if (err != 0) {
+		if (dev != NULL) {
+			dev->ops->close(dev);
+		}
+		return err;
+	}
+	*ret = dev;
+	return 0;
+}
+
+static int load_factory_root(struct dcd_device *device, struct dcd_diag *diag)
+{
+	const char *path = device->config->root;
+	if (path == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_CONFIG, "[source] has no 'root': name the root.json that this device trusts");
+	}
+	FILE *file = fopen(path, "rbe");
+	if (file == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_CONFIG, "%s: the trusted root can't be read: %s", path, strerror(errno));
+	}
+	device->factory_root = malloc(DCD_TUF_ROOT_MAX + 1);
+	size_t len = device->factory_root == NULL ? 0 : fread(device->factory_root, 1, DCD_TUF_ROOT_MAX + 1, file);
+	bool bad = ferror(file) != 0;
+	(void)fclose(file);
+	if (device->factory_root == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the trusted root");
+	}
+	if (bad || len == 0 || len > DCD_TUF_ROOT_MAX) {
+		return dcd_diag_set(diag, DCD_ERR_CONFIG, "%s: not a root.json (%zu bytes)", path, len);
+	}
+	uint8_t *tight = realloc(device->factory_root, len);
+	device->factory_root = tight != NULL ? tight : device->factory_root;
+	device->engine.factory_root = device->factory_root;
+	device->engine.factory_root_len = len;
+	return 0;
+}
+
+static int open_source(struct dcd_device *device, const char *source, struct dcd_diag *diag)
+{
+	const struct dcd_config *config = device->config;
+	const char *spec = source != NULL ? source : config->url_count > 0 ? config->urls[0] : NULL;
+	if (spec == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_CONFIG, "no source: give one, or set 'url' in [source]");
+	}
+	struct dcd_source_http_options http = dcd_source_http_defaults();
+	http.retries = config->retries;
+	http.connect_timeout_ms = config->timeout_s * 1000;
+	http.stall_timeout_ms = config->stall_timeout_s * 1000;
+	int err = dcd_source_open(spec, &http, &device->source, diag);
+	if (err == 0) {
+		err = dcd_prefetch_stream_new(device->source, READ_AHEAD_BYTES, &device->stream, diag);
+	}
+	if (err == 0) {
+		err = load_factory_root(device, diag);
+	}
+	device->engine.source = device->source;
+	device->engine.stream = device->stream;
+	return err;
+}
+
+static int open_state(struct dcd_device *device, struct dcd_diag *diag)
+{
+	const struct dcd_config *config = device->config;
+	DCD_AUTO_FREE char *metadata_path = NULL;
+	if (asprintf(&metadata_path, "%s/metadata", config->state_dir) < 0) {
+		metadata_path = NULL;
+		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for a path");
+	}
+	int err = dcd_dir_posix_open(metadata_path, &device->metadata_dir, diag);
+	if (err == 0) {
+		err = dcd_journal_file_open(device->state_dir, &device->engine.journal, diag);
+	}
+	if (err == 0) {
+		const struct dcd_boot_options options = {
+			.bootname = { config->slot[0].bootname, config->slot[1].bootname }, .state_dir = device->state_dir,
+		};
+		err = dcd_boot_open(config->loader, &options, &device->engine.boot, diag);
+	}
+	device->engine.metadata = device->metadata_dir;
+	return err;
+}
+
+static int describe(struct dcd_device *device, struct dcd_diag *diag)
+{
+	struct dcd_config *config = device->config;
+	struct dcd_engine *engine = &device->engine;
+	size_t count = config->slot[0].image_count;
+	const char **classes = calloc(count > 0 ? count : 1, sizeof *classes);
+	if (classes == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the image classes");
+	}
+	for (size_t i = 0; i < count; i++) {
+		classes[i] = config->slot[0].images[i].class_name;
+	}
+	engine->slots = (struct dcd_slot_port){ .open = open_slot, .context = config, .class_count = count, .classes = classes };
+	engine->new_writer = dcd_threaded_writer_new;
+	engine->alg = &dcd_sha256;
+	engine->zstd = &dcd_zstd_decoder;
+	engine->now = system_time;
+	engine->product = config->product;
+	engine->board = config->compatible;
+	engine->channel = config->channel;
+	engine->tries = config->tries;
+	engine->expiry = config->expiry == DCD_CONFIG_EXPIRY_REPORT ? DCD_EXPIRY_REPORT : DCD_EXPIRY_ENFORCE;
+	engine->build_time = DCD_BUILD_TIME;
+	return 0;
+}
+
+static int open_parts(struct dcd_device *device, const char *config_path, enum dcd_device_need need, const char *source,
+		      struct dcd_diag *diag)
+{
+	int err = dcd_config_load(config_path, &device->config, diag);
+	if (err == 0) {
+		err = dcd_dir_posix_open(device->config->state_dir, &device->state_dir, diag);
+	}
+	if (err == 0 && (need & DCD_DEVICE_CHANGE) != 0) {
+		err = dcd_lock_take(device->config->state_dir, &device->lock, diag);
+	}
+	if (err == 0) {
+		err = open_state(device, diag);
+	}
+	if (err == 0) {
+		err = describe(device, diag);
+	}
+	if (err == 0 && need == DCD_DEVICE_SOURCE) {
+		err = open_source(device, source, diag);
+	}
+	return err;
+}
+
+int dcd_device_open(const char *config_path, enum dcd_device_need need, const char *source, struct dcd_device *ret,
+		    struct dcd_diag *diag)
+{
+	memset(ret, 0, sizeof *ret);
+	int err = open_parts(ret, config_path, need, source, diag);
+	if (err != 0) {
+		dcd_device_close(ret);
+	}
+	return err;
+}
+
+void dcd_device_close(struct dcd_device *device)
+{
+	dcd_prefetch_stream_free(device->stream);
+	if (device->source != NULL) {
+		device->source->ops->close(device->source);
+	}
+	if (device->engine.boot != NULL) {
+		device->engine.boot->ops->close(device->engine.boot);
+	}
+	if (device->engine.journal != NULL) {
+		device->engine.journal->ops->close(device->engine.journal);
+	}
+	if (device->metadata_dir != NULL) {
+		device->metadata_dir->ops->close(device->metadata_dir);
+	}
+	if (device->state_dir != NULL) {
+		device->state_dir->ops->close(device->state_dir);
+	}
+	free((void *)device->engine.slots.classes);
+	free(device->factory_root);
+	dcd_lock_release(device->lock);
+	dcd_config_free(device->config);
+	memset(device, 0, sizeof *device);
+}
