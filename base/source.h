@@ -16,6 +16,12 @@ struct dcd_sink {
 	void *context;
 };
 
+/* Bytes [offset, offset + length) of an object. */
+struct dcd_range {
+	uint64_t offset;
+	uint64_t length;
+};
+
 struct dcd_source;
 
 /*

@@ -7,8 +7,7 @@
 enum dcd_stage {
 	DCD_STAGE_CHECKING, /* metadata and manifest */
 	DCD_STAGE_SCANNING, /* hashing what the target slot already has */
-	DCD_STAGE_WRITING,  /* fetching, decoding, writing */
-	DCD_STAGE_READ_BACK /* reading back from the medium */
+	DCD_STAGE_WRITING,  /* fetching, decoding, writing, reading back */
 };
 
 struct dcd_progress {
@@ -16,7 +15,8 @@ struct dcd_progress {
 	uint64_t done;    /* bytes of the images, in this stage */
 	uint64_t total;   /* bytes of the images, in this stage */
 	uint64_t fetched; /* payload bytes received since the install began */
-	uint64_t saved;   /* bytes that a full download would have taken beyond that, so far */
+	uint64_t planned; /* payload bytes that the whole install takes */
+	uint64_t full;    /* payload bytes that full images would take: full - planned is what is saved */
 };
 
 struct dcd_progress_port {

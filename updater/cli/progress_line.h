@@ -1,0 +1,35 @@
+/* What a person sees while an update runs: one line on a terminal, nothing in a pipe, an event a second with --json. */
+#ifndef DCD_UPDATER_CLI_PROGRESS_LINE_H
+#define DCD_UPDATER_CLI_PROGRESS_LINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "updater/engine/progress.h"
+
+struct dcd_progress_line {
+	bool json;
+	bool terminal;       /* stderr is one */
+	bool drawn;          /* the line stands on the terminal and must be ended */
+	enum dcd_stage stage;
+	double stage_began;  /* seconds, monotonic */
+	double last_shown;
+};
+
+void dcd_progress_line_begin(struct dcd_progress_line *line, bool json);
+/* For struct dcd_progress_port: context is the line. Returns non-zero after dcd_progress_cancel(). */
+int dcd_progress_line_report(void *context, const struct dcd_progress *progress);
+/* Ends the line on the terminal, before anything else is printed. */
+void dcd_progress_line_end(struct dcd_progress_line *line);
+
+/* Async-signal-safe: the next report asks the engine to stop. */
+void dcd_progress_cancel(void);
+
+/* Seconds on a clock that never jumps. */
+double dcd_monotonic_seconds(void);
+
+/* "1.2 MiB" into `text`. */
+#define DCD_BYTES_TEXT_SIZE 32
+void dcd_bytes_text(uint64_t bytes, char text[DCD_BYTES_TEXT_SIZE]);
+
+#endif

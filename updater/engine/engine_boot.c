@@ -1,0 +1,67 @@
+/* The operations that change what boots, and the one that only looks. */
+#include "updater/engine/engine_state.h"
+
+int dcd_engine_status(struct dcd_engine *engine, struct dcd_device_state *ret_state, struct dcd_boot_state *ret_boot,
+		      struct dcd_diag *diag)
+{
+	struct dcd_session session;
+	int err = dcd_session_open(engine, false, &session, diag);
+	if (err == 0) {
+		*ret_state = session.state;
+		*ret_boot = session.boot;
+	}
+	return err;
+}
+
+static int store_journal_then_boot(struct dcd_session *session, struct dcd_diag *diag)
+{
+	int err = dcd_session_store_journal(session, diag);
+	return err != 0 ? err : dcd_session_store_boot(session, diag);
+}
+
+static int store_boot_then_journal(struct dcd_session *session, struct dcd_diag *diag)
+{
+	int err = dcd_session_store_boot(session, diag);
+	return err != 0 ? err : dcd_session_store_journal(session, diag);
+}
+
+int dcd_engine_activate(struct dcd_engine *engine, struct dcd_diag *diag)
+{
+	struct dcd_session session;
+	int err = dcd_session_open(engine, true, &session, diag);
+	if (err != 0 || session.state.phase == DCD_PHASE_PENDING) {
+		return err;
+	}
+	err = dcd_life_activate(&session.state, &session.boot, engine->tries, session.now, diag);
+	return err != 0 ? err : store_journal_then_boot(&session, diag);
+}
+
+int dcd_engine_mark_good(struct dcd_engine *engine, struct dcd_diag *diag)
+{
+	struct dcd_session session;
+	int err = dcd_session_open(engine, true, &session, diag);
+	if (err != 0 || !dcd_life_confirm(&session.state, &session.boot, engine->tries, session.now)) {
+		return err;
+	}
+	return store_boot_then_journal(&session, diag);
+}
+
+int dcd_engine_mark_bad(struct dcd_engine *engine, const char *reason, struct dcd_diag *diag)
+{
+	struct dcd_session session;
+	int err = dcd_session_open(engine, true, &session, diag);
+	if (err == 0) {
+		err = dcd_life_mark_bad(&session.state, &session.boot, reason, session.now, diag);
+	}
+	return err != 0 ? err : store_boot_then_journal(&session, diag);
+}
+
+int dcd_engine_rollback(struct dcd_engine *engine, struct dcd_diag *diag)
+{
+	struct dcd_session session;
+	int err = dcd_session_open(engine, true, &session, diag);
+	if (err == 0) {
+		err = dcd_life_rollback(&session.state, &session.boot, engine->tries, session.now, diag);
+	}
+	return err != 0 ? err : store_journal_then_boot(&session, diag);
+}

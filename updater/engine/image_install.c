@@ -1,0 +1,381 @@
+#include "updater/engine/image_install.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/cleanup.h"
+#include "bsdiff/apply/image_id.h"
+
+enum segment_status {
+	SEGMENT_DONE = 0,
+	SEGMENT_TODO = 1,      /* from the primary payload */
+	SEGMENT_TODO_FULL = 2, /* from the full payload: the delta came out wrong, or the medium did not keep it */
+};
+
+static int report(struct dcd_image_job *job, enum dcd_stage stage, uint64_t more)
+{
+	const struct dcd_progress_port *port = job->ports->progress;
+	struct dcd_progress *shared = job->shared;
+	shared->stage = stage;
+	shared->done += more;
+	shared->fetched = job->stats->bytes_payload;
+	shared->planned = job->stats->bytes_planned;
+	shared->full = job->stats->bytes_full;
+	return port->report != NULL && port->report(port->context, shared) != 0 ? DCD_ERR_CANCELLED : 0;
+}
+
+static int load_table(struct dcd_image_job *job, const struct dcd_release_payload *payload, struct dcd_payload_table *ret,
+		      struct dcd_diag *diag)
+{
+	const struct dcd_image_ports *ports = job->ports;
+	int err = dcd_payload_table_load(ports->source, ports->targets_prefix, ports->alg, job->image, payload, ret, diag);
+	if (err == 0) {
+		job->stats->bytes_payload += payload->table_length;
+		job->stats->bytes_planned += payload->table_length;
+	}
+	return err;
+}
+
+static const struct dcd_release_payload *best_payload(const struct dcd_image_job *job)
+{
+	if (job->base != NULL && job->base_id != NULL) {
+		const struct dcd_release_payload *delta = dcd_release_payload_find(job->image, job->base_id);
+		if (delta != NULL && delta->base_size <= job->base->size) {
+			return delta;
+		}
+	}
+	return dcd_release_payload_find(job->image, NULL);
+}
+
+int dcd_image_job_open(struct dcd_image_job *job, struct dcd_diag *diag)
+{
+	int err = load_table(job, best_payload(job), &job->primary, diag);
+	if (err != 0) {
+		return err;
+	}
+	uint32_t count = job->primary.view.segment_count;
+	job->status = malloc(count > 0 ? count : 1);
+	if (job->status == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for %u segments", count);
+	}
+	memset(job->status, SEGMENT_TODO, count);
+	job->todo = count;
+	job->stats->segments += count;
+	job->stats->bytes_full += dcd_release_payload_find(job->image, NULL)->length;
+	return 0;
+}
+
+void dcd_image_job_close(struct dcd_image_job *job)
+{
+	dcd_payload_table_free(&job->primary);
+	dcd_payload_table_free(&job->fallback);
+	free(job->status);
+	job->status = NULL;
+}
+
+static bool all_zero(const uint8_t *data, size_t len)
+{
+	return len == 0 || (data[0] == 0 && memcmp(data, data + 1, len - 1) == 0);
+}
+
+/* Hashing zeros again and again would be most of the work for a sparse image: their hash is computed once. */
+struct zero_hash {
+	uint32_t length;
+	struct dcd_hash hash;
+};
+
+static bool segment_is_right(struct dcd_image_job *job, const struct dcd_payload_entry *entry, const uint8_t *data, struct zero_hash *zero)
+{
+	if (all_zero(data, entry->segment_length)) {
+		if (zero->length != entry->segment_length) {
+			dcd_segment_hash(job->ports->alg, data, entry->segment_length, &zero->hash);
+			zero->length = entry->segment_length;
+		}
+		return dcd_hash_equal(&zero->hash, &entry->segment_hash);
+	}
+	if (entry->kind == DCD_FRAME_ZERO) {
+		return false;
+	}
+	struct dcd_hash hash;
+	dcd_segment_hash(job->ports->alg, data, entry->segment_length, &hash);
+	return dcd_hash_equal(&hash, &entry->segment_hash);
+}
+
+int dcd_image_job_scan(struct dcd_image_job *job, struct dcd_diag *diag)
+{
+	const struct dcd_payload *view = &job->primary.view;
+	DCD_AUTO_FREE uint8_t *segment = malloc(view->segment_size);
+	struct zero_hash zero = { 0 };
+	if (segment == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for a segment of %u bytes", view->segment_size);
+	}
+	for (uint32_t i = 0; i < view->segment_count; i++) {
+		struct dcd_payload_entry entry;
+		dcd_payload_entry(view, i, &entry);
+		/* An unreadable segment is simply not right: writing it may cure it, and the read-back tells. */
+		int err = job->target->ops->read_medium(job->target, entry.segment_offset, segment, entry.segment_length);
+		if (err == 0 && segment_is_right(job, &entry, segment, &zero)) {
+			job->status[i] = SEGMENT_DONE;
+			job->todo--;
+			job->stats->already_right++;
+		} else {
+			job->stats->bytes_planned += entry.frame_length;
+		}
+		err = report(job, DCD_STAGE_SCANNING, entry.segment_length);
+		if (err != 0) {
+			return dcd_diag_set(diag, err, "cancelled while scanning %s", job->target->name);
+		}
+	}
+	return 0;
+}
+
+/* ---- one round: every segment of one status, from one payload ---- */
+
+struct round {
+	struct dcd_image_job *job;
+	const struct dcd_payload_table *table;
+	enum segment_status status;
+	struct dcd_segment_writer *writer;
+	struct dcd_reader base_reader;
+	struct dcd_frame_tools tools;
+	uint8_t *frame;
+	uint8_t *workspace;
+	struct dcd_range *ranges;
+	size_t range_count;
+};
+
+static int read_base(void *context, uint64_t offset, void *buf, size_t len)
+{
+	struct dcd_blockdev *base = context;
+	return base->ops->read(base, offset, buf, len);
+}
+
+static void segment_came_back_bad(void *context, const struct dcd_written_segment *segment)
+{
+	struct dcd_image_job *job = context;
+	job->status[segment->index] = SEGMENT_TODO_FULL;
+}
+
+static int add_range(struct round *round, size_t *capacity, uint64_t offset, uint64_t length)
+{
+	struct dcd_range *last = round->range_count > 0 ? &round->ranges[round->range_count - 1] : NULL;
+	if (last != NULL && last->offset + last->length == offset) {
+		last->length += length;
+		return 0;
+	}
+	if (round->range_count == *capacity) {
+		size_t grown_capacity = *capacity == 0 ? 32 : *capacity * 2;
+		struct dcd_range *grown = reallocarray(round->ranges, grown_capacity, sizeof *grown);
+		if (grown == NULL) {
+			return DCD_ERR_NO_MEMORY;
+		}
+		round->ranges = grown;
+		*capacity = grown_capacity;
+	}
+	round->ranges[round->range_count++] = (struct dcd_range){ offset, length };
+	return 0;
+}
+
+/* The frames that this round needs, neighbours joined, so that a run of them is one request. */
+static int plan_ranges(struct round *round)
+{
+	const struct dcd_payload *view = &round->table->view;
+	uint64_t offset = dcd_payload_frames_offset(view);
+	size_t capacity = 0;
+	for (uint32_t i = 0; i < view->segment_count; i++) {
+		struct dcd_payload_entry entry;
+		dcd_payload_entry(view, i, &entry);
+		if (round->job->status[i] == round->status && entry.frame_length > 0) {
+			int err = add_range(round, &capacity, offset, entry.frame_length);
+			if (err != 0) {
+				return err;
+			}
+		}
+		offset += entry.frame_length;
+	}
+	return 0;
+}
+
+static int round_open(struct round *round, struct dcd_diag *diag)
+{
+	struct dcd_image_job *job = round->job;
+	const struct dcd_image_ports *ports = job->ports;
+	const struct dcd_payload *view = &round->table->view;
+	size_t workspace_size = dcd_frame_workspace_size(view, ports->zstd);
+	round->frame = malloc(view->max_frame > 0 ? view->max_frame : 1);
+	round->workspace = aligned_alloc(16, (workspace_size + 15) / 16 * 16 + 16);
+	if (round->frame == NULL || round->workspace == NULL || plan_ranges(round) != 0) {
+		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory to decode %s: it needs %zu bytes beside its segments",
+				    round->table->path, workspace_size + view->max_frame);
+	}
+	round->tools = (struct dcd_frame_tools){
+		.alg = ports->alg, .zstd = ports->zstd, .workspace = round->workspace, .workspace_size = workspace_size,
+	};
+	if (view->base_size > 0 && job->base != NULL) {
+		round->base_reader = (struct dcd_reader){ read_base, job->base, view->base_size };
+		round->tools.base = &round->base_reader;
+	}
+	const struct dcd_segment_writer_options options = {
+		.dev = job->target, .alg = ports->alg, .segment_size = view->segment_size, .bad = segment_came_back_bad, .context = job,
+	};
+	int err = ports->new_writer(&options, &round->writer, diag);
+	if (err == 0) {
+		err = ports->stream->ops->start(ports->stream, round->table->path, round->table->payload->length, round->ranges,
+						round->range_count, diag);
+	}
+	return err;
+}
+
+static void round_close(struct round *round)
+{
+	struct dcd_image_job *job = round->job;
+	job->ports->stream->ops->stop(job->ports->stream);
+	if (round->writer != NULL) {
+		job->stats->bytes_written += round->writer->bytes_written;
+		job->stats->rewritten += round->writer->bad_segments;
+		round->writer->ops->close(round->writer);
+	}
+	free(round->frame);
+	free(round->workspace);
+	free(round->ranges);
+}
+
+static void count_segment(const struct round *round, enum dcd_frame_kind kind)
+{
+	struct dcd_install_stats *stats = round->job->stats;
+	switch (kind) {
+	case DCD_FRAME_ZERO:
+		stats->zero++;
+		return;
+	case DCD_FRAME_SAME:
+		stats->same++;
+		return;
+	case DCD_FRAME_DELTA:
+		stats->delta++;
+		return;
+	case DCD_FRAME_FULL:
+		stats->full++;
+		return;
+	}
+}
+
+static int explain(const struct round *round, uint32_t index, int err, struct dcd_diag *diag)
+{
+	const char *path = round->table->path;
+	switch (err) {
+	case DCD_ERR_HASH:
+		return dcd_diag_set(diag, err, "%s: the frame of segment %u is not the one that the signed table names", path, index);
+	case DCD_ERR_UNSUPPORTED:
+		return dcd_diag_set(diag, err, "%s: the frame of segment %u needs a newer decade on this device", path, index);
+	default:
+		return dcd_diag_set(diag, err, "%s: the frame of segment %u is authentic but can't be decoded (%s); release it anew", path,
+				    index, dcd_err_name(err));
+	}
+}
+
+/* An authentic frame that doesn't give its segment speaks against the base, and only this segment pays for it. */
+static bool base_is_to_blame(const struct dcd_payload_entry *entry, int err)
+{
+	bool uses_base = entry->kind == DCD_FRAME_DELTA || entry->kind == DCD_FRAME_SAME;
+	return uses_base && (err == DCD_ERR_WRONG_BASE || err == DCD_ERR_IO);
+}
+
+static int make_one(struct round *round, const struct dcd_payload_entry *entry, uint32_t index, struct dcd_diag *diag)
+{
+	struct dcd_image_job *job = round->job;
+	struct dcd_frame_stream *stream = job->ports->stream;
+	if (entry->frame_length > 0) {
+		int err = stream->ops->read(stream, round->frame, entry->frame_length, diag);
+		if (err != 0) {
+			return err;
+		}
+		job->stats->bytes_payload += entry->frame_length;
+	}
+	uint8_t *segment = NULL;
+	int err = round->writer->ops->buffer(round->writer, &segment, diag);
+	if (err != 0) {
+		return err;
+	}
+	err = dcd_frame_make_segment(entry, round->frame, entry->frame_length, &round->tools, segment);
+	if (base_is_to_blame(entry, err)) {
+		job->status[index] = SEGMENT_TODO_FULL;
+		job->stats->refetched++;
+		return 0;
+	}
+	if (err != 0) {
+		return explain(round, index, err, diag);
+	}
+	/* Done unless the read-back, which comes later, says otherwise; so the status is set before the writer has it. */
+	job->status[index] = SEGMENT_DONE;
+	count_segment(round, entry->kind);
+	const struct dcd_written_segment written = { index, entry->segment_length, entry->segment_offset, entry->segment_hash };
+	return round->writer->ops->put(round->writer, &written, segment, diag);
+}
+
+static int round_segments(struct round *round, struct dcd_diag *diag)
+{
+	struct dcd_image_job *job = round->job;
+	const struct dcd_payload *view = &round->table->view;
+	for (uint32_t i = 0; i < view->segment_count; i++) {
+		if (job->status[i] != round->status) {
+			continue;
+		}
+		struct dcd_payload_entry entry;
+		dcd_payload_entry(view, i, &entry);
+		int err = make_one(round, &entry, i, diag);
+		if (err == 0) {
+			err = report(job, DCD_STAGE_WRITING, entry.segment_length);
+			if (err != 0) {
+				(void)dcd_diag_set(diag, err, "cancelled; the next install goes on from here");
+			}
+		}
+		if (err != 0) {
+			return err;
+		}
+	}
+	return round->writer->ops->finish(round->writer, diag);
+}
+
+static int run_round(struct dcd_image_job *job, const struct dcd_payload_table *table, enum segment_status status, struct dcd_diag *diag)
+{
+	struct round round = { .job = job, .table = table, .status = status };
+	int err = round_open(&round, diag);
+	if (err == 0) {
+		err = round_segments(&round, diag);
+	}
+	round_close(&round);
+	return err;
+}
+
+static uint64_t count_status(const struct dcd_image_job *job, enum segment_status status)
+{
+	uint64_t n = 0;
+	for (uint32_t i = 0; i < job->primary.view.segment_count; i++) {
+		n += job->status[i] == status ? 1U : 0U;
+	}
+	return n;
+}
+
+int dcd_image_job_run(struct dcd_image_job *job, struct dcd_diag *diag)
+{
+	/* Also with nothing to do: segments found right may still be in a volatile cache, and the flush makes them last. */
+	int err = run_round(job, &job->primary, SEGMENT_TODO, diag);
+	for (int i = 1; err == 0 && count_status(job, SEGMENT_TODO_FULL) > 0; i++) {
+		if (i == DCD_ROUNDS_MAX) {
+			return dcd_diag_set(diag, DCD_ERR_READ_BACK,
+					    "%s: %llu segments did not come back from the medium as they were written; it may be worn out",
+					    job->target->name, (unsigned long long)count_status(job, SEGMENT_TODO_FULL));
+		}
+		if (job->fallback.bytes == NULL) {
+			err = load_table(job, dcd_release_payload_find(job->image, NULL), &job->fallback, diag);
+		}
+		if (err == 0) {
+			err = run_round(job, &job->fallback, SEGMENT_TODO_FULL, diag);
+		}
+	}
+	if (err == 0) {
+		job->todo = 0;
+	}
+	return err;
+}
