@@ -1,0 +1,54 @@
+#include "updater/boot/boot.h"
+
+#include <string.h>
+
+#include "updater/boot/boot_file.h"
+
+struct loader {
+	const char *name;
+	/* Null: the name is reserved, its adapter is not part of this build. */
+	int (*open)(const struct dcd_boot_options *options, struct dcd_boot_control **ret, struct dcd_diag *diag);
+};
+
+static const struct loader loaders[] = {
+	{ "file", dcd_boot_file_open }, { "uboot", NULL }, { "grub", NULL }, { "systemd-boot", NULL }, { "efi", NULL }, { "exec", NULL },
+};
+
+static bool bootname_ok(const char *name)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	size_t len = name == NULL ? 0 : strlen(name);
+	return len > 0 && len <= DCD_BOOTNAME_MAX && strspn(name, allowed) == len;
+}
+
+int dcd_boot_check_names(const struct dcd_boot_options *options, struct dcd_diag *diag)
+{
+	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
+		const char *name = options->bootname[i];
+		if (!bootname_ok(name)) {
+			return dcd_diag_set(diag, DCD_ERR_CONFIG, "bootname '%s' is not 1 to %d letters, digits, '.', '_' or '-'",
+					    name == NULL ? "" : name, DCD_BOOTNAME_MAX);
+		}
+	}
+	if (strcmp(options->bootname[0], options->bootname[1]) == 0) {
+		return dcd_diag_set(diag, DCD_ERR_CONFIG, "both slots have the bootname '%s'; the boot loader needs two names",
+				    options->bootname[0]);
+	}
+	return 0;
+}
+
+int dcd_boot_open(const char *loader, const struct dcd_boot_options *options, struct dcd_boot_control **ret, struct dcd_diag *diag)
+{
+	for (size_t i = 0; i < sizeof loaders / sizeof loaders[0]; i++) {
+		if (strcmp(loaders[i].name, loader) != 0) {
+			continue;
+		}
+		if (loaders[i].open == NULL) {
+			return dcd_diag_set(diag, DCD_ERR_CONFIG,
+					    "the boot loader '%s' is not built into this program; 'loader = file' in [boot] is", loader);
+		}
+		return loaders[i].open(options, ret, diag);
+	}
+	return dcd_diag_set(diag, DCD_ERR_CONFIG,
+			    "unknown boot loader '%s' in [boot]; known are file, uboot, grub, systemd-boot, efi and exec", loader);
+}
