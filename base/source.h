@@ -43,6 +43,11 @@ struct dcd_source_ops {
 	int (*fetch_range)(struct dcd_source *source, const char *path, uint64_t object_size, uint64_t offset, uint64_t length,
 			   struct dcd_sink *sink, struct dcd_diag *diag);
 	void (*close)(struct dcd_source *source);
+	/*
+	 * May be null. The one operation that any thread may call while another is inside a fetch: with `stop` non-zero the fetch
+	 * under way and every later one end soon with DCD_ERR_CANCELLED; with zero the source can be used again.
+	 */
+	void (*interrupt)(struct dcd_source *source, int stop);
 };
 
 /* What a source has done so far, for reports. Bodies only; a repeated byte counts again. */

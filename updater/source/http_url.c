@@ -1,0 +1,43 @@
+#include "updater/source/http_url.h"
+
+#include <string.h>
+
+static bool unreserved(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	       (c != '\0' && strchr("-._~", c) != NULL);
+}
+
+bool dcd_http_url_join(const char *base, const char *path, char *ret, size_t size)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	size_t used = strlen(base);
+	if (used >= size || size - used < 2) {
+		return false;
+	}
+	memcpy(ret, base, used);
+	ret[used++] = '/';
+	for (; *path != '\0'; path++) {
+		if (size - used < 4) { /* an encoded byte and the NUL */
+			return false;
+		}
+		if (unreserved(*path) || *path == '/') {
+			ret[used++] = *path;
+			continue;
+		}
+		unsigned char byte = (unsigned char)*path;
+		ret[used++] = '%';
+		ret[used++] = digits[byte >> 4];
+		ret[used++] = digits[byte & 15];
+	}
+	ret[used] = '\0';
+	return true;
+}
+
+bool dcd_http_url_may_redirect(const char *from_scheme, const char *to_scheme)
+{
+	if (strcmp(to_scheme, "https") == 0) {
+		return true;
+	}
+	return strcmp(to_scheme, "http") == 0 && strcmp(from_scheme, "http") == 0;
+}
