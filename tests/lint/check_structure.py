@@ -29,6 +29,7 @@ ARROWS = {
     "updater/boot": ["base", "updater/engine", "manifest/crypto", "manifest/json"],
     "updater/source": ["base", "updater/engine"],
     "updater/config": ["base", "updater/engine", "manifest/tuf/tuf.h", "manifest/release/release.h"],
+    "updater/pipeline": ["base", "updater/engine"],
     # Programs wire things together.
     "updater/service": ["base", "bsdiff/format.h", "bsdiff/apply", "bsdiff/codec", "manifest", "updater"],
     "updater/cli": ["base", "bsdiff/format.h", "bsdiff/apply", "bsdiff/codec", "manifest", "updater"],
