@@ -160,7 +160,8 @@ static int describe(struct dcd_device *device, struct dcd_diag *diag)
 	engine->slots = (struct dcd_slot_port){ .open = open_slot, .context = config, .class_count = count, .classes = classes };
 	engine->new_writer = dcd_threaded_writer_new;
 	engine->alg = &dcd_sha256;
-	engine->zstd = &dcd_zstd_decoder;
+	device->zstd = dcd_zstd_decoder();
+	engine->zstd = &device->zstd;
 	engine->now = system_time;
 	engine->product = config->product;
 	engine->board = config->compatible;

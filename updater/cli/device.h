@@ -15,6 +15,7 @@ struct dcd_device {
 	struct dcd_source *source;
 	struct dcd_frame_stream *stream;
 	uint8_t *factory_root;
+	struct dcd_decoder zstd;
 	struct dcd_engine engine;
 };
 

@@ -2,19 +2,14 @@
  * Reads ahead: a source around another one, with a thread that fetches a list of ranges in order into a ring of fixed size while
  * its owner decodes and writes what came before. The network and the flash then work at the same time, in bounded memory.
  */
-#ifndef DCD_UPDATER_SOURCE_PREFETCH_H
-#define DCD_UPDATER_SOURCE_PREFETCH_H
+#ifndef DCD_UPDATER_PIPELINE_PREFETCH_H
+#define DCD_UPDATER_PIPELINE_PREFETCH_H
 
 #include <stddef.h>
 
 #include "base/source.h"
 
 #define DCD_PREFETCH_BUDGET_MIN 16384 /* bytes: one piece of the network's */
-
-struct dcd_range {
-	uint64_t offset; /* bytes */
-	uint64_t length; /* bytes, > 0 */
-};
 
 struct dcd_prefetch;
 

@@ -1,4 +1,4 @@
-#include "updater/source/prefetch.h"
+#include "updater/pipeline/prefetch.h"
 
 #include <pthread.h>
 #include <signal.h>
