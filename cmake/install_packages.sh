@@ -13,11 +13,8 @@ missing_of() {
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then
 		"$@"
-	elif command -v sudo >/dev/null; then
-		sudo "$@"
 	else
-		echo "these packages are missing and need root or sudo to install: ${missing[*]}" >&2
-		exit 1
+		sudo "$@"
 	fi
 }
 
@@ -51,6 +48,10 @@ for group in "$@"; do
 done
 mapfile -t missing < <(missing_of "${wanted[@]}")
 if [ ${#missing[@]} -gt 0 ]; then
+	if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+		echo "these packages are missing and need root or sudo to install: ${missing[*]}" >&2
+		exit 1
+	fi
 	echo "installing: ${missing[*]}" >&2
 	keep_services_off
 	install_fresh "${missing[@]}"
