@@ -1,6 +1,7 @@
 /*
  * A folder (base/dir.h) that remembers what a disk would have kept: file data before and after their sync, names before and after
- * sync_dir. It can fail any operation, or cut the power at it, and then comes up again in one of the states that a file system may leave behind.
+ * sync_dir. It can fail any operation, or cut the power at it, and then comes up again in one of the states that a file system
+ * may leave behind.
  */
 #ifndef DCD_TESTS_UNIT_SIM_DIR_H
 #define DCD_TESTS_UNIT_SIM_DIR_H

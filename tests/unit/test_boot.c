@@ -36,7 +36,8 @@ static void bootnames_that_a_loader_cannot_keep_apart_are_refused(void **state)
 {
 	(void)state;
 	static const char *const bad[][DCD_SLOT_COUNT] = {
-		{ "A", "A" }, { "", "B" }, { NULL, "B" }, { "A", "B C" }, { "A", "B\n" }, { "123456789012345678901234567890123", "B" },
+		{ "A", "A" },   { "", "B" },    { NULL, "B" },
+		{ "A", "B C" }, { "A", "B\n" }, { "123456789012345678901234567890123", "B" },
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		const struct dcd_boot_options options = { .bootname = { bad[i][0], bad[i][1] } };

@@ -10,7 +10,9 @@
 #include "updater/boot/boot_file_format.h"
 #include "updater/boot/crc32.h"
 
-static const struct dcd_boot_state factory = { .order = { 0, 1 }, .slot = { { true, true, 0 }, { false, false, 0 } }, .booted = 0 };
+static const struct dcd_boot_state factory = { .order = { 0, 1 },
+					       .slot = { { true, true, 0 }, { false, false, 0 } },
+					       .booted = 0 };
 static const struct dcd_boot_state trial = { .order = { 1, 0 }, .slot = { { true, true, 0 }, { true, false, 3 } }, .booted = 0 };
 
 static struct dcd_boot_control *opened(struct sim_dir *sim)
@@ -23,7 +25,8 @@ static struct dcd_boot_control *opened(struct sim_dir *sim)
 
 static bool same(const struct dcd_boot_state *a, const struct dcd_boot_state *b)
 {
-	return memcmp(a->order, b->order, sizeof a->order) == 0 && memcmp(a->slot, b->slot, sizeof a->slot) == 0 && a->booted == b->booted;
+	return memcmp(a->order, b->order, sizeof a->order) == 0 && memcmp(a->slot, b->slot, sizeof a->slot) == 0 &&
+	       a->booted == b->booted;
 }
 
 static void load_expecting(struct sim_dir *sim, const struct dcd_boot_state *expected)
@@ -95,7 +98,8 @@ static void a_store_leaves_booted_alone_and_booting_leaves_the_state_alone(void 
 	sim->base.ops->close(&sim->base);
 }
 
-/* The state after a cut at operation `cut_at` of a store, when the device comes up in the way `loss` says. False: the store got through. */
+/* The state after a cut at operation `cut_at` of a store, when the device comes up in the way `loss` says. False: the store got
+ * through. */
 static bool cut_store(const struct dcd_boot_state *before, int cut_at, enum sim_loss loss)
 {
 	struct sim_dir *sim = sim_new();

@@ -97,7 +97,8 @@ static void a_sentence_cut_inside_a_character_is_stored_without_its_rest(void **
 	(void)state;
 	struct dcd_device_state *s = calloc(1, sizeof *s);
 	assert_non_null(s);
-	(void)snprintf(s->last.reason, sizeof s->last.reason, "Gr\xc3\xb6\xc3\x9f\x65 \xe2\x82\xac \xed\xa0\x80 \xc0\x80 \xf0\x9f\x98");
+	(void)snprintf(s->last.reason, sizeof s->last.reason,
+		       "Gr\xc3\xb6\xc3\x9f\x65 \xe2\x82\xac \xed\xa0\x80 \xc0\x80 \xf0\x9f\x98");
 	s->last.time = -5;
 	struct dcd_device_state *back = coded_and_back(s);
 	assert_string_equal(back->last.reason, "Gr\xc3\xb6\xc3\x9f\x65 \xe2\x82\xac ??? ?? ???");
@@ -138,13 +139,13 @@ static void values_that_could_not_be_read_again_are_not_stored(void **state)
 
 #define HASH "0000000000000000000000000000000000000000000000000000000000000000"
 #define IMAGE "{\"class\":\"rootfs\",\"image-id\":\"" HASH "\",\"size\":1,\"segment-size\":2}"
-#define SLOT_WITH(content, images)                                                                                                \
-	"{\"content\":\"" content "\",\"version\":\"1\",\"manifest-hash\":\"" HASH                                                 \
+#define SLOT_WITH(content, images)                                                                                               \
+	"{\"content\":\"" content "\",\"version\":\"1\",\"manifest-hash\":\"" HASH                                               \
 	"\",\"sequence-number\":1,\"security-version\":1,\"images\":[" images "]}"
 #define SLOT SLOT_WITH("verified", IMAGE)
 #define LAST "\"last\":{\"outcome\":\"confirmed\",\"error\":\"ok\",\"version\":\"1\",\"reason\":\"\",\"time\":7}"
-#define ROOT(phase, target, slots, bad)                                                                                           \
-	"{\"phase\":\"" phase "\",\"target\":" target ",\"security-floor\":3,\"time-floor\":4,\"slots\":[" slots                   \
+#define ROOT(phase, target, slots, bad)                                                                                          \
+	"{\"phase\":\"" phase "\",\"target\":" target ",\"security-floor\":3,\"time-floor\":4,\"slots\":[" slots                 \
 	"],\"known-bad\":[" bad "]," LAST "}"
 #define GOOD ROOT("idle", "0", SLOT "," SLOT, "")
 
@@ -246,8 +247,8 @@ static void an_unknown_member_of_a_newer_release_is_ignored(void **state)
 	struct dcd_device_state *s = calloc(1, sizeof *s);
 	assert_non_null(s);
 	assert_int_equal(decode_text("1",
-				     "{\"colour\":\"blue\",\"phase\":\"staged\",\"target\":1,\"security-floor\":3,\"time-floor\":4,\"slots\":[" SLOT
-				     "," SLOT "],\"known-bad\":[]," LAST "}",
+				     "{\"colour\":\"blue\",\"phase\":\"staged\",\"target\":1,\"security-floor\":3,\"time-floor\":"
+				     "4,\"slots\":[" SLOT "," SLOT "],\"known-bad\":[]," LAST "}",
 				     s),
 			 0);
 	assert_int_equal(s->phase, DCD_PHASE_STAGED);
