@@ -71,8 +71,9 @@ static void check_every_kind_of_range(const struct fixture *f)
 		uint64_t offset;
 		size_t len;
 	} ranges[] = {
-		{ 0, 0 },	   { 0, 1 },		     { 0, FILE_SIZE },	{ 1, 4095 },  { 511, 2 },	     { 4095, 65537 },
-		{ 65535, 131072 }, { FILE_SIZE - 1, 1 },     { FILE_SIZE, 0 },	{ 4096, 65536 }, { FILE_SIZE - 700, 700 },
+		{ 0, 0 },         { 0, 1 },        { 0, FILE_SIZE },         { 1, 4095 },
+		{ 511, 2 },       { 4095, 65537 }, { 65535, 131072 },        { FILE_SIZE - 1, 1 },
+		{ FILE_SIZE, 0 }, { 4096, 65536 }, { FILE_SIZE - 700, 700 },
 	};
 	struct dcd_blockdev *dev = opened(f->path, DCD_BLOCKDEV_READ_ONLY);
 	assert_int_equal(dev->size, FILE_SIZE);
@@ -215,7 +216,8 @@ static void what_is_no_slot_is_refused_with_a_sentence(void **state)
 	assert_int_equal(dcd_blockdev_posix_open("/dev/null", DCD_BLOCKDEV_READ_WRITE, &dev, &diag), DCD_ERR_IO);
 	assert_non_null(strstr(diag.text, "/dev/null"));
 	assert_int_equal(dcd_blockdev_posix_open("/", DCD_BLOCKDEV_READ_ONLY, &dev, &diag), DCD_ERR_IO);
-	assert_int_equal(dcd_blockdev_posix_open("/var/tmp/decade-no-such-slot", DCD_BLOCKDEV_READ_ONLY, &dev, &diag), DCD_ERR_IO);
+	assert_int_equal(dcd_blockdev_posix_open("/var/tmp/decade-no-such-slot", DCD_BLOCKDEV_READ_ONLY, &dev, &diag),
+			 DCD_ERR_IO);
 	assert_non_null(strstr(diag.text, "No such file"));
 	assert_null(dev);
 }

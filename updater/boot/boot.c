@@ -11,7 +11,8 @@ struct loader {
 };
 
 static const struct loader loaders[] = {
-	{ "file", dcd_boot_file_open }, { "uboot", NULL }, { "grub", NULL }, { "systemd-boot", NULL }, { "efi", NULL }, { "exec", NULL },
+	{ "file", dcd_boot_file_open }, { "uboot", NULL }, { "grub", NULL },
+	{ "systemd-boot", NULL },       { "efi", NULL },   { "exec", NULL },
 };
 
 static bool bootname_ok(const char *name)
@@ -37,7 +38,8 @@ int dcd_boot_check_names(const struct dcd_boot_options *options, struct dcd_diag
 	return 0;
 }
 
-int dcd_boot_open(const char *loader, const struct dcd_boot_options *options, struct dcd_boot_control **ret, struct dcd_diag *diag)
+int dcd_boot_open(const char *loader, const struct dcd_boot_options *options, struct dcd_boot_control **ret,
+		  struct dcd_diag *diag)
 {
 	for (size_t i = 0; i < sizeof loaders / sizeof loaders[0]; i++) {
 		if (strcmp(loaders[i].name, loader) != 0) {
@@ -45,10 +47,12 @@ int dcd_boot_open(const char *loader, const struct dcd_boot_options *options, st
 		}
 		if (loaders[i].open == NULL) {
 			return dcd_diag_set(diag, DCD_ERR_CONFIG,
-					    "the boot loader '%s' is not built into this program; 'loader = file' in [boot] is", loader);
+					    "the boot loader '%s' is not built into this program; 'loader = file' in [boot] is",
+					    loader);
 		}
 		return loaders[i].open(options, ret, diag);
 	}
 	return dcd_diag_set(diag, DCD_ERR_CONFIG,
-			    "unknown boot loader '%s' in [boot]; known are file, uboot, grub, systemd-boot, efi and exec", loader);
+			    "unknown boot loader '%s' in [boot]; known are file, uboot, grub, systemd-boot, efi and exec",
+			    loader);
 }

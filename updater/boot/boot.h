@@ -1,5 +1,6 @@
 /*
- * Opens the adapter of a boot loader by its name in the configuration. Each loader is one source file and one row of the table in boot.c.
+ * Opens the adapter of a boot loader by its name in the configuration. Each loader is one source file and one row of the table in
+ * boot.c.
  */
 #ifndef DCD_UPDATER_BOOT_BOOT_H
 #define DCD_UPDATER_BOOT_BOOT_H

@@ -28,7 +28,8 @@ static struct boot_file *of(struct dcd_boot_control *control)
 }
 
 /* DCD_ERR_NOT_FOUND where there is no such file; every other trouble is the boot state's. */
-static int load_file(struct boot_file *bf, const char *name, size_t max, uint8_t **ret_data, size_t *ret_len, struct dcd_diag *diag)
+static int load_file(struct boot_file *bf, const char *name, size_t max, uint8_t **ret_data, size_t *ret_len,
+		     struct dcd_diag *diag)
 {
 	int err = dcd_dir_load(bf->dir, name, max, ret_data, ret_len, diag);
 	if (err == 0 || err == DCD_ERR_NOT_FOUND || err == DCD_ERR_NO_MEMORY) {
@@ -56,8 +57,8 @@ static int load_booted(struct boot_file *bf, int *ret, struct dcd_diag *diag)
 			return 0;
 		}
 	}
-	return dcd_diag_set(diag, DCD_ERR_BOOT_STATE, "%s/" BOOTED_FILE " names neither %s nor %s", bf->dir->name, bf->bootname[0],
-			    bf->bootname[1]);
+	return dcd_diag_set(diag, DCD_ERR_BOOT_STATE, "%s/" BOOTED_FILE " names neither %s nor %s", bf->dir->name,
+			    bf->bootname[0], bf->bootname[1]);
 }
 
 static int load_state(struct boot_file *bf, struct dcd_boot_state *ret, struct dcd_diag *diag)
@@ -85,7 +86,8 @@ static int boot_file_load(struct dcd_boot_control *control, struct dcd_boot_stat
 	err = load_booted(bf, &state.booted, diag);
 	if (err == DCD_ERR_NOT_FOUND && !factory) {
 		/* Guessing here could mean to write the running slot. */
-		return dcd_diag_set(diag, DCD_ERR_BOOT_STATE, "%s/" BOOTED_FILE " is missing: which slot runs is unknown; run decade-bootsim",
+		return dcd_diag_set(diag, DCD_ERR_BOOT_STATE,
+				    "%s/" BOOTED_FILE " is missing: which slot runs is unknown; write its bootname into it",
 				    bf->dir->name);
 	}
 	if (err != 0 && err != DCD_ERR_NOT_FOUND) {
@@ -119,8 +121,8 @@ static int boot_file_store(struct dcd_boot_control *control, const struct dcd_bo
 		return dcd_diag_set(diag, DCD_ERR_USAGE, "%s: a boot state that makes no sense was not stored", bf->dir->name);
 	}
 	/*
-	 * A factory device is known to run slot 0 only while it has no boot-state. So the first store writes that down before; a cut in
-	 * between changes nothing, the two files then say the same as none.
+	 * A factory device is known to run slot 0 only while it has no boot-state. So the first store writes that down before; a
+	 * cut in between changes nothing, the two files then say the same as none.
 	 */
 	int booted;
 	int err = load_booted(bf, &booted, diag);

@@ -13,12 +13,13 @@ size_t dcd_boot_file_encode(const struct dcd_boot_state *state, const char *cons
 			    char buf[DCD_BOOT_FILE_MAX])
 {
 	/* The bounds of bootnames and tries keep this far below DCD_BOOT_FILE_MAX. */
-	int used = snprintf(buf, DCD_BOOT_FILE_MAX, HEADLINE "order %s %s\n", bootname[state->order[0]], bootname[state->order[1]]);
+	int used =
+		snprintf(buf, DCD_BOOT_FILE_MAX, HEADLINE "order %s %s\n", bootname[state->order[0]], bootname[state->order[1]]);
 	size_t len = (size_t)used;
 	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
 		const struct dcd_boot_slot *slot = &state->slot[i];
-		used = snprintf(buf + len, DCD_BOOT_FILE_MAX - len, "slot %s bootable=%d good=%d tries=%u\n", bootname[i], slot->bootable,
-				slot->good, slot->tries_left);
+		used = snprintf(buf + len, DCD_BOOT_FILE_MAX - len, "slot %s bootable=%d good=%d tries=%u\n", bootname[i],
+				slot->bootable, slot->good, slot->tries_left);
 		len += (size_t)used;
 	}
 	used = snprintf(buf + len, DCD_BOOT_FILE_MAX - len, "crc32 %08x\n", (unsigned)dcd_crc32(buf, len));
@@ -97,8 +98,8 @@ int dcd_boot_file_decode(const uint8_t *data, size_t len, const char *const boot
 			 struct dcd_boot_state *ret, struct dcd_diag *diag)
 {
 	if (!checksum_ok(data, len)) {
-		return dcd_diag_set(diag, DCD_ERR_BOOT_STATE, "%s is damaged (its checksum does not match); see docs/boot.md for how to restore it",
-				    what);
+		return dcd_diag_set(diag, DCD_ERR_BOOT_STATE,
+				    "%s is damaged (its checksum does not match); see docs/boot.md for how to restore it", what);
 	}
 	struct dcd_boot_state state = { 0 };
 	struct cursor c = { (const char *)data, len - CHECK_LINE_SIZE, true };
@@ -116,9 +117,10 @@ int dcd_boot_file_decode(const uint8_t *data, size_t len, const char *const boot
 		cursor_expect(&c, "\n");
 	}
 	if (!c.ok || c.left != 0 || state.order[0] == state.order[1]) {
-		return dcd_diag_set(diag, DCD_ERR_BOOT_STATE,
-				    "%s is not a boot state of the slots %s and %s; compare the bootnames in the configuration with it", what,
-				    bootname[0], bootname[1]);
+		return dcd_diag_set(
+			diag, DCD_ERR_BOOT_STATE,
+			"%s is not a boot state of the slots %s and %s; compare the bootnames in the configuration with it", what,
+			bootname[0], bootname[1]);
 	}
 	*ret = state;
 	return 0;

@@ -13,10 +13,10 @@ size_t dcd_boot_file_encode(const struct dcd_boot_state *state, const char *cons
 			    char buf[DCD_BOOT_FILE_MAX]);
 
 /*
- * The reverse; exactly the bytes that encode would have written are accepted. Fills everything but `booted`. DCD_ERR_BOOT_STATE, with a
- * sentence that begins with `what`.
+ * The reverse; exactly the bytes that encode would have written are accepted. Fills everything but `booted`. DCD_ERR_BOOT_STATE,
+ * with a sentence that begins with `what`.
  */
-DCD_NODISCARD int dcd_boot_file_decode(const uint8_t *data, size_t len, const char *const bootname[DCD_SLOT_COUNT], const char *what,
-				       struct dcd_boot_state *ret, struct dcd_diag *diag);
+DCD_NODISCARD int dcd_boot_file_decode(const uint8_t *data, size_t len, const char *const bootname[DCD_SLOT_COUNT],
+				       const char *what, struct dcd_boot_state *ret, struct dcd_diag *diag);
 
 #endif

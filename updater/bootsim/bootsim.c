@@ -19,7 +19,8 @@ static void print_help(void)
 {
 	(void)fputs("usage: decade-bootsim --config FILE [--fail]\n"
 		    "\n"
-		    "Plays the boot loader of a device that is configured with 'loader = file': chooses a slot as a loader would, counts\n"
+		    "Plays the boot loader of a device that is configured with 'loader = file': chooses a slot as a loader "
+		    "would, counts\n"
 		    "the try of a slot that is not yet confirmed, records the slot as booted and prints its bootname.\n"
 		    "\n"
 		    "  --config FILE  the device's configuration (default: /etc/decade/decade.conf)\n"
@@ -40,7 +41,8 @@ static void tell(const struct dcd_config *config, const struct dcd_boot_state *b
 {
 	const struct dcd_boot_slot *slot = &after->slot[chosen];
 	bool counted = before->slot[chosen].tries_left != slot->tries_left;
-	(void)fprintf(stderr, "decade-bootsim: slot %s (bootname %s): ", config->slot[chosen].name, config->slot[chosen].bootname);
+	(void)fprintf(stderr, "decade-bootsim: slot %s (bootname %s): ", config->slot[chosen].name,
+		      config->slot[chosen].bootname);
 	if (counted) {
 		(void)fprintf(stderr, "trial, %u tries left after this one", slot->tries_left);
 	} else if (slot->good && slot->bootable) {
@@ -85,8 +87,8 @@ static int boot_configured(const struct options *options, struct dcd_diag *diag)
 		return err;
 	}
 	if (strcmp(config->loader, "file") != 0) {
-		return dcd_diag_set(diag, DCD_ERR_USAGE, "%s: the device boots with '%s'; only 'loader = file' can be simulated", options->config,
-				    config->loader);
+		return dcd_diag_set(diag, DCD_ERR_USAGE, "%s: the device boots with '%s'; only 'loader = file' can be simulated",
+				    options->config, config->loader);
 	}
 	struct dcd_dir *dir;
 	err = dcd_dir_posix_open(config->state_dir, &dir, diag);
@@ -111,8 +113,10 @@ static int boot_configured(const struct options *options, struct dcd_diag *diag)
 static int parse_options(int argc, char **argv, struct options *ret)
 {
 	static const struct option known[] = {
-		{ "config", required_argument, NULL, 'c' }, { "fail", no_argument, NULL, 'f' },
-		{ "help", no_argument, NULL, 'h' },	    { "version", no_argument, NULL, 'v' },
+		{ "config", required_argument, NULL, 'c' },
+		{ "fail", no_argument, NULL, 'f' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
 	for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {

@@ -92,8 +92,8 @@ void dcd_config_free(struct dcd_config *config)
 	if (config == NULL) {
 		return;
 	}
-	char *strings[] = { config->product, config->compatible, config->id,	config->id_file, config->state_dir,
-			    config->channel, config->root,	 config->loader };
+	char *strings[] = { config->product,   config->compatible, config->id,   config->id_file,
+			    config->state_dir, config->channel,    config->root, config->loader };
 	for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
 		free(strings[i]);
 	}

@@ -1,7 +1,7 @@
 /*
- * The configuration of a device: /etc/decade/decade.conf (docs/exit-codes.md, README). INI with sections device, source, boot and one
- * "slot NAME" for each of the two slots. Everything unknown, doubled or out of bounds is an error that names file and line: a typing error
- * found on the bench is better than one found in the field.
+ * The configuration of a device, /etc/decade/decade.conf: INI with sections device, source, boot and one
+ * "slot NAME" for each of the two slots. Everything unknown, doubled or out of bounds is an error that names file and line: a
+ * typing error found on the bench is better than one found in the field.
  */
 #ifndef DCD_UPDATER_CONFIG_CONFIG_H
 #define DCD_UPDATER_CONFIG_CONFIG_H
@@ -15,7 +15,7 @@
 #define DCD_CONFIG_SIZE_MAX (64U << 10) /* bytes of the file */
 #define DCD_CONFIG_STRING_MAX 128       /* bytes of a product, board, channel, id, name or class */
 #define DCD_CONFIG_URLS_MAX 8
-#define DCD_CONFIG_IMAGES_MAX 16        /* image classes of a slot */
+#define DCD_CONFIG_IMAGES_MAX 16 /* image classes of a slot */
 
 enum dcd_config_expiry {
 	DCD_CONFIG_EXPIRY_ENFORCE,
@@ -35,8 +35,8 @@ struct dcd_config_slot {
 };
 
 /*
- * Paths have the configuration file's folder put before them where they were relative. Strings belong to the struct; "or null" where a
- * key may be missing.
+ * Paths have the configuration file's folder put before them where they were relative. Strings belong to the struct; "or null"
+ * where a key may be missing.
  */
 struct dcd_config {
 	char *product;
@@ -46,7 +46,8 @@ struct dcd_config {
 	char *state_dir; /* path */
 
 	size_t url_count;                /* may be 0: then a source must be named on the command line */
-	char *urls[DCD_CONFIG_URLS_MAX]; /* "scheme://…" as it stands, or the path of a folder or bundle, in order of preference */
+	char *urls[DCD_CONFIG_URLS_MAX]; /* "scheme://…" as it stands, or the path of a folder or bundle, in order of preference
+					  */
 	char *channel;                   /* "retail" unless given */
 	char *root;                      /* path of the root metadata the device trusts from the factory, or null */
 	enum dcd_config_expiry expiry;
@@ -57,7 +58,8 @@ struct dcd_config {
 	char *loader;  /* "file", "uboot", … */
 	uint8_t tries; /* boots of a trial; 1..DCD_TRIES_MAX, 3 unless given */
 
-	/* Sorted by name, so that a slot's index doesn't depend on the order in the file. Both have the same classes in the same order. */
+	/* Sorted by name, so that a slot's index doesn't depend on the order in the file. Both have the same classes in the same
+	 * order. */
 	struct dcd_config_slot slot[DCD_SLOT_COUNT];
 };
 
@@ -65,14 +67,15 @@ struct dcd_config {
 DCD_NODISCARD int dcd_config_load(const char *path, struct dcd_config **ret, struct dcd_diag *diag);
 
 /* The same from memory; `path` is the file's, for messages and relative paths. No I/O. */
-DCD_NODISCARD int dcd_config_parse(const char *text, size_t len, const char *path, struct dcd_config **ret, struct dcd_diag *diag);
+DCD_NODISCARD int dcd_config_parse(const char *text, size_t len, const char *path, struct dcd_config **ret,
+				   struct dcd_diag *diag);
 
 void dcd_config_free(struct dcd_config *config); /* null is fine */
 void dcd_config_freep(struct dcd_config **config);
 
 /*
- * The device's id, from `id` or the first line of `id-file`; the caller frees it. A configuration with neither, and a file that is missing, too
- * long or has an empty first line, is DCD_ERR_CONFIG.
+ * The device's id, from `id` or the first line of `id-file`; the caller frees it. A configuration with neither, and a file that
+ * is missing, too long or has an empty first line, is DCD_ERR_CONFIG.
  */
 DCD_NODISCARD int dcd_config_read_id(const struct dcd_config *config, char **ret, struct dcd_diag *diag);
 

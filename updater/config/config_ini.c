@@ -21,7 +21,8 @@ static void syntax_error(struct ini_input *in, const char *what)
 }
 
 /*
- * inih tells of a section only with its first key. Looking at the heading ourselves finds unknown and empty sections at their own line.
+ * inih tells of a section only with its first key. Looking at the heading ourselves finds unknown and empty sections at their own
+ * line.
  */
 static void note_section(struct ini_input *in, const char *line)
 {

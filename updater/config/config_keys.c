@@ -125,8 +125,8 @@ static int set_number(struct dcd_config_builder *b, const struct key *key, void 
 		number = number * 10 + (uint32_t)(value[i] - '0');
 	}
 	if (!ok || number < key->min || number > key->max) {
-		return dcd_diag_set(b->diag, DCD_ERR_CONFIG, "%s:%u: %s is a number from %u to %u, not '%s'", b->path, b->line, key->name,
-				    (unsigned)key->min, (unsigned)key->max, value);
+		return dcd_diag_set(b->diag, DCD_ERR_CONFIG, "%s:%u: %s is a number from %u to %u, not '%s'", b->path, b->line,
+				    key->name, (unsigned)key->min, (unsigned)key->max, value);
 	}
 	if (key->small) {
 		*(uint8_t *)member = (uint8_t)number;
@@ -289,7 +289,8 @@ static int check_slots(struct dcd_config_builder *b)
 	}
 	for (size_t i = 0; i < slot[0].image_count; i++) {
 		if (strcmp(slot[0].images[i].class_name, slot[1].images[i].class_name) != 0) {
-			return incomplete(b, "both slots must have the same image classes; only one has ", slot[0].images[i].class_name);
+			return incomplete(b, "both slots must have the same image classes; only one has ",
+					  slot[0].images[i].class_name);
 		}
 	}
 	return 0;

@@ -40,7 +40,8 @@ static int code_of(int error)
 static bool name_ok(const char *name)
 {
 	size_t len = strnlen(name, DCD_DIR_NAME_MAX + 8);
-	return len > 0 && len <= DCD_DIR_NAME_MAX + 4 && strchr(name, '/') == NULL && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+	return len > 0 && len <= DCD_DIR_NAME_MAX + 4 && strchr(name, '/') == NULL && strcmp(name, ".") != 0 &&
+	       strcmp(name, "..") != 0;
 }
 
 /* O_NONBLOCK: a FIFO of that name must not hang us; it has no effect on a regular file. */
@@ -200,7 +201,8 @@ int dcd_dir_posix_open(const char *path, struct dcd_dir **ret, struct dcd_diag *
 {
 	if (mkdir(path, 0700) == 0) {
 		if (sync_parent(path) != 0) {
-			return dcd_diag_set(diag, DCD_ERR_IO, "%s: the new folder can't be made durable: %s", path, strerror(errno));
+			return dcd_diag_set(diag, DCD_ERR_IO, "%s: the new folder can't be made durable: %s", path,
+					    strerror(errno));
 		}
 	} else if (errno != EEXIST) {
 		return dcd_diag_set(diag, code_of(errno) == DCD_ERR_NO_SPACE ? DCD_ERR_NO_SPACE : DCD_ERR_IO,

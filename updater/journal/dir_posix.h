@@ -5,8 +5,8 @@
 #include "base/dir.h"
 
 /*
- * Opens the folder; a missing one is created with mode 0700 (its parent must exist). Files are created with mode 0600, and symbolic links
- * inside the folder are not followed. DCD_ERR_IO; ops->close frees it.
+ * Opens the folder; a missing one is created with mode 0700 (its parent must exist). Files are created with mode 0600, and
+ * symbolic links inside the folder are not followed. DCD_ERR_IO; ops->close frees it.
  */
 DCD_NODISCARD int dcd_dir_posix_open(const char *path, struct dcd_dir **ret, struct dcd_diag *diag);
 

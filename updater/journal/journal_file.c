@@ -24,7 +24,8 @@ static struct journal_file *of(struct dcd_journal *journal)
 	return (struct journal_file *)journal;
 }
 
-static int load_copy(struct journal_file *jf, int copy, struct dcd_device_state *ret, uint64_t *ret_sequence, struct dcd_diag *diag)
+static int load_copy(struct journal_file *jf, int copy, struct dcd_device_state *ret, uint64_t *ret_sequence,
+		     struct dcd_diag *diag)
 {
 	DCD_AUTO_FREE uint8_t *data = NULL;
 	size_t len = 0;
@@ -62,10 +63,12 @@ static int load_copies(struct journal_file *jf, struct dcd_device_state *ret, st
 		}
 	}
 	if (!found && missing < COPIES) {
-		return dcd_diag_set(diag, DCD_ERR_JOURNAL,
-				    "%s: no readable copy of the journal is left; restore journal.0 from a backup, or remove journal.0 and "
-				    "journal.1 to begin anew: what is in the slots is then unknown until verified, and the rollback floor is lost",
-				    jf->dir->name);
+		return dcd_diag_set(
+			diag, DCD_ERR_JOURNAL,
+			"%s: no readable copy of the journal is left; restore journal.0 from a backup, or remove journal.0 and "
+			"journal.1 to begin anew: what is in the slots is then unknown until verified, and the rollback floor is "
+			"lost",
+			jf->dir->name);
 	}
 	/* An attempt that failed half-way may have left its number on the disk: never hand it out again. */
 	jf->sequence = jf->sequence > highest ? jf->sequence : highest;

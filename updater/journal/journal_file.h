@@ -1,7 +1,7 @@
 /*
- * The journal in a folder: two copies, "journal.0" and "journal.1", of the format in journal_format.h. A store writes the same sequence to
- * both, one after the other: a cut leaves one whole, and bit rot in one copy must not bring back an older state with lower floors. A load takes the
- * readable copy with the highest sequence.
+ * The journal in a folder: two copies, "journal.0" and "journal.1", of the format in journal_format.h. A store writes the same
+ * sequence to both, one after the other: a cut leaves one whole, and bit rot in one copy must not bring back an older state with
+ * lower floors. A load takes the readable copy with the highest sequence.
  */
 #ifndef DCD_UPDATER_JOURNAL_JOURNAL_FILE_H
 #define DCD_UPDATER_JOURNAL_JOURNAL_FILE_H

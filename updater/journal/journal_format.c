@@ -198,8 +198,9 @@ static int encode_root(struct dcd_json *root, const struct dcd_device_state *sta
 static bool state_storable(const struct dcd_device_state *state)
 {
 	bool ok = state->phase >= DCD_PHASE_IDLE && state->phase <= DCD_PHASE_PENDING && state->target >= 0 &&
-		  state->target < DCD_SLOT_COUNT && state->security_floor <= INTEGER_MAX && state->known_bad_count <= DCD_KNOWN_BAD_MAX &&
-		  state->last.kind >= DCD_OUTCOME_NONE && state->last.kind <= DCD_OUTCOME_REPAIRED;
+		  state->target < DCD_SLOT_COUNT && state->security_floor <= INTEGER_MAX &&
+		  state->known_bad_count <= DCD_KNOWN_BAD_MAX && state->last.kind >= DCD_OUTCOME_NONE &&
+		  state->last.kind <= DCD_OUTCOME_REPAIRED;
 	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
 		const struct dcd_slot_record *record = &state->slot[i];
 		ok = ok && record->content >= DCD_CONTENT_UNKNOWN && record->content <= DCD_CONTENT_VERIFIED &&
@@ -249,7 +250,8 @@ int dcd_journal_encode(const struct dcd_device_state *state, uint64_t sequence, 
 /* ---- decode ---- */
 
 /* Strings fit their array with the NUL, or are refused by their length. */
-static int get_text(const struct dcd_json *object, const char *key, const char *what, char *ret, size_t size, struct dcd_diag *diag)
+static int get_text(const struct dcd_json *object, const char *key, const char *what, char *ret, size_t size,
+		    struct dcd_diag *diag)
 {
 	const char *text;
 	int err = dcd_json_get_string(object, key, what, size - 1, &text, diag);
@@ -371,7 +373,8 @@ static int decode_known_bad(const struct dcd_json *root, const char *what, struc
 		const struct dcd_json *item = dcd_json_item(list, i);
 		if (count > DCD_KNOWN_BAD_MAX || !dcd_json_is_string(item) ||
 		    !dcd_hash_from_hex(dcd_json_string(item), &ret->known_bad[i])) {
-			return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: known-bad is no list of at most %d hashes", what, DCD_KNOWN_BAD_MAX);
+			return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: known-bad is no list of at most %d hashes", what,
+					    DCD_KNOWN_BAD_MAX);
 		}
 	}
 	ret->known_bad_count = count;
@@ -442,7 +445,8 @@ static bool sequence_read(const uint8_t *data, size_t len, uint64_t *ret, size_t
 		value = value * 10 + (uint64_t)(data[digits] - '0'); /* 19 digits stay below 2^64 */
 		digits++;
 	}
-	if (digits == 0 || digits == len || data[digits] != '\n' || (digits > 1 && data[0] == '0') || value > DCD_JOURNAL_SEQUENCE_MAX) {
+	if (digits == 0 || digits == len || data[digits] != '\n' || (digits > 1 && data[0] == '0') ||
+	    value > DCD_JOURNAL_SEQUENCE_MAX) {
 		return false;
 	}
 	*ret = value;
@@ -453,7 +457,8 @@ static bool sequence_read(const uint8_t *data, size_t len, uint64_t *ret, size_t
 /* The body behind the hash, when that matches it. */
 static bool prefix_ok(const uint8_t *data, size_t len)
 {
-	if (len <= PREFIX_SIZE || len > DCD_JOURNAL_MAX || memcmp(data, MAGIC, sizeof MAGIC - 1) != 0 || data[PREFIX_SIZE - 1] != ' ') {
+	if (len <= PREFIX_SIZE || len > DCD_JOURNAL_MAX || memcmp(data, MAGIC, sizeof MAGIC - 1) != 0 ||
+	    data[PREFIX_SIZE - 1] != ' ') {
 		return false;
 	}
 	struct dcd_hash stated, actual;

@@ -34,7 +34,8 @@ static int refuse(const char *state_dir, int fd, int error, struct dcd_diag *dia
 	}
 	long pid = holder_of(fd);
 	if (pid > 0) {
-		return dcd_diag_set(diag, DCD_ERR_BUSY, "another run (process %ld) holds %s/lock; wait for it to end", pid, state_dir);
+		return dcd_diag_set(diag, DCD_ERR_BUSY, "another run (process %ld) holds %s/lock; wait for it to end", pid,
+				    state_dir);
 	}
 	return dcd_diag_set(diag, DCD_ERR_BUSY, "another run holds %s/lock; wait for it to end", state_dir);
 }

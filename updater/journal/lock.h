@@ -1,4 +1,5 @@
-/* One run at a time: an advisory lock on the file "lock" in the state folder. The kernel drops it when the holder dies, however it dies. */
+/* One run at a time: an advisory lock on the file "lock" in the state folder. The kernel drops it when the holder dies, however
+ * it dies. */
 #ifndef DCD_UPDATER_JOURNAL_LOCK_H
 #define DCD_UPDATER_JOURNAL_LOCK_H
 
@@ -6,7 +7,8 @@
 
 struct dcd_lock;
 
-/* Never waits. DCD_ERR_BUSY: another run holds it (with its process id where it can be read). DCD_ERR_IO. The folder must exist. */
+/* Never waits. DCD_ERR_BUSY: another run holds it (with its process id where it can be read). DCD_ERR_IO. The folder must exist.
+ */
 DCD_NODISCARD int dcd_lock_take(const char *state_dir, struct dcd_lock **ret, struct dcd_diag *diag);
 void dcd_lock_release(struct dcd_lock *lock); /* null is fine */
 void dcd_lock_releasep(struct dcd_lock **lock);

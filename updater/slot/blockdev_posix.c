@@ -82,8 +82,8 @@ static int read_after_drop(struct blockdev_posix *bd, uint64_t offset, void *buf
 }
 
 /*
- * One bounce buffer's worth of [offset, offset + len), read directly. Returns the bytes copied (> 0), or a negative errno. The aligned
- * read may reach past the end of a file that is no multiple of the alignment; the kernel then returns what there is.
+ * One bounce buffer's worth of [offset, offset + len), read directly. Returns the bytes copied (> 0), or a negative errno. The
+ * aligned read may reach past the end of a file that is no multiple of the alignment; the kernel then returns what there is.
  */
 static ssize_t read_direct_piece(int fd, uint64_t offset, uint8_t *buf, size_t len, uint8_t *bounce)
 {
@@ -173,8 +173,8 @@ static int posix_flush(struct dcd_blockdev *dev)
 		return 0;
 	}
 	/*
-	 * A failed sync is remembered for good: the kernel reports a lost page once and then calls it clean, so that a second sync would
-	 * say "durable" of data that are gone.
+	 * A failed sync is remembered for good: the kernel reports a lost page once and then calls it clean, so that a second
+	 * sync would say "durable" of data that are gone.
 	 */
 	if (atomic_load(&bd->flush_failed)) {
 		return DCD_ERR_IO;
@@ -236,10 +236,12 @@ static int open_main(const char *path, enum dcd_blockdev_access access, struct s
 {
 	struct stat st;
 	if (stat(path, &st) != 0) {
-		return dcd_diag_set(diag, DCD_ERR_IO, "%s: %s; check the slot's path in the configuration", path, strerror(errno));
+		return dcd_diag_set(diag, DCD_ERR_IO, "%s: %s; check the slot's path in the configuration", path,
+				    strerror(errno));
 	}
 	if (!S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode)) {
-		return dcd_diag_set(diag, DCD_ERR_IO, "%s is neither a block device nor a regular file, so it can't be a slot", path);
+		return dcd_diag_set(diag, DCD_ERR_IO, "%s is neither a block device nor a regular file, so it can't be a slot",
+				    path);
 	}
 	int flags = (access == DCD_BLOCKDEV_READ_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 	if (S_ISBLK(st.st_mode) && access == DCD_BLOCKDEV_READ_WRITE) {
@@ -247,13 +249,15 @@ static int open_main(const char *path, enum dcd_blockdev_access access, struct s
 	}
 	int fd = open(path, flags);
 	if (fd < 0 && errno == EBUSY) {
-		return dcd_diag_set(diag, DCD_ERR_BUSY, "%s is mounted or otherwise in use; unmount it, a slot in use is never written", path);
+		return dcd_diag_set(diag, DCD_ERR_BUSY,
+				    "%s is mounted or otherwise in use; unmount it, a slot in use is never written", path);
 	}
 	if (fd < 0) {
 		return dcd_diag_set(diag, DCD_ERR_IO, "%s can't be opened: %s", path, strerror(errno));
 	}
 	/* A link that moved in between could have led past the O_EXCL. */
-	if (fstat(fd, identity) != 0 || !same_object(identity, &st) || (!S_ISBLK(identity->st_mode) && !S_ISREG(identity->st_mode))) {
+	if (fstat(fd, identity) != 0 || !same_object(identity, &st) ||
+	    (!S_ISBLK(identity->st_mode) && !S_ISREG(identity->st_mode))) {
 		(void)close(fd);
 		return dcd_diag_set(diag, DCD_ERR_IO, "%s changed while it was opened; try again", path);
 	}

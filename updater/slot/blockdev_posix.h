@@ -17,8 +17,8 @@ enum dcd_blockdev_access {
 };
 
 /*
- * Opens what is at `path`; its size is fixed from then on. DCD_ERR_IO: missing, unreadable or neither device nor file. DCD_ERR_BUSY: a
- * block device that is asked for writing but is mounted or claimed by something else (device mapper, RAID, swap).
+ * Opens what is at `path`; its size is fixed from then on. DCD_ERR_IO: missing, unreadable or neither device nor file.
+ * DCD_ERR_BUSY: a block device that is asked for writing but is mounted or claimed by something else (device mapper, RAID, swap).
  *
  * Not checked: a regular file that is mounted through a loop device, and devices that overlap (a disk and its own partition).
  */
