@@ -28,6 +28,18 @@ static struct dcd_config *parsed(const char *text)
 	return config;
 }
 
+static void what_is_left_out_has_a_default(void **state)
+{
+	(void)state;
+	static const char text[] = "[device]\nproduct = thermostat\nstate-dir = state\n" SLOT_A SLOT_B;
+	struct dcd_config *c = NULL;
+	assert_int_equal(dcd_config_parse(text, sizeof text - 1, "decade.conf", &c, NULL), 0);
+	assert_string_equal(c->loader, "file");
+	assert_string_equal(c->channel, "retail");
+	assert_string_equal(c->compatible, "");
+	dcd_config_free(c);
+}
+
 static void refused(const char *text, const char *sentence)
 {
 	struct dcd_config *config = NULL;
@@ -159,7 +171,6 @@ static void what_an_update_needs_must_be_there(void **state)
 	(void)state;
 	refused("", "product is missing");
 	refused(BOOT SLOT_A SLOT_B, "product is missing");
-	refused(DEVICE SLOT_A SLOT_B, "loader is missing");
 	refused(DEVICE BOOT SLOT_A, "two slots are needed");
 	refused(DEVICE BOOT SLOT_A "[slot b]\nrootfs = b.img\n", "bootname is missing in slot b");
 	refused(DEVICE BOOT SLOT_A "[slot b]\nbootname = B\n", "no image class");
@@ -215,6 +226,7 @@ static void a_file_is_read_and_so_is_its_id_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_left_out_has_a_default),
 		cmocka_unit_test(the_contracts_example_reads_as_it_says),
 		cmocka_unit_test(what_is_left_out_has_its_default),
 		cmocka_unit_test(what_is_unknown_or_doubled_is_refused_with_its_line),

@@ -40,7 +40,7 @@ struct dcd_config_slot {
  */
 struct dcd_config {
 	char *product;
-	char *compatible;
+	char *compatible; /* the board; "" unless given: then only releases for any board fit */
 	char *id;        /* or null */
 	char *id_file;   /* path, or null; never both; read it with dcd_config_read_id() */
 	char *state_dir; /* path */
@@ -55,7 +55,7 @@ struct dcd_config {
 	uint32_t timeout_s;       /* to connect and get an answer; 1..3600, 30 unless given */
 	uint32_t stall_timeout_s; /* without a byte in between; 1..3600, 60 unless given */
 
-	char *loader;  /* "file", "uboot", … */
+	char *loader;  /* "uboot", …; "file" unless given */
 	uint8_t tries; /* boots of a trial; 1..DCD_TRIES_MAX, 3 unless given */
 
 	/* Sorted by name, so that a slot's index doesn't depend on the order in the file. Both have the same classes in the same

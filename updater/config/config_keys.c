@@ -317,19 +317,30 @@ static int check_required(struct dcd_config_builder *b)
 	if (config->product == NULL) {
 		return incomplete(b, "product is missing in [device]", "");
 	}
-	if (config->compatible == NULL) {
-		return incomplete(b, "compatible is missing in [device]", "");
-	}
 	if (config->state_dir == NULL) {
 		return incomplete(b, "state-dir is missing in [device]", "");
-	}
-	if (config->loader == NULL) {
-		return incomplete(b, "loader is missing in [boot]", "");
 	}
 	if (config->id != NULL && config->id_file != NULL) {
 		return incomplete(b, "id and id-file exclude each other in [device]", "");
 	}
 	return 0;
+}
+
+static int fill_default(struct dcd_config_builder *b, char **value, const char *fallback)
+{
+	if (*value == NULL) {
+		*value = strdup(fallback);
+	}
+	return *value == NULL ? no_memory(b) : 0;
+}
+
+static int fill_defaults(struct dcd_config_builder *b)
+{
+	int err = fill_default(b, &b->config->channel, "retail");
+	if (err == 0) {
+		err = fill_default(b, &b->config->compatible, "");
+	}
+	return err != 0 ? err : fill_default(b, &b->config->loader, "file");
 }
 
 int dcd_config_finish(struct dcd_config_builder *b)
@@ -341,8 +352,8 @@ int dcd_config_finish(struct dcd_config_builder *b)
 	if (err == 0) {
 		err = check_paths(b);
 	}
-	if (err == 0 && b->config->channel == NULL) {
-		err = set_name(b, &b->config->channel, "retail");
+	if (err == 0) {
+		err = fill_defaults(b);
 	}
 	return err;
 }
