@@ -1,6 +1,6 @@
 /*
- * A frame whose hash was forged: byte 0 is its kind, bytes 1 and 2 the segment's length, byte 3 the segment's number, the rest the frame. The base
- * is 8 KiB of a fixed pattern.
+ * A frame whose hash was forged: byte 0 is its kind, bytes 1 and 2 the segment's length, byte 3 the segment's number, the rest
+ * the frame. The base is 8 KiB of a fixed pattern.
  */
 #include <stdlib.h>
 #include <string.h>

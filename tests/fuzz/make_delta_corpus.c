@@ -9,8 +9,8 @@
 
 #define SEG DCD_SEGMENT_SIZE_MIN
 
-static int write_seed(const char *folder, const char *target, const char *name, unsigned number, const uint8_t *head, size_t head_len,
-		      const uint8_t *data, size_t len)
+static int write_seed(const char *folder, const char *target, const char *name, unsigned number, const uint8_t *head,
+		      size_t head_len, const uint8_t *data, size_t len)
 {
 	char path[4096];
 	(void)snprintf(path, sizeof path, "%s/%s/%s-%u", folder, target, name, number);
@@ -61,7 +61,8 @@ int main(int argc, char **argv)
 	const struct dcd_encode_options options = { .segment_size = SEG, .alg = &dcd_sha256 };
 	struct fixture_payload p;
 	int failed = 0;
-	failed |= fixture_encode(base, sizeof base, image, sizeof image, &options, &p) != 0 || write_payload(argv[1], "delta", &p);
+	failed |=
+		fixture_encode(base, sizeof base, image, sizeof image, &options, &p) != 0 || write_payload(argv[1], "delta", &p);
 	failed |= fixture_encode(NULL, 0, image, sizeof image, &options, &p) != 0 || write_payload(argv[1], "full", &p);
 	failed |= fixture_encode(base, sizeof base, base, sizeof base, &options, &p) != 0 || write_payload(argv[1], "same", &p);
 	failed |= fixture_encode(NULL, 0, image, 0, &options, &p) != 0 || write_payload(argv[1], "empty", &p);

@@ -14,7 +14,7 @@ static void only_whole_granules_are_covered_and_the_rest_comes_back_in_pieces(vo
 	struct dcd_base_coverage *coverage;
 	const uint64_t len = 10 * DCD_COVERAGE_GRANULE + 5;
 	assert_int_equal(dcd_base_coverage_new(len, &coverage), 0);
-	dcd_base_coverage_mark(coverage, 1, 3 * DCD_COVERAGE_GRANULE); /* covers granules 1 and 2 */
+	dcd_base_coverage_mark(coverage, 1, 3 * DCD_COVERAGE_GRANULE);                        /* covers granules 1 and 2 */
 	dcd_base_coverage_mark(coverage, 9 * DCD_COVERAGE_GRANULE, DCD_COVERAGE_GRANULE + 5); /* to the very end */
 	struct dcd_base_range *ranges;
 	size_t count;

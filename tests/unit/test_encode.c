@@ -76,9 +76,12 @@ static size_t edit(uint64_t *seed, uint8_t *data, size_t len)
 	}
 }
 
-static void check_round_trip(const uint8_t *base, size_t base_len, const uint8_t *image, size_t len, uint32_t segment_size, int effort)
+static void check_round_trip(const uint8_t *base, size_t base_len, const uint8_t *image, size_t len, uint32_t segment_size,
+			     int effort)
 {
-	const struct dcd_encode_options options = { .segment_size = segment_size, .effort = effort, .threads = 2, .alg = &dcd_sha256 };
+	const struct dcd_encode_options options = {
+		.segment_size = segment_size, .effort = effort, .threads = 2, .alg = &dcd_sha256
+	};
 	struct fixture_payload p = { 0 };
 	assert_int_equal(fixture_encode(base, base_len, image, len, &options, &p), 0);
 	struct fixture_base reader;

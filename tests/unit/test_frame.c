@@ -65,10 +65,9 @@ static int hand_decode(struct hand *h, uint8_t out[16])
 	uint8_t *frame = malloc(h->frame_len), *segment = malloc(16);
 	memcpy(frame, h->frame, h->frame_len);
 	const struct dcd_frame_tools tools = { &dcd_sha256, &zstd, &base.reader, workspace, workspace_size };
-	const struct dcd_payload_entry entry = { .kind = DCD_FRAME_DELTA,
-						 .frame_length = (uint32_t)h->frame_len,
-						 .segment_length = 16,
-						 .segment_offset = 32 };
+	const struct dcd_payload_entry entry = {
+		.kind = DCD_FRAME_DELTA, .frame_length = (uint32_t)h->frame_len, .segment_length = 16, .segment_offset = 32
+	};
 	int err = dcd_frame_decode(&entry, frame, h->frame_len, &tools, segment);
 	memcpy(out, segment, 16);
 	free(segment);

@@ -35,7 +35,8 @@ static void reference_tree(const struct dcd_hash *leaves, size_t count, struct d
 
 static void reference_id(const struct dcd_hash *leaves, size_t count, uint64_t size, uint32_t segment_size, struct dcd_hash *ret)
 {
-	uint8_t text[1 + 12 + 12 + DCD_HASH_SIZE] = "\x02" "decade image";
+	uint8_t text[1 + 12 + 12 + DCD_HASH_SIZE] = "\x02"
+						    "decade image";
 	struct dcd_hash tree;
 	dcd_le64_put(text + 13, size);
 	dcd_le32_put(text + 21, segment_size);
