@@ -261,6 +261,20 @@ static void a_server_that_stalls_for_ever_ends_in_broken_off(void **state)
 		DCD_ERR_BROKEN_OFF, 4);
 }
 
+static void the_message_tells_a_stall_from_a_trickle(void **state)
+{
+	(void)state;
+	struct client *c = client();
+	SCRIPT(1, { .body_bytes = HOSTILE_NO_BODY, .then = HOSTILE_STALL });
+	assert_int_equal(fetch_range(c, 0, 1000), DCD_ERR_BROKEN_OFF);
+	assert_non_null(strstr(c->diag.text, "nothing arrived"));
+	SCRIPT(1, { .head = "HTTP/1.1 206 X\r\nContent-Range: bytes 0-999/300000\r\n\r\n", .body = "", .then = HOSTILE_TRICKLE },
+	       { .body_bytes = HOSTILE_NO_BODY, .then = HOSTILE_TRICKLE });
+	assert_int_equal(fetch_range(c, 0, 1000), DCD_ERR_BROKEN_OFF);
+	assert_non_null(strstr(c->diag.text, "too slowly"));
+	close_client(c);
+}
+
 static void a_server_that_trickles_does_not_hold_us(void **state)
 {
 	(void)state;
@@ -363,6 +377,7 @@ static void a_range_that_was_not_asked_for_is_refused_before_its_body(void **sta
 		int err;
 	} rows[] = {
 		{ PARTIAL("bytes 999-5999/300000", "5001"), DCD_ERR_SOURCE_LIES },
+		{ PARTIAL("bytes 999-5999/300000", "5000"), DCD_ERR_SOURCE_LIES },
 		{ PARTIAL("bytes 1001-5999/300000", "4999"), DCD_ERR_SOURCE_LIES },
 		{ PARTIAL("bytes 1000-5998/300000", "4999"), DCD_ERR_SOURCE_LIES },
 		{ PARTIAL("bytes 1000-6000/300000", "5001"), DCD_ERR_SOURCE_LIES },
@@ -587,6 +602,7 @@ int main(void)
 		cmocka_unit_test(a_whole_object_that_can_not_be_resumed_is_an_error),
 		cmocka_unit_test(a_reset_connection_is_tried_again),
 		cmocka_unit_test(a_server_that_stalls_for_ever_ends_in_broken_off),
+		cmocka_unit_test(the_message_tells_a_stall_from_a_trickle),
 		cmocka_unit_test(a_server_that_trickles_does_not_hold_us),
 		cmocka_unit_test(a_busy_server_is_asked_again_after_the_time_it_names),
 		cmocka_unit_test(a_retry_after_of_a_year_is_cut_down),
