@@ -1,4 +1,4 @@
-#include "fake_repository.h"
+#include "tests/unit/fake_repository.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
