@@ -1,6 +1,6 @@
 /*
  * JSON, read strictly: the one adapter around jansson. What is refused: duplicate keys, numbers that are not 64-bit integers, invalid
- * UTF-8, NUL in strings, nesting deeper than 32, anything but white space after the document.
+ * UTF-8, NUL in strings, nesting deeper than DCD_JSON_DEPTH_MAX, anything but white space after the document.
  *
  * A `struct dcd_json` node belongs to its document; only the document (what parse or new_* returned) is freed.
  */
@@ -13,6 +13,8 @@
 
 #include "base/diag.h"
 #include "base/hash.h"
+
+#define DCD_JSON_DEPTH_MAX 32 /* objects and arrays around a value */
 
 struct dcd_json; /* opaque: a jansson value */
 
@@ -28,6 +30,8 @@ bool dcd_json_is_object(const struct dcd_json *node);
 bool dcd_json_is_array(const struct dcd_json *node);
 bool dcd_json_is_string(const struct dcd_json *node);
 bool dcd_json_is_integer(const struct dcd_json *node);
+bool dcd_json_is_bool(const struct dcd_json *node);
+bool dcd_json_is_null(const struct dcd_json *node);
 
 /* Member of an object, or null (also when `object` is null or none). */
 const struct dcd_json *dcd_json_member(const struct dcd_json *object, const char *key);
@@ -49,9 +53,10 @@ DCD_NODISCARD int dcd_json_get_u64(const struct dcd_json *object, const char *ke
 DCD_NODISCARD int dcd_json_get_hash(const struct dcd_json *object, const char *key, const char *what, struct dcd_hash *ret,
 				    struct dcd_diag *diag);
 
-/* The value of a string or integer node, or null / 0. */
+/* The value of a string, integer or boolean node, or null / 0 / false. */
 const char *dcd_json_string(const struct dcd_json *node);
 int64_t dcd_json_integer(const struct dcd_json *node);
+bool dcd_json_bool(const struct dcd_json *node);
 
 /* Iterates an object's members: `for (void *it = dcd_json_iter(o); it != NULL; it = dcd_json_iter_next(o, it))`. */
 void *dcd_json_iter(const struct dcd_json *object);

@@ -1,0 +1,119 @@
+/* ECDSA over P-256 and P-384, keys as PEM SubjectPublicKeyInfo, signatures as DER (RFC 3279 §2.2.3). */
+#include <stdlib.h>
+#include <string.h>
+
+#include <mbedtls/ecp.h>
+#include <mbedtls/md.h>
+#include <mbedtls/pk.h>
+#include <mbedtls/version.h>
+
+#include "manifest/crypto/key_scheme.h"
+#include "manifest/crypto/sha256.h"
+
+#define SPKI_DER_MAX 256 /* P-384 takes 120 bytes */
+
+struct ecdsa_curve {
+	mbedtls_ecp_group_id group;
+	mbedtls_md_type_t hash;
+	size_t coordinate; /* bytes */
+};
+
+static const struct ecdsa_curve ecdsa_curves[] = {
+	[ECDSA_P256_SHA256] = { MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_MD_SHA256, 32 },
+	[ECDSA_P384_SHA384] = { MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_MD_SHA384, 48 },
+};
+
+static mbedtls_ecp_group_id ecdsa_group(const mbedtls_pk_context *pk)
+{
+#if MBEDTLS_VERSION_NUMBER < 0x03000000
+	return mbedtls_pk_ec(*pk)->grp.id;
+#else
+	return mbedtls_pk_ec(*pk)->MBEDTLS_PRIVATE(grp).id;
+#endif
+}
+
+static void ecdsa_free(void *key)
+{
+	mbedtls_pk_free(key);
+	free(key);
+}
+
+static void *ecdsa_parse(const char *value, int variant, int *ret_err)
+{
+	mbedtls_pk_context *pk = malloc(sizeof *pk);
+	if (pk == NULL) {
+		*ret_err = DCD_ERR_NO_MEMORY;
+		return NULL;
+	}
+	mbedtls_pk_init(pk);
+	/* mbedTLS wants the NUL counted, and checks that the point is on its curve. */
+	if (mbedtls_pk_parse_public_key(pk, (const unsigned char *)value, strlen(value) + 1) != 0 ||
+	    mbedtls_pk_get_type(pk) != MBEDTLS_PK_ECKEY || ecdsa_group(pk) != ecdsa_curves[variant].group) {
+		ecdsa_free(pk);
+		*ret_err = DCD_ERR_MALFORMED;
+		return NULL;
+	}
+	return pk;
+}
+
+/* One INTEGER at *at: positive, minimal, no wider than the curve. Advances *at past it. */
+static bool der_integer_strict(const uint8_t *data, size_t len, size_t coordinate, size_t *at)
+{
+	if (len - *at < 2 || data[*at] != 0x02) {
+		return false;
+	}
+	size_t width = data[*at + 1];
+	const uint8_t *digits = data + *at + 2;
+	if (width == 0 || width > coordinate + 1 || width > len - *at - 2 || (digits[0] & 0x80) != 0) {
+		return false;
+	}
+	if (width > 1 && digits[0] == 0 && (digits[1] & 0x80) == 0) {
+		return false;
+	}
+	*at += 2 + width;
+	return true;
+}
+
+/*
+ * Parsers of DER differ in how lax they are. A signature has one spelling here, so that a file can't be changed without its
+ * verification failing: long-form lengths, leading zeros and trailing bytes are refused.
+ */
+static bool ecdsa_signature_strict(const uint8_t *data, size_t len, size_t coordinate)
+{
+	if (len < 2 || len > 2 + 2 * (3 + coordinate) || data[0] != 0x30 || data[1] != len - 2) {
+		return false;
+	}
+	size_t at = 2;
+	return der_integer_strict(data, len, coordinate, &at) && der_integer_strict(data, len, coordinate, &at) && at == len;
+}
+
+static bool ecdsa_verify(const void *key, int variant, const uint8_t *message, size_t message_len, const uint8_t *signature,
+			 size_t signature_len)
+{
+	const struct ecdsa_curve *curve = &ecdsa_curves[variant];
+	const mbedtls_md_info_t *info = mbedtls_md_info_from_type(curve->hash);
+	unsigned char digest[MBEDTLS_MD_MAX_SIZE];
+	if (!ecdsa_signature_strict(signature, signature_len, curve->coordinate) || info == NULL ||
+	    mbedtls_md(info, message, message_len, digest) != 0) {
+		return false;
+	}
+	/* mbedtls_pk_verify() asks for a key it may write to, but only reads it. */
+	return mbedtls_pk_verify((mbedtls_pk_context *)key, curve->hash, digest, mbedtls_md_get_size(info), signature,
+				 signature_len) == 0;
+}
+
+static void ecdsa_identity(const void *key, struct dcd_hash *ret)
+{
+	/* Written from the end of the buffer. A parsed key always has this form and fits. */
+	unsigned char der[SPKI_DER_MAX];
+	int len = mbedtls_pk_write_pubkey_der((mbedtls_pk_context *)key, der, sizeof der);
+	size_t used = len > 0 ? (size_t)len : 0;
+	dcd_hash_once(&dcd_sha256, der + sizeof der - used, used, ret);
+}
+
+const struct key_family dcd_ecdsa_family = {
+	.parse = ecdsa_parse,
+	.verify = ecdsa_verify,
+	.identity = ecdsa_identity,
+	.free = ecdsa_free,
+};

@@ -1,0 +1,33 @@
+/*
+ * One family of signature schemes behind public_key.c: ECDSA is one file, and RSA, Ed25519 or a hash-based scheme is one more,
+ * with a line in public_key.c's table. Internal to manifest/crypto.
+ */
+#ifndef DCD_MANIFEST_CRYPTO_KEY_SCHEME_H
+#define DCD_MANIFEST_CRYPTO_KEY_SCHEME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+
+struct key_family {
+	/* `variant` is the scheme's own number in the table. The key, or null with `*ret_err` DCD_ERR_MALFORMED or
+	 * DCD_ERR_NO_MEMORY. */
+	void *(*parse)(const char *value, int variant, int *ret_err);
+	bool (*verify)(const void *key, int variant, const uint8_t *message, size_t message_len, const uint8_t *signature,
+		       size_t signature_len);
+	/* Equal for equal keys, whatever text they came from. */
+	void (*identity)(const void *key, struct dcd_hash *ret);
+	void (*free)(void *key);
+};
+
+/* ECDSA over the NIST curves; the message is hashed with the SHA-2 of the curve's strength. */
+enum ecdsa_variant {
+	ECDSA_P256_SHA256,
+	ECDSA_P384_SHA384,
+};
+extern const struct key_family dcd_ecdsa_family;
+
+#endif
