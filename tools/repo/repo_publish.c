@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "tools/repo/repo_file.h"
 #include "tools/repo/repo_text.h"
+#include "tools/repo/repo_view.h"
 
 #define LIST_MAX (64U << 20)
 #define TIMESTAMP "metadata/timestamp.json"
@@ -134,12 +135,28 @@ int repo_publish_recover(const struct repo_place *place, enum repo_leftover *ret
 
 /* ---- preparing ---- */
 
+/* A rename can't cross file systems: said before an hour of encoding, not after it. */
+static int check_file_system(const struct repo_place *place, struct dcd_diag *diag)
+{
+	struct stat root;
+	struct stat staging;
+	if (stat(place->root, &root) == 0 && stat(place->staging, &staging) == 0 && root.st_dev != staging.st_dev) {
+		return dcd_diag_set(diag, DCD_ERR_USAGE,
+				    "%s is a mount point, so nothing beside it can be moved into it; use a folder below it as the repository",
+				    place->root);
+	}
+	return 0;
+}
+
 int repo_publish_begin(const struct repo_place *place, struct repo_publish *ret, struct dcd_diag *diag)
 {
 	struct repo_publish publish = { .place = place };
 	int err = repo_file_make_folders(place->staging, diag);
 	if (err == 0 && chmod(place->staging, 0700) != 0) {
 		err = repo_file_error(diag, "make private", place->staging);
+	}
+	if (err == 0) {
+		err = check_file_system(place, diag);
 	}
 	static const char *const folders[] = { "new/metadata", "new/targets/releases", "new/targets/payloads", "work" };
 	for (size_t i = 0; err == 0 && i < sizeof folders / sizeof folders[0]; i++) {
@@ -181,6 +198,21 @@ void repo_publish_free(struct repo_publish *publish)
 }
 
 /* ---- the publish ---- */
+
+int repo_publish_check(const struct repo_publish *publish, int64_t now, struct dcd_diag *diag)
+{
+	DCD_AUTO_FREE char *over = repo_publish_path(publish, "");
+	over[strlen(over) - 1] = '\0';
+	DCD_CLEANUP(repo_view_closep) struct repo_view *view = NULL;
+	int err = repo_view_open(publish->place, over, NULL, now, &view, diag);
+	if (err == 0) {
+		err = repo_view_load_releases(view, diag);
+	}
+	if (err == 0 && dcd_tuf_stale(view->tuf) != NULL) {
+		err = dcd_diag_set(diag, DCD_ERR_EXPIRED, "%s; renew it first", dcd_tuf_stale(view->tuf));
+	}
+	return err == 0 ? 0 : dcd_diag_prefix(diag, err, "what would be published doesn't verify");
+}
 
 static int write_list(const struct repo_publish *publish, struct dcd_diag *diag)
 {

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/diag.h"
 #include "tools/repo/repo_place.h"
@@ -45,6 +46,8 @@ void repo_publish_add(struct repo_publish *publish, const char *relative);
 /* Prepares a file with this content and adds it. */
 DCD_NODISCARD int repo_publish_write(struct repo_publish *publish, const char *relative, const void *data, size_t len,
 				     struct dcd_diag *diag);
+/* Looks at what the repository will be with the client's eyes: what it would refuse is never published. */
+DCD_NODISCARD int repo_publish_check(const struct repo_publish *publish, int64_t now, struct dcd_diag *diag);
 /* Publishes; the last file added is metadata/timestamp.json. DCD_ERR_EXISTS when something unknown is in the way. */
 DCD_NODISCARD int repo_publish_commit(struct repo_publish *publish, struct dcd_diag *diag);
 /* Frees the list; the staging folder is repo_publish_recover()'s to remove. */

@@ -1,10 +1,7 @@
 #include "tools/repo/repo_supervise.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -20,13 +17,17 @@ static void stopping_set(sigset_t *ret)
 {
 	sigemptyset(ret);
 	for (size_t i = 0; i < STOPPING_COUNT; i++) {
-		sigaddset(ret, stopping[i]);
+		struct sigaction action;
+		/* Who started us with a signal ignored (nohup, a script's background job) doesn't want it to stop us. */
+		if (sigaction(stopping[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN) {
+			sigaddset(ret, stopping[i]);
+		}
 	}
 	sigaddset(ret, SIGCHLD);
 }
 
 /* Ctrl-C goes to the whole group: the child leaves it to the guard, which may just be past the point where stopping makes sense. */
-static void child_run(pid_t guard, int (*work)(void *context, struct dcd_diag *diag), void *context)
+static void child_run(pid_t guard, const sigset_t *signals, int (*work)(void *context, struct dcd_diag *diag), void *context)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != guard) {
@@ -35,6 +36,8 @@ static void child_run(pid_t guard, int (*work)(void *context, struct dcd_diag *d
 	for (size_t i = 0; i < STOPPING_COUNT; i++) {
 		signal(stopping[i], SIG_IGN);
 	}
+	/* Only now: what was pending is ignored too. */
+	sigprocmask(SIG_SETMASK, signals, NULL);
 	struct dcd_diag diag = { 0 };
 	int err = work(context, &diag);
 	if (err != 0) {
@@ -117,8 +120,7 @@ int repo_supervise(struct repo_place *place, int (*work)(void *context, struct d
 		return repo_file_error(diag, "start the work for", place->root);
 	}
 	if (child == 0) {
-		sigprocmask(SIG_SETMASK, &before, NULL);
-		child_run(guard, work, context);
+		child_run(guard, &before, work, context);
 	}
 	int stopped = 0;
 	int status = child_wait(child, &signals, &stopped);

@@ -1,0 +1,23 @@
+/* The client's trusted metadata, in memory: one look at a repository needs no more. */
+#ifndef DCD_TOOLS_REPO_STORE_H
+#define DCD_TOOLS_REPO_STORE_H
+
+#include "base/dir.h"
+
+#define REPO_STORE_FILES 16
+
+struct repo_store_file {
+	char name[DCD_DIR_NAME_MAX + 1]; /* empty: unused */
+	uint8_t *data;
+	size_t len;
+};
+
+struct repo_store {
+	struct dcd_dir base;
+	struct repo_store_file files[REPO_STORE_FILES];
+};
+
+void repo_store_init(struct repo_store *store);
+void repo_store_free(struct repo_store *store);
+
+#endif
