@@ -1,0 +1,280 @@
+/*
+ * Every number in a delta frame is checked before it is used, in subtract form, as if nobody had hashed the frame: patch formats
+ * have been broken by a length that went negative and by an offset that wrapped.
+ */
+#include "bsdiff/apply/delta.h"
+
+#include "base/checked.h"
+#include "base/varint.h"
+
+/* Base reads go straight into the output, this much at a time: small enough for any block layer, large enough to be fast. */
+#define BASE_CHUNK (64U << 10)
+
+/* A stream that is being consumed: data[pos..len). */
+struct stream {
+	const uint8_t *data;
+	size_t len;
+	size_t pos;
+};
+
+/* What the frame's head says about one stream. */
+struct stream_head {
+	uint8_t codec;
+	size_t raw;
+	size_t coded;
+};
+
+/* Where the decoder stands. */
+struct delta_state {
+	struct stream streams[DCD_STREAM_COUNT];
+	uint8_t *out;
+	size_t out_len;
+	size_t out_pos;
+	struct dcd_reader *base;
+	uint64_t base_end; /* end of the last copy */
+	uint64_t zero_run; /* what is left of the current pair of RUNS */
+	uint64_t literal_run;
+};
+
+int dcd_delta_read_base(struct dcd_reader *base, uint64_t offset, uint8_t *out, size_t len)
+{
+	if (!dcd_range_inside(offset, len, base->size)) {
+		return DCD_ERR_WRONG_BASE;
+	}
+	while (len > 0) {
+		size_t n = len < BASE_CHUNK ? len : BASE_CHUNK;
+		int err = base->read(base->context, offset, out, n);
+		if (err != 0) {
+			return err;
+		}
+		offset += n;
+		out += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* Reads the head of one stream at *pos. `raw_left` is what the scratch bound still allows. */
+static int head_read_one(const uint8_t *frame, size_t frame_len, size_t *pos, uint64_t raw_left, struct stream_head *ret)
+{
+	uint64_t raw, coded;
+	if (*pos >= frame_len) {
+		return DCD_ERR_MALFORMED;
+	}
+	uint8_t codec = frame[(*pos)++];
+	if (codec != DCD_CODEC_STORED && codec != DCD_CODEC_ZSTD) {
+		return DCD_ERR_UNSUPPORTED;
+	}
+	if (!dcd_varint_get(frame, frame_len, pos, &raw) || !dcd_varint_get(frame, frame_len, pos, &coded) || raw == 0 ||
+	    raw > raw_left || coded == 0 || coded > frame_len || (codec == DCD_CODEC_STORED && raw != coded)) {
+		return DCD_ERR_MALFORMED;
+	}
+	*ret = (struct stream_head){ codec, (size_t)raw, (size_t)coded };
+	return 0;
+}
+
+/* Reads the frame's head into heads[], indexed by stream id; absent streams stay zero. */
+static int head_read(const uint8_t *frame, size_t frame_len, uint64_t raw_max, struct stream_head heads[DCD_STREAM_COUNT],
+		     size_t *ret_pos)
+{
+	if (frame_len == 0) {
+		return DCD_ERR_MALFORMED;
+	}
+	size_t pos = 1;
+	unsigned next_id = 0;
+	for (unsigned left = frame[0]; left > 0; left--) {
+		if (pos >= frame_len) {
+			return DCD_ERR_MALFORMED;
+		}
+		unsigned id = frame[pos++];
+		if (id >= DCD_STREAM_COUNT) {
+			return DCD_ERR_UNSUPPORTED;
+		}
+		if (id < next_id) {
+			return DCD_ERR_MALFORMED;
+		}
+		next_id = id + 1;
+		int err = head_read_one(frame, frame_len, &pos, raw_max, &heads[id]);
+		if (err != 0) {
+			return err;
+		}
+		raw_max -= heads[id].raw;
+	}
+	*ret_pos = pos;
+	return 0;
+}
+
+/* Gives each stream its decoded bytes. The coded streams must fill the frame exactly. */
+static int streams_open(const struct stream_head heads[DCD_STREAM_COUNT], const uint8_t *coded, size_t coded_len,
+			const struct dcd_frame_tools *tools, struct stream streams[DCD_STREAM_COUNT])
+{
+	size_t decoder_memory = dcd_delta_decoder_memory(tools->zstd);
+	if (decoder_memory > tools->workspace_size) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	uint8_t *scratch = (uint8_t *)tools->workspace + decoder_memory;
+	size_t scratch_left = tools->workspace_size - decoder_memory;
+	for (unsigned id = 0; id < DCD_STREAM_COUNT; id++) {
+		const struct stream_head *head = &heads[id];
+		if (head->coded > coded_len) {
+			return DCD_ERR_MALFORMED;
+		}
+		const uint8_t *data = coded;
+		if (head->codec == DCD_CODEC_ZSTD) {
+			/* The header's max_scratch promised that this doesn't happen. */
+			if (head->raw > scratch_left) {
+				return DCD_ERR_MALFORMED;
+			}
+			int err = tools->zstd->decode(scratch, head->raw, coded, head->coded, tools->workspace,
+						      tools->zstd->memory_size);
+			if (err != 0) {
+				return err;
+			}
+			data = scratch;
+			scratch += head->raw;
+			scratch_left -= head->raw;
+		}
+		streams[id] = (struct stream){ data, head->raw, 0 };
+		coded += head->coded;
+		coded_len -= head->coded;
+	}
+	return coded_len == 0 ? 0 : DCD_ERR_MALFORMED;
+}
+
+static bool stream_varint(struct stream *s, uint64_t *ret)
+{
+	return dcd_varint_get(s->data, s->len, &s->pos, ret);
+}
+
+static bool stream_done(const struct stream *s)
+{
+	return s->pos == s->len;
+}
+
+/* Adds the differences that fall into out[0..len), the next bytes of the concatenated copies. */
+static int differences_add(struct delta_state *d, uint8_t *out, size_t len)
+{
+	struct stream *runs = &d->streams[DCD_STREAM_RUNS];
+	struct stream *literals = &d->streams[DCD_STREAM_LITERALS];
+	while (len > 0) {
+		if (d->zero_run == 0 && d->literal_run == 0) {
+			if (stream_done(runs)) {
+				return 0; /* no difference from here on */
+			}
+			bool first = runs->pos == 0;
+			if (!stream_varint(runs, &d->zero_run) || !stream_varint(runs, &d->literal_run) || d->literal_run == 0 ||
+			    (d->zero_run == 0 && !first)) {
+				return DCD_ERR_MALFORMED;
+			}
+		}
+		size_t skip = (size_t)dcd_min_u64(d->zero_run, len);
+		d->zero_run -= skip;
+		out += skip;
+		len -= skip;
+		size_t n = (size_t)dcd_min_u64(d->literal_run, len);
+		if (d->zero_run > 0 || n == 0) {
+			continue; /* the copy ends inside the zero run, or with it */
+		}
+		if (n > literals->len - literals->pos) {
+			return DCD_ERR_MALFORMED;
+		}
+		for (size_t i = 0; i < n; i++) {
+			out[i] = (uint8_t)(out[i] + literals->data[literals->pos + i]);
+		}
+		literals->pos += n;
+		d->literal_run -= n;
+		out += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* base_end + zigzag distance, when that is a byte position. */
+static bool base_seek(uint64_t base_end, uint64_t zigzag, uint64_t *ret)
+{
+	int64_t distance = dcd_unzigzag(zigzag);
+	if (distance >= 0) {
+		return dcd_add_u64(base_end, (uint64_t)distance, ret);
+	}
+	uint64_t back = 0U - (uint64_t)distance;
+	if (back > base_end) {
+		return false;
+	}
+	*ret = base_end - back;
+	return true;
+}
+
+/* Carries out one triple of the control stream. */
+static int control_step(struct delta_state *d)
+{
+	struct stream *control = &d->streams[DCD_STREAM_CONTROL];
+	struct stream *extra = &d->streams[DCD_STREAM_EXTRA];
+	uint64_t extra_len, copy_len, distance, offset;
+	if (!stream_varint(control, &extra_len) || !stream_varint(control, &copy_len) || !stream_varint(control, &distance)) {
+		return DCD_ERR_MALFORMED;
+	}
+	size_t room = d->out_len - d->out_pos;
+	/* A triple without effect would let a short frame cost much time; one spelling only. */
+	if (extra_len > room || copy_len > room - extra_len || extra_len > extra->len - extra->pos ||
+	    (copy_len == 0 && (extra_len == 0 || distance != 0))) {
+		return DCD_ERR_MALFORMED;
+	}
+	if (extra_len > 0) {
+		memcpy(d->out + d->out_pos, extra->data + extra->pos, (size_t)extra_len);
+		extra->pos += (size_t)extra_len;
+		d->out_pos += (size_t)extra_len;
+	}
+	if (copy_len == 0) {
+		return 0;
+	}
+	if (!base_seek(d->base_end, distance, &offset)) {
+		return DCD_ERR_MALFORMED;
+	}
+	uint8_t *out = d->out + d->out_pos;
+	int err = dcd_delta_read_base(d->base, offset, out, (size_t)copy_len);
+	if (err != 0) {
+		return err;
+	}
+	d->base_end = offset + copy_len;
+	d->out_pos += (size_t)copy_len;
+	return differences_add(d, out, (size_t)copy_len);
+}
+
+static bool streams_done(const struct delta_state *d)
+{
+	for (unsigned id = 0; id < DCD_STREAM_COUNT; id++) {
+		if (!stream_done(&d->streams[id])) {
+			return false;
+		}
+	}
+	return d->zero_run == 0 && d->literal_run == 0;
+}
+
+int dcd_delta_decode(const struct dcd_payload_entry *entry, const uint8_t *frame, size_t frame_len,
+		     const struct dcd_frame_tools *tools, uint8_t *out)
+{
+	struct stream_head heads[DCD_STREAM_COUNT];
+	memset(heads, 0, sizeof heads);
+	size_t pos;
+	int err = head_read(frame, frame_len, DCD_SCRATCH_MAX(entry->segment_length), heads, &pos);
+	if (err != 0) {
+		return err;
+	}
+	struct delta_state d;
+	memset(&d, 0, sizeof d);
+	err = streams_open(heads, frame + pos, frame_len - pos, tools, d.streams);
+	if (err != 0) {
+		return err;
+	}
+	d.out = out;
+	d.out_len = entry->segment_length;
+	d.base = tools->base;
+	d.base_end = entry->segment_offset;
+	while (d.out_pos < d.out_len) {
+		err = control_step(&d);
+		if (err != 0) {
+			return err;
+		}
+	}
+	return streams_done(&d) ? 0 : DCD_ERR_MALFORMED;
+}
