@@ -6,7 +6,8 @@
 #include "manifest/sign/signer.h"
 
 /* Takes over `key` (freed on failure too). `name` is copied. Closed with dcd_signer_close(). */
-DCD_NODISCARD int dcd_key_signer_new(struct dcd_private_key *key, const char *name, struct dcd_signer **ret, struct dcd_diag *diag);
+DCD_NODISCARD int dcd_key_signer_new(struct dcd_private_key *key, const char *name, struct dcd_signer **ret,
+				     struct dcd_diag *diag);
 
 /* From a PEM file; the signer's name is its path. */
 DCD_NODISCARD int dcd_key_signer_load(const char *path, struct dcd_signer **ret, struct dcd_diag *diag);

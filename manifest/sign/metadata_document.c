@@ -52,8 +52,8 @@ int dcd_document_root(const struct dcd_document_head *head, const struct dcd_doc
 {
 	for (size_t i = 0; i < role_count; i++) {
 		if (roles[i].threshold == 0 || roles[i].threshold > roles[i].signer_count) {
-			return dcd_diag_set(diag, DCD_ERR_USAGE, "role %s can't have a threshold of %llu with %zu keys", roles[i].name,
-					    (unsigned long long)roles[i].threshold, roles[i].signer_count);
+			return dcd_diag_set(diag, DCD_ERR_USAGE, "role %s can't have a threshold of %llu with %zu keys",
+					    roles[i].name, (unsigned long long)roles[i].threshold, roles[i].signer_count);
 		}
 	}
 	struct dcd_json *document = NULL;

@@ -40,14 +40,14 @@ struct dcd_document_file {
 };
 
 /* All return a document that the caller frees. DCD_ERR_USAGE (a time or threshold that can't be) or DCD_ERR_NO_MEMORY. */
-DCD_NODISCARD int dcd_document_root(const struct dcd_document_head *head, const struct dcd_document_role *roles, size_t role_count,
-				    struct dcd_json **ret, struct dcd_diag *diag);
+DCD_NODISCARD int dcd_document_root(const struct dcd_document_head *head, const struct dcd_document_role *roles,
+				    size_t role_count, struct dcd_json **ret, struct dcd_diag *diag);
 /*
- * From `previous` (the signed part of the version before, or null): all its targets, and every member that this code doesn't know, go on
- * unchanged.
+ * From `previous` (the signed part of the version before, or null): all its targets, and every member that this code doesn't
+ * know, go on unchanged.
  */
-DCD_NODISCARD int dcd_document_targets(const struct dcd_document_head *head, const struct dcd_json *previous, struct dcd_json **ret,
-				       struct dcd_diag *diag);
+DCD_NODISCARD int dcd_document_targets(const struct dcd_document_head *head, const struct dcd_json *previous,
+				       struct dcd_json **ret, struct dcd_diag *diag);
 DCD_NODISCARD int dcd_document_snapshot(const struct dcd_document_head *head, const struct dcd_document_file *targets,
 					struct dcd_json **ret, struct dcd_diag *diag);
 DCD_NODISCARD int dcd_document_timestamp(const struct dcd_document_head *head, const struct dcd_document_file *snapshot,
@@ -58,8 +58,8 @@ DCD_NODISCARD int dcd_document_target_entry(const struct dcd_document_file *file
 					    struct dcd_diag *diag);
 
 /*
- * `document` (of dcd_document_targets()) with one more target, or the target of that path replaced: takes over both documents, also on
- * failure, and returns a new one.
+ * `document` (of dcd_document_targets()) with one more target, or the target of that path replaced: takes over both documents,
+ * also on failure, and returns a new one.
  */
 DCD_NODISCARD int dcd_document_add_target(struct dcd_json *document, const char *path, struct dcd_json *entry,
 					  struct dcd_json **ret, struct dcd_diag *diag);

@@ -1,6 +1,6 @@
 /*
- * Who signs, as an interface: a key file today, a hardware module or a signing service tomorrow. A signer never hands out its private
- * half, so nothing above this line can leak it.
+ * Who signs, as an interface: a key file today, a hardware module or a signing service tomorrow. A signer never hands out its
+ * private half, so nothing above this line can leak it.
  */
 #ifndef DCD_MANIFEST_SIGN_SIGNER_H
 #define DCD_MANIFEST_SIGN_SIGNER_H
@@ -16,8 +16,8 @@ struct dcd_signer;
 
 struct dcd_signer_ops {
 	/*
-	 * Signs a message with the scheme that the public key object names. `signature` has room for `capacity` bytes; DCD_ERR_SIZE when
-	 * that is too little.
+	 * Signs a message with the scheme that the public key object names. `signature` has room for `capacity` bytes;
+	 * DCD_ERR_SIZE when that is too little.
 	 */
 	int (*sign)(struct dcd_signer *signer, const uint8_t *message, size_t message_len, uint8_t *signature, size_t capacity,
 		    size_t *ret_len, struct dcd_diag *diag);
@@ -32,7 +32,8 @@ struct dcd_signer {
 	const struct dcd_signer_ops *ops;
 	const char *name;              /* for messages: a path, a slot of a token; never a secret */
 	struct dcd_json *key;          /* {"keytype","keyval":{"public"},"scheme"}; freed by dcd_signer_close() */
-	char keyid[DCD_HASH_HEX_SIZE]; /* lower-case hex SHA-256 of the key object's canonical form (as securesystemslib names keys) */
+	char keyid[DCD_HASH_HEX_SIZE]; /* lower-case hex SHA-256 of the key object's canonical form (as securesystemslib names
+					  keys) */
 };
 
 /* Builds the public key object from its three strings, and the key id from that. */

@@ -30,8 +30,9 @@ static int check_empty(const struct repo_place *place, struct dcd_diag *diag)
 	int err = 0;
 	for (const struct dirent *entry = readdir(dir); entry != NULL && err == 0; entry = readdir(dir)) {
 		if (entry->d_name[0] != '.') {
-			err = dcd_diag_set(diag, DCD_ERR_EXISTS, "%s is not empty (it has %s); a new repository needs a new folder",
-					   place->root, entry->d_name);
+			err = dcd_diag_set(diag, DCD_ERR_EXISTS,
+					   "%s is not empty (it has %s); a new repository needs a new folder", place->root,
+					   entry->d_name);
 		}
 	}
 	closedir(dir);
@@ -75,9 +76,10 @@ static int write_root(const struct repo_signing *signing, struct repo_publish *p
 {
 	struct dcd_document_role roles[REPO_ROLES];
 	for (int role = 0; role < REPO_ROLES; role++) {
-		roles[role] = (struct dcd_document_role){
-			.name = repo_role_name((enum repo_role)role), .threshold = 1, .signer_count = 1, .signers = &signing->signers[role]
-		};
+		roles[role] = (struct dcd_document_role){ .name = repo_role_name((enum repo_role)role),
+							  .threshold = 1,
+							  .signer_count = 1,
+							  .signers = &signing->signers[role] };
 	}
 	struct dcd_document_head head;
 	struct dcd_document_file file;
@@ -148,7 +150,8 @@ static int init_work(void *context, struct dcd_diag *diag)
 	}
 	if (err == 0) {
 		printf("made    %s for product %s\n", work->place->root, work->options->product);
-		printf("next    keep root.pem offline; put %s/metadata/1.root.json into your devices' images\n", work->place->root);
+		printf("next    keep root.pem offline; put %s/metadata/1.root.json into your devices' images\n",
+		       work->place->root);
 	}
 	repo_publish_free(&publish);
 	repo_signing_free(&signing);

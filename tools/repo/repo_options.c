@@ -12,8 +12,9 @@
 #define THREADS_MAX 1024
 
 /*
- * Root and targets are no proof of freshness, so they live as long as a fleet does: a root that expires locks devices out for nothing. Snapshot and
- * timestamp say "this is the newest": the timestamp is renewed by a machine every few days, the snapshot once a year at the least.
+ * Root and targets are no proof of freshness, so they live as long as a fleet does: a root that expires locks devices out for
+ * nothing. Snapshot and timestamp say "this is the newest": the timestamp is renewed by a machine every few days, the snapshot
+ * once a year at the least.
  */
 static const uint64_t expires_default[REPO_ROLES] = {
 	[REPO_ROOT] = 7300, [REPO_TARGETS] = 3650, [REPO_SNAPSHOT] = 365, [REPO_TIMESTAMP] = 30
@@ -86,7 +87,8 @@ static int parse_expires(const char *text, struct repo_options *options, struct 
 			return parse_number("expires ROLE", text + len + 1, 1, DAYS_MAX, &options->expires_days[role], diag);
 		}
 	}
-	return dcd_diag_set(diag, DCD_ERR_USAGE, "--expires %s: must be ROLE=DAYS, ROLE being root, targets, snapshot or timestamp", text);
+	return dcd_diag_set(diag, DCD_ERR_USAGE,
+			    "--expires %s: must be ROLE=DAYS, ROLE being root, targets, snapshot or timestamp", text);
 }
 
 static int parse_segment_size(const char *text, struct repo_options *options, struct dcd_diag *diag)
@@ -131,8 +133,8 @@ static int parse_bases(const char *text, struct repo_options *options, struct dc
 static int parse_board(const char *text, struct repo_options *options, struct dcd_diag *diag)
 {
 	if (options->board_count == DCD_RELEASE_BOARDS_MAX || text[0] == '\0' || strlen(text) >= DCD_RELEASE_STRING_MAX) {
-		return dcd_diag_set(diag, DCD_ERR_USAGE, "--compatible: at most %d boards of 1 to %d bytes", DCD_RELEASE_BOARDS_MAX,
-				    DCD_RELEASE_STRING_MAX - 1);
+		return dcd_diag_set(diag, DCD_ERR_USAGE, "--compatible: at most %d boards of 1 to %d bytes",
+				    DCD_RELEASE_BOARDS_MAX, DCD_RELEASE_STRING_MAX - 1);
 	}
 	options->boards[options->board_count++] = text;
 	return 0;
@@ -142,7 +144,8 @@ static int parse_name(const char *option, const char *text, const char **ret, st
 {
 	if (!repo_name_ok(text)) {
 		return dcd_diag_set(diag, DCD_ERR_USAGE,
-				    "--%s '%s': must be 1 to 128 letters, digits or ._+~:- and not begin with '.' or '-'", option, text);
+				    "--%s '%s': must be 1 to 128 letters, digits or ._+~:- and not begin with '.' or '-'", option,
+				    text);
 	}
 	*ret = text;
 	return 0;
@@ -195,7 +198,8 @@ static int parse_one(int letter, const char *text, struct repo_options *options,
 	}
 }
 
-static int parse_all(int argc, char **argv, const char *accepted, struct repo_options *options, bool *ret_help, struct dcd_diag *diag)
+static int parse_all(int argc, char **argv, const char *accepted, struct repo_options *options, bool *ret_help,
+		     struct dcd_diag *diag)
 {
 	int index = -1;
 	opterr = 0;
@@ -207,7 +211,8 @@ static int parse_all(int argc, char **argv, const char *accepted, struct repo_op
 			break;
 		}
 		if (letter == ':') {
-			return dcd_diag_set(diag, DCD_ERR_USAGE, "%s: needs a value; see `decade-repo %s --help`", argv[optind - 1], argv[0]);
+			return dcd_diag_set(diag, DCD_ERR_USAGE, "%s: needs a value; see `decade-repo %s --help`",
+					    argv[optind - 1], argv[0]);
 		}
 		if (letter == 'h') {
 			*ret_help = true;
@@ -229,7 +234,8 @@ static int parse_all(int argc, char **argv, const char *accepted, struct repo_op
 	return 0;
 }
 
-int repo_options_parse(int argc, char **argv, const char *accepted, struct repo_options *ret, bool *ret_help, struct dcd_diag *diag)
+int repo_options_parse(int argc, char **argv, const char *accepted, struct repo_options *ret, bool *ret_help,
+		       struct dcd_diag *diag)
 {
 	struct repo_options options = { .channel = "retail", .security_version = REPO_SECURITY_UNSET, .bases = REPO_BASES_ALL };
 	memcpy(options.expires_days, expires_default, sizeof options.expires_days);

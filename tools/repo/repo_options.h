@@ -32,11 +32,11 @@ struct repo_options {
 	size_t image_count;
 	const char *boards[DCD_RELEASE_BOARDS_MAX];
 	size_t board_count;
-	uint64_t security_version;          /* REPO_SECURITY_UNSET: as the newest release of the channel */
-	uint64_t bases;                     /* how many, or REPO_BASES_ALL */
-	uint32_t segment_size;              /* bytes; 0: the default */
-	int effort;                         /* 0: the default */
-	int threads;                        /* 0: one a core */
+	uint64_t security_version; /* REPO_SECURITY_UNSET: as the newest release of the channel */
+	uint64_t bases;            /* how many, or REPO_BASES_ALL */
+	uint32_t segment_size;     /* bytes; 0: the default */
+	int effort;                /* 0: the default */
+	int threads;               /* 0: one a core */
 	uint64_t expires_days[REPO_ROLES];
 	bool deep;
 	bool json;

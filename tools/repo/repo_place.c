@@ -85,8 +85,8 @@ int repo_place_lock(struct repo_place *place, struct dcd_diag *diag)
 		close(fd);
 		errno = number;
 		if (number == EWOULDBLOCK) {
-			return dcd_diag_set(diag, DCD_ERR_BUSY, "%s: another decade-repo is writing; wait for it and run this again",
-					    place->root);
+			return dcd_diag_set(diag, DCD_ERR_BUSY,
+					    "%s: another decade-repo is writing; wait for it and run this again", place->root);
 		}
 		return repo_file_error(diag, "lock", place->lock);
 	}
@@ -114,8 +114,8 @@ int repo_place_check_keys(const struct repo_place *place, const char *keys, stru
 	}
 	if (lies_in(path, place->root) || lies_in(path, place->staging)) {
 		return dcd_diag_set(diag, DCD_ERR_USAGE,
-				    "%s lies in the repository %s, which is served to the world; keep the keys outside of it", keys,
-				    place->root);
+				    "%s lies in the repository %s, which is served to the world; keep the keys outside of it",
+				    keys, place->root);
 	}
 	return 0;
 }

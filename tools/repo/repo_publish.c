@@ -141,9 +141,10 @@ static int check_file_system(const struct repo_place *place, struct dcd_diag *di
 	struct stat root;
 	struct stat staging;
 	if (stat(place->root, &root) == 0 && stat(place->staging, &staging) == 0 && root.st_dev != staging.st_dev) {
-		return dcd_diag_set(diag, DCD_ERR_USAGE,
-				    "%s is a mount point, so nothing beside it can be moved into it; use a folder below it as the repository",
-				    place->root);
+		return dcd_diag_set(
+			diag, DCD_ERR_USAGE,
+			"%s is a mount point, so nothing beside it can be moved into it; use a folder below it as the repository",
+			place->root);
 	}
 	return 0;
 }
@@ -248,7 +249,8 @@ static int check_ways(const struct repo_publish *publish, struct dcd_diag *diag)
 		DCD_AUTO_FREE char *path = repo_text("%s/%s", publish->place->root, publish->paths[i]);
 		if (repo_file_exists(path)) {
 			return dcd_diag_set(diag, DCD_ERR_EXISTS,
-					    "%s is in the way: no signed metadata names it; move it away and run this again", path);
+					    "%s is in the way: no signed metadata names it; move it away and run this again",
+					    path);
 		}
 	}
 	return 0;

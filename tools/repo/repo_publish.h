@@ -1,14 +1,15 @@
 /*
- * The atomic publish. Everything new is prepared and made durable in REPO.staging/new; a list of what will be added is stored; then each
- * file is renamed into REPO, what is named before what names it, metadata/timestamp.json last. That last rename is the commit: whoever
- * reads REPO sees the old repository until it and the new one after it.
+ * The atomic publish. Everything new is prepared and made durable in REPO.staging/new; a list of what will be added is stored;
+ *then each file is renamed into REPO, what is named before what names it, metadata/timestamp.json last. That last rename is the
+ *commit: whoever reads REPO sees the old repository until it and the new one after it.
  *
  *	REPO.staging/new/...       the prepared files, at their paths
  *	REPO.staging/work/...      scratch: rebuilt bases, payloads under way
  *	REPO.staging/publish.list  exists from the moment before the first rename
  *
- * Recovery after a kill at any instant needs nothing else: no list: nothing was added. A list, and new/metadata/timestamp.json is gone: it was
- * committed. A list, and it is still there: every listed file that is no longer in new/ is in REPO and is removed again.
+ * Recovery after a kill at any instant needs nothing else: no list: nothing was added. A list, and new/metadata/timestamp.json is
+ *gone: it was committed. A list, and it is still there: every listed file that is no longer in new/ is in REPO and is removed
+ *again.
  */
 #ifndef DCD_TOOLS_REPO_PUBLISH_H
 #define DCD_TOOLS_REPO_PUBLISH_H

@@ -16,7 +16,8 @@ struct refresh_work {
 	const struct repo_options *options;
 };
 
-/* Targets that would expire before the new snapshot are signed anew too: a refreshed repository is good for all its snapshot's life. */
+/* Targets that would expire before the new snapshot are signed anew too: a refreshed repository is good for all its snapshot's
+ * life. */
 static bool targets_end_too_early(const struct repo_signing *signing, const struct repo_view *view)
 {
 	struct dcd_document_head head;
@@ -28,8 +29,8 @@ static bool targets_end_too_early(const struct repo_signing *signing, const stru
 	return strcmp(repo_view_expires(view, REPO_TARGETS), until) < 0;
 }
 
-static int write_targets(struct repo_signing *signing, struct repo_publish *publish, const struct repo_view *view, const char *keys,
-			 struct dcd_document_file *ret, struct dcd_diag *diag)
+static int write_targets(struct repo_signing *signing, struct repo_publish *publish, const struct repo_view *view,
+			 const char *keys, struct dcd_document_file *ret, struct dcd_diag *diag)
 {
 	int err = repo_signing_load(signing, keys, REPO_TARGETS, view, diag);
 	struct dcd_document_head head;

@@ -42,8 +42,9 @@ static int check_listed(const struct dcd_signer *signer, enum repo_role role, co
 			return 0;
 		}
 	}
-	return dcd_diag_set(diag, DCD_ERR_SIGNATURE, "%s: the repository's root doesn't accept this key for %s; use the keys of its `init`",
-			    signer->name, repo_role_name(role));
+	return dcd_diag_set(diag, DCD_ERR_SIGNATURE,
+			    "%s: the repository's root doesn't accept this key for %s; use the keys of its `init`", signer->name,
+			    repo_role_name(role));
 }
 
 int repo_signing_load(struct repo_signing *signing, const char *keys, enum repo_role role, const struct repo_view *view,
@@ -53,8 +54,8 @@ int repo_signing_load(struct repo_signing *signing, const char *keys, enum repo_
 	if (signing->signers[role] == NULL) {
 		DCD_AUTO_FREE char *path = repo_text("%s/%s.pem", keys, repo_role_name(role));
 		if (!repo_file_exists(path)) {
-			return dcd_diag_set(diag, DCD_ERR_USAGE, "%s: no such key; --keys must name the folder of this repository's keys",
-					    path);
+			return dcd_diag_set(diag, DCD_ERR_USAGE,
+					    "%s: no such key; --keys must name the folder of this repository's keys", path);
 		}
 		err = dcd_key_signer_load(path, &signing->signers[role], diag);
 	}
@@ -92,19 +93,22 @@ int repo_signing_write(const struct repo_signing *signing, struct repo_publish *
 	if (err != 0) {
 		return err;
 	}
-	static const size_t max[REPO_ROLES] = { DCD_TUF_ROOT_MAX, DCD_TUF_TARGETS_MAX, DCD_TUF_SNAPSHOT_MAX, DCD_TUF_TIMESTAMP_MAX };
+	static const size_t max[REPO_ROLES] = { DCD_TUF_ROOT_MAX, DCD_TUF_TARGETS_MAX, DCD_TUF_SNAPSHOT_MAX,
+						DCD_TUF_TIMESTAMP_MAX };
 	if (len > max[role]) {
-		return dcd_diag_set(diag, DCD_ERR_USAGE, "%s would have %zu bytes, more than the %zu that devices accept", name, len,
-				    max[role]);
+		return dcd_diag_set(diag, DCD_ERR_USAGE, "%s would have %zu bytes, more than the %zu that devices accept", name,
+				    len, max[role]);
 	}
-	*ret = (struct dcd_document_file){ .version = (uint64_t)dcd_json_integer(dcd_json_member(document, "version")), .length = len };
+	*ret = (struct dcd_document_file){ .version = (uint64_t)dcd_json_integer(dcd_json_member(document, "version")),
+					   .length = len };
 	dcd_hash_once(&dcd_sha256, data, len, &ret->sha256);
 	DCD_AUTO_FREE char *relative = repo_text("metadata/%s", name);
 	return repo_publish_write(publish, relative, data, len, diag);
 }
 
-static int write_snapshot(const struct repo_signing *signing, struct repo_publish *publish, const struct dcd_document_file *targets,
-			  uint64_t version, struct dcd_document_file *ret, struct dcd_diag *diag)
+static int write_snapshot(const struct repo_signing *signing, struct repo_publish *publish,
+			  const struct dcd_document_file *targets, uint64_t version, struct dcd_document_file *ret,
+			  struct dcd_diag *diag)
 {
 	struct dcd_document_head head;
 	DCD_CLEANUP(dcd_json_freep) struct dcd_json *document = NULL;
@@ -116,8 +120,9 @@ static int write_snapshot(const struct repo_signing *signing, struct repo_publis
 	return err == 0 ? repo_signing_write(signing, publish, REPO_SNAPSHOT, name, document, ret, diag) : err;
 }
 
-int repo_signing_write_upper(const struct repo_signing *signing, struct repo_publish *publish, const struct dcd_document_file *targets,
-			     uint64_t snapshot_version, uint64_t timestamp_version, struct dcd_diag *diag)
+int repo_signing_write_upper(const struct repo_signing *signing, struct repo_publish *publish,
+			     const struct dcd_document_file *targets, uint64_t snapshot_version, uint64_t timestamp_version,
+			     struct dcd_diag *diag)
 {
 	struct dcd_document_file file = { 0 };
 	int err = write_snapshot(signing, publish, targets, snapshot_version, &file, diag);

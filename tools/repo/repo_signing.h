@@ -18,8 +18,8 @@ struct repo_signing {
 DCD_NODISCARD int repo_clock_now(int64_t *ret, struct dcd_diag *diag);
 
 /* Loads KEYS/ROLE.pem of a role unless it is there already, and checks it against the root of `view` (null: not checked). */
-DCD_NODISCARD int repo_signing_load(struct repo_signing *signing, const char *keys, enum repo_role role, const struct repo_view *view,
-				    struct dcd_diag *diag);
+DCD_NODISCARD int repo_signing_load(struct repo_signing *signing, const char *keys, enum repo_role role,
+				    const struct repo_view *view, struct dcd_diag *diag);
 void repo_signing_free(struct repo_signing *signing);
 
 DCD_NODISCARD int repo_signing_head(const struct repo_signing *signing, enum repo_role role, uint64_t version,

@@ -46,8 +46,8 @@ static int source_open(const struct repo_source *self, const char *path, int *re
 	return 0;
 }
 
-static int source_send(struct repo_source *self, int fd, const char *path, uint64_t offset, uint64_t length, struct dcd_sink *sink,
-		       struct dcd_diag *diag)
+static int source_send(struct repo_source *self, int fd, const char *path, uint64_t offset, uint64_t length,
+		       struct dcd_sink *sink, struct dcd_diag *diag)
 {
 	DCD_AUTO_FREE uint8_t *buf = repo_alloc(PIECE_BYTES, 1);
 	while (length > 0) {
@@ -114,6 +114,8 @@ static void source_close(struct dcd_source *source)
 
 void repo_source_init(struct repo_source *source, const char *over, const char *root)
 {
-	static const struct dcd_source_ops ops = { .fetch = source_fetch, .fetch_range = source_fetch_range, .close = source_close };
+	static const struct dcd_source_ops ops = { .fetch = source_fetch,
+						   .fetch_range = source_fetch_range,
+						   .close = source_close };
 	*source = (struct repo_source){ .base = { .ops = &ops, .name = root }, .over = over, .root = root };
 }

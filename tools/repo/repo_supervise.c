@@ -26,7 +26,8 @@ static void stopping_set(sigset_t *ret)
 	sigaddset(ret, SIGCHLD);
 }
 
-/* Ctrl-C goes to the whole group: the child leaves it to the guard, which may just be past the point where stopping makes sense. */
+/* Ctrl-C goes to the whole group: the child leaves it to the guard, which may just be past the point where stopping makes sense.
+ */
 static void child_run(pid_t guard, const sigset_t *signals, int (*work)(void *context, struct dcd_diag *diag), void *context)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -82,7 +83,8 @@ static int child_result(int status, int stopped, enum repo_leftover leftover, st
 				    strsignal(stopped));
 	}
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS) {
-		return dcd_diag_set(diag, DCD_ERR_IO, "an image shrank or could not be read while it was in use; the repository is as it was");
+		return dcd_diag_set(diag, DCD_ERR_IO,
+				    "an image shrank or could not be read while it was in use; the repository is as it was");
 	}
 	return dcd_diag_set(diag, DCD_ERR_BUG, "the work ended by a signal (%s); the repository is as it was",
 			    WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "?");
@@ -98,7 +100,8 @@ static int recover_before(const struct repo_place *place, struct dcd_diag *diag)
 	return err;
 }
 
-int repo_supervise(struct repo_place *place, int (*work)(void *context, struct dcd_diag *diag), void *context, struct dcd_diag *diag)
+int repo_supervise(struct repo_place *place, int (*work)(void *context, struct dcd_diag *diag), void *context,
+		   struct dcd_diag *diag)
 {
 	int err = repo_place_lock(place, diag);
 	if (err != 0) {

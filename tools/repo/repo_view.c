@@ -118,7 +118,8 @@ int repo_view_open(const struct repo_place *place, const char *over, const char 
 		   struct dcd_diag *diag)
 {
 	if (over == NULL && !repo_file_exists(place->root)) {
-		return dcd_diag_set(diag, DCD_ERR_USAGE, "%s: no such folder; make a repository with `decade-repo init`", place->root);
+		return dcd_diag_set(diag, DCD_ERR_USAGE, "%s: no such folder; make a repository with `decade-repo init`",
+				    place->root);
 	}
 	struct repo_view *view = repo_alloc(1, sizeof *view);
 	repo_source_init(&view->source, over, place->root);

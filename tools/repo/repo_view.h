@@ -35,8 +35,9 @@ struct repo_view {
 };
 
 /*
- * Opens and verifies the metadata from `anchor` (a root metadata file; null: REPO's own 1.root.json) on, expiry reported only. `over`: prepared
- * files laid over REPO, or null. Sentences name files relative to REPO; a missing one is DCD_ERR_UNLISTED (the repository is not whole).
+ * Opens and verifies the metadata from `anchor` (a root metadata file; null: REPO's own 1.root.json) on, expiry reported only.
+ * `over`: prepared files laid over REPO, or null. Sentences name files relative to REPO; a missing one is DCD_ERR_UNLISTED (the
+ * repository is not whole).
  */
 DCD_NODISCARD int repo_view_open(const struct repo_place *place, const char *over, const char *anchor, int64_t now,
 				 struct repo_view **ret, struct dcd_diag *diag);
