@@ -161,9 +161,7 @@ static int differences_add(struct delta_state *d, uint8_t *out, size_t len)
 			if (stream_done(runs)) {
 				return 0; /* no difference from here on */
 			}
-			bool first = runs->pos == 0;
-			if (!stream_varint(runs, &d->zero_run) || !stream_varint(runs, &d->literal_run) || d->literal_run == 0 ||
-			    (d->zero_run == 0 && !first)) {
+			if (!stream_varint(runs, &d->zero_run) || !stream_varint(runs, &d->literal_run) || d->literal_run == 0) {
 				return DCD_ERR_MALFORMED;
 			}
 		}

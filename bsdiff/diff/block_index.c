@@ -1,0 +1,146 @@
+#include "bsdiff/diff/block_index.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A polynomial hash modulo 2^64; the finaliser spreads its weak low bits. */
+#define MULTIPLIER UINT64_C(0x9fb21c651e98df25)
+#define PROBES 8 /* a crowded neighbourhood loses blocks rather than time */
+
+struct slot {
+	uint32_t tag;   /* more bits of the hash, to spare most comparisons */
+	uint32_t block; /* number + 1; 0: free */
+};
+
+struct dcd_block_index {
+	struct dcd_bytes base;
+	uint32_t block_size;
+	uint64_t top_power; /* MULTIPLIER^(block_size - 1) */
+	unsigned bits;
+	struct slot *slots;
+};
+
+static uint64_t hash_block(const uint8_t *data, uint32_t len)
+{
+	uint64_t hash = 0;
+	for (uint32_t i = 0; i < len; i++) {
+		hash = hash * MULTIPLIER + data[i] + 1;
+	}
+	return hash;
+}
+
+static uint64_t hash_finish(uint64_t hash)
+{
+	hash ^= hash >> 32;
+	hash *= UINT64_C(0xd6e8feb86659fd93);
+	hash ^= hash >> 32;
+	return hash;
+}
+
+static bool one_byte_only(const uint8_t *data, uint32_t len)
+{
+	return memcmp(data, data + 1, len - 1) == 0;
+}
+
+static void index_add(struct dcd_block_index *index, uint32_t block)
+{
+	const uint8_t *data = index->base.data + (uint64_t)block * index->block_size;
+	if (one_byte_only(data, index->block_size)) {
+		return;
+	}
+	uint64_t hash = hash_finish(hash_block(data, index->block_size));
+	uint64_t mask = ((uint64_t)1 << index->bits) - 1;
+	uint32_t tag = (uint32_t)(hash >> 32);
+	for (unsigned i = 0; i < PROBES; i++) {
+		struct slot *slot = &index->slots[(hash + i) & mask];
+		if (slot->block == 0) {
+			*slot = (struct slot){ tag, block + 1 };
+			return;
+		}
+		if (slot->tag == tag) {
+			return; /* the same block again, almost surely: the first one stands for all */
+		}
+	}
+}
+
+int dcd_block_index_new(const struct dcd_bytes *base, struct dcd_block_index **ret)
+{
+	struct dcd_block_index *index = calloc(1, sizeof *index);
+	if (index == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	index->base = *base;
+	index->block_size = DCD_BLOCK_SIZE_MIN;
+	while (base->len / index->block_size > DCD_BLOCK_INDEX_ENTRIES) {
+		index->block_size *= 2;
+	}
+	index->top_power = 1;
+	for (uint32_t i = 1; i < index->block_size; i++) {
+		index->top_power *= MULTIPLIER;
+	}
+	uint32_t blocks = (uint32_t)(base->len / index->block_size);
+	index->bits = 10;
+	while (((uint64_t)1 << index->bits) < 2 * (uint64_t)blocks) {
+		index->bits++;
+	}
+	index->slots = calloc((size_t)1 << index->bits, sizeof *index->slots);
+	if (index->slots == NULL) {
+		free(index);
+		return DCD_ERR_NO_MEMORY;
+	}
+	for (uint32_t block = 0; block < blocks; block++) {
+		index_add(index, block);
+	}
+	*ret = index;
+	return 0;
+}
+
+void dcd_block_index_free(struct dcd_block_index *index)
+{
+	if (index != NULL) {
+		free(index->slots);
+		free(index);
+	}
+}
+
+uint32_t dcd_block_index_block_size(const struct dcd_block_index *index)
+{
+	return index->block_size;
+}
+
+void dcd_block_window_move(const struct dcd_block_index *index, struct dcd_block_window *window, const uint8_t *data, uint32_t at)
+{
+	uint32_t size = index->block_size;
+	if (!window->valid || at < window->at || at - window->at >= size) {
+		window->hash = hash_block(data + at, size);
+	} else {
+		for (uint32_t i = window->at; i < at; i++) {
+			window->hash = (window->hash - index->top_power * (data[i] + 1U)) * MULTIPLIER + data[i + size] + 1;
+		}
+	}
+	window->at = at;
+	window->valid = true;
+}
+
+bool dcd_block_index_find(const struct dcd_block_index *index, const struct dcd_block_window *window, const uint8_t *data,
+			  uint64_t *ret_base)
+{
+	uint64_t hash = hash_finish(window->hash);
+	uint64_t mask = ((uint64_t)1 << index->bits) - 1;
+	uint32_t tag = (uint32_t)(hash >> 32);
+	for (unsigned i = 0; i < PROBES; i++) {
+		const struct slot *slot = &index->slots[(hash + i) & mask];
+		if (slot->block == 0) {
+			return false;
+		}
+		if (slot->tag == tag) {
+			uint64_t base = (uint64_t)(slot->block - 1) * index->block_size;
+			if (memcmp(index->base.data + base, data + window->at, index->block_size) != 0) {
+				return false;
+			}
+			*ret_base = base;
+			return true;
+		}
+	}
+	return false;
+}

@@ -1,0 +1,99 @@
+#include "bsdiff/diff/delta_streams.h"
+
+#include "base/varint.h"
+#include "bsdiff/diff/suffix_index.h"
+
+/* Up to this many equal bytes between two differences stay in the literal run: two varints would cost more. */
+#define RUN_BRIDGE 3
+
+struct run_writer {
+	struct dcd_delta_streams *streams;
+	uint64_t zero_run; /* not yet written */
+};
+
+/* One literal run with what precedes it. */
+static int run_write(struct run_writer *w, const uint8_t *from, const uint8_t *to, size_t len)
+{
+	struct dcd_byte_buffer *runs = &w->streams->streams[DCD_STREAM_RUNS];
+	struct dcd_byte_buffer *literals = &w->streams->streams[DCD_STREAM_LITERALS];
+	int err = dcd_byte_buffer_append_varint(runs, w->zero_run);
+	err = err != 0 ? err : dcd_byte_buffer_append_varint(runs, len);
+	err = err != 0 ? err : dcd_byte_buffer_reserve(literals, len);
+	if (err != 0) {
+		return err;
+	}
+	for (size_t i = 0; i < len; i++) {
+		literals->data[literals->len++] = (uint8_t)(to[i] - from[i]);
+	}
+	w->zero_run = 0;
+	return 0;
+}
+
+/* The differences of one copy. A literal run never crosses the end of its copy; two that touch have a zero run of 0 between them. */
+static int differences_write(struct run_writer *w, const uint8_t *from, const uint8_t *to, size_t len)
+{
+	size_t at = 0;
+	while (at < len) {
+		size_t equal = dcd_common_prefix(from + at, to + at, len - at);
+		at += equal;
+		w->zero_run += equal;
+		if (at == len) {
+			break;
+		}
+		size_t end = at + 1; /* behind the last difference of the run */
+		for (size_t i = end; i < len && i - end <= RUN_BRIDGE; i++) {
+			if (from[i] != to[i]) {
+				end = i + 1;
+			}
+		}
+		int err = run_write(w, from + at, to + at, end - at);
+		if (err != 0) {
+			return err;
+		}
+		at = end;
+	}
+	return 0;
+}
+
+static int control_write(struct dcd_delta_streams *streams, uint64_t extra, uint64_t copy, uint64_t distance)
+{
+	struct dcd_byte_buffer *control = &streams->streams[DCD_STREAM_CONTROL];
+	int err = dcd_byte_buffer_append_varint(control, extra);
+	err = err != 0 ? err : dcd_byte_buffer_append_varint(control, copy);
+	return err != 0 ? err : dcd_byte_buffer_append_varint(control, distance);
+}
+
+int dcd_delta_streams_write(struct dcd_delta_streams *streams, const struct dcd_copy_list *copies, const struct dcd_bytes *base,
+			    const struct dcd_segment *segment)
+{
+	for (size_t i = 0; i < DCD_STREAM_COUNT; i++) {
+		streams->streams[i].len = 0;
+	}
+	struct run_writer w = { streams, 0 };
+	uint32_t at = 0;
+	uint64_t base_end = segment->offset;
+	for (size_t i = 0; i < copies->count; i++) {
+		const struct dcd_copy *copy = &copies->items[i];
+		uint32_t extra = copy->at - at;
+		int err = control_write(streams, extra, copy->len, dcd_zigzag((int64_t)(copy->base - base_end)));
+		err = err != 0 ? err : dcd_byte_buffer_append(&streams->streams[DCD_STREAM_EXTRA], segment->data + at, extra);
+		err = err != 0 ? err : differences_write(&w, base->data + copy->base, segment->data + copy->at, copy->len);
+		if (err != 0) {
+			return err;
+		}
+		at = copy->at + copy->len;
+		base_end = copy->base + copy->len;
+	}
+	if (at == segment->len) {
+		return 0;
+	}
+	int err = control_write(streams, segment->len - at, 0, 0);
+	return err != 0 ? err : dcd_byte_buffer_append(&streams->streams[DCD_STREAM_EXTRA], segment->data + at, segment->len - at);
+}
+
+void dcd_delta_streams_free(struct dcd_delta_streams *streams)
+{
+	for (size_t i = 0; i < DCD_STREAM_COUNT; i++) {
+		dcd_byte_buffer_free(&streams->streams[i]);
+	}
+}

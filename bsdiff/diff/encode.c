@@ -1,0 +1,311 @@
+/*
+ * The encoder's conductor: hash both images, find which segments need a frame, index the base, encode, write. The base is
+ * indexed by suffix array one piece at a time; the image's segments are encoded against the piece that lies nearest.
+ */
+#include "bsdiff/diff/encode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "bsdiff/diff/base_coverage.h"
+#include "bsdiff/diff/encode_plan.h"
+#include "bsdiff/diff/ordered_pool.h"
+#include "bsdiff/diff/payload_writer.h"
+
+struct encoding {
+	struct dcd_bytes base; /* empty: a full payload */
+	struct dcd_bytes image;
+	struct dcd_encode_options options;
+	struct dcd_effort effort;
+	struct dcd_image_leaves base_leaves;
+	struct dcd_image_leaves image_leaves;
+	struct dcd_block_index *blocks;
+	struct dcd_base_coverage *coverage;
+	struct dcd_seed_finder finder; /* read by all workers while a piece is encoded */
+	struct dcd_payload_writer writer;
+	unsigned workers;
+	struct dcd_segment_encoder *encoders[DCD_POOL_WORKERS_MAX];
+	struct dcd_copy_list *marks; /* one a worker */
+	struct dcd_encoded_segment *slots;
+};
+
+/* Full frames carry most bytes of a first install, so their level is what effort buys; 6 is about 10 MB/s a core. */
+static struct dcd_effort effort_of(int effort)
+{
+	static const int full_levels[] = { 1, 3, 5, 7, 9, 12, 16, 19, 22 };
+	static const int delta_levels[] = { 3, 6, 12, 17, 19, 19, 19, 22, 22 };
+	struct dcd_effort ret = { .full_level = full_levels[effort - 1], .delta_level = delta_levels[effort - 1] };
+	ret.patience = effort <= 3 ? 5 : effort <= 6 ? 8 : 31;
+	ret.whole_base_max = effort <= 3 ? 1U << 20 : effort <= 7 ? 16U << 20 : DCD_SUFFIX_TEXT_MAX;
+	ret.suffix_text_max = effort <= 7 ? 32U << 20 : DCD_SUFFIX_TEXT_MAX;
+	return ret;
+}
+
+static void report(const struct encoding *e, const char *phase, uint64_t done, uint64_t total)
+{
+	if (e->options.progress != NULL) {
+		e->options.progress(e->options.context, phase, done, total);
+	}
+}
+
+/* Kinds without data follow from the leaves alone. */
+static bool segment_without_frame(const struct encoding *e, uint64_t index, enum dcd_frame_kind *ret_kind)
+{
+	if (e->image_leaves.zero[index]) {
+		*ret_kind = DCD_FRAME_ZERO;
+		return true;
+	}
+	struct dcd_segment segment = dcd_segment_at(&e->image, e->options.segment_size, index);
+	if (!dcd_range_inside(segment.offset, segment.len, e->base.len)) {
+		return false;
+	}
+	if (memcmp(segment.data, e->base.data + segment.offset, segment.len) != 0) {
+		return false;
+	}
+	*ret_kind = DCD_FRAME_SAME;
+	return true;
+}
+
+/* First pass over the changed segments: what do exact block matches use of the base? */
+static int mark_work(void *context, unsigned worker, uint64_t index, void *slot)
+{
+	(void)slot;
+	struct encoding *e = context;
+	struct dcd_segment segment = dcd_segment_at(&e->image, e->options.segment_size, index);
+	enum dcd_frame_kind kind;
+	if (segment_without_frame(e, index, &kind)) {
+		if (kind == DCD_FRAME_SAME) {
+			dcd_base_coverage_mark(e->coverage, segment.offset, segment.len);
+		}
+		return 0;
+	}
+	struct dcd_copy_list *copies = &e->marks[worker];
+	int err = dcd_seed_finder_blocks(&e->finder, &segment, copies);
+	for (size_t i = 0; err == 0 && i < copies->count; i++) {
+		dcd_base_coverage_mark(e->coverage, copies->items[i].base, copies->items[i].len);
+	}
+	return err;
+}
+
+static int mark_deliver(void *context, uint64_t index, void *slot)
+{
+	(void)slot;
+	struct encoding *e = context;
+	struct dcd_segment segment = dcd_segment_at(&e->image, e->options.segment_size, index);
+	report(e, "matching", segment.offset + segment.len, e->image.len);
+	return 0;
+}
+
+static int segment_work(void *context, unsigned worker, uint64_t index, void *slot)
+{
+	struct encoding *e = context;
+	struct dcd_encoded_segment *out = slot;
+	struct dcd_segment segment = dcd_segment_at(&e->image, e->options.segment_size, index);
+	if (segment_without_frame(e, index, &out->kind)) {
+		out->frame.len = 0;
+		out->scratch = 0;
+		return 0;
+	}
+	return dcd_segment_encoder_encode(e->encoders[worker], e->base.len > 0 ? &e->finder : NULL, &segment, out);
+}
+
+static int segment_deliver(void *context, uint64_t index, void *slot)
+{
+	struct encoding *e = context;
+	struct dcd_segment segment = dcd_segment_at(&e->image, e->options.segment_size, index);
+	report(e, "encoding", segment.offset + segment.len, e->image.len);
+	return dcd_payload_writer_add(&e->writer, slot, &e->image_leaves.leaves[index]);
+}
+
+static int segments_encode(struct encoding *e, uint64_t first, uint64_t end)
+{
+	struct dcd_pool_job pool = { .work = segment_work,
+				     .deliver = segment_deliver,
+				     .context = e,
+				     .workers = e->workers,
+				     .slots = e->slots,
+				     .slot_size = sizeof *e->slots };
+	return dcd_pool_run(&pool, first, end);
+}
+
+/* Does any segment in [first, end) need a frame? */
+static bool range_needs_frames(const struct encoding *e, uint64_t first, uint64_t end)
+{
+	enum dcd_frame_kind kind;
+	for (uint64_t i = first; i < end; i++) {
+		if (!segment_without_frame(e, i, &kind)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int piece_encode(struct encoding *e, const struct dcd_base_range *ranges, size_t count, uint64_t first, uint64_t end)
+{
+	struct dcd_suffix_index *suffixes = NULL;
+	if (count > 0 && range_needs_frames(e, first, end)) {
+		report(e, "indexing", first, e->image_leaves.count);
+		int err = dcd_suffix_index_new(&e->base, ranges, count, &suffixes);
+		if (err != 0) {
+			return err;
+		}
+	}
+	e->finder.suffixes = suffixes;
+	int err = segments_encode(e, first, end);
+	e->finder.suffixes = NULL;
+	dcd_suffix_index_free(suffixes);
+	return err;
+}
+
+/* One suffix array over the whole of a small base. */
+static int encode_whole_base(struct encoding *e)
+{
+	const struct dcd_base_range whole = { 0, e->base.len };
+	return piece_encode(e, &whole, 1, 0, e->image_leaves.count);
+}
+
+/* Blocks first, then suffix arrays over what they left, piece by piece; a piece serves the segments up to where the next begins. */
+static int encode_by_pieces(struct encoding *e)
+{
+	int err = dcd_block_index_new(&e->base, &e->blocks);
+	err = err != 0 ? err : dcd_base_coverage_new(e->base.len, &e->coverage);
+	if (err != 0) {
+		return err;
+	}
+	e->finder.blocks = e->blocks;
+	struct dcd_pool_job pool = { .work = mark_work, .deliver = mark_deliver, .context = e, .workers = e->workers };
+	err = dcd_pool_run(&pool, 0, e->image_leaves.count);
+	uint64_t base_next = 0, first = 0;
+	while (err == 0 && first < e->image_leaves.count) {
+		struct dcd_base_range *ranges = NULL;
+		size_t count = 0;
+		err = dcd_base_coverage_rest(e->coverage, base_next, e->effort.suffix_text_max, &ranges, &count, &base_next);
+		uint64_t end = base_next >= e->base.len ? e->image_leaves.count : base_next / e->options.segment_size;
+		end = dcd_min_u64(end, e->image_leaves.count);
+		if (err == 0 && end > first) {
+			err = piece_encode(e, ranges, count, first, end);
+			first = end;
+		}
+		free(ranges);
+	}
+	return err;
+}
+
+static int encoding_begin(struct encoding *e, int fd)
+{
+	int err = dcd_image_leaves_compute(&e->image, &e->options, &e->image_leaves);
+	if (err == 0 && e->base.len > 0) {
+		err = dcd_image_leaves_compute(&e->base, &e->options, &e->base_leaves);
+	}
+	if (err != 0) {
+		return err;
+	}
+	e->workers = dcd_pool_workers(e->options.threads);
+	for (unsigned i = 0; i < e->workers; i++) {
+		err = dcd_segment_encoder_new(&e->effort, &e->encoders[i]);
+		if (err != 0) {
+			return err;
+		}
+	}
+	e->marks = calloc(e->workers, sizeof *e->marks);
+	e->slots = calloc(dcd_pool_slots(e->workers), sizeof *e->slots);
+	if (e->marks == NULL || e->slots == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	e->finder = (struct dcd_seed_finder){ .base = e->base, .patience = e->effort.patience };
+	e->writer = (struct dcd_payload_writer){ .fd = fd,
+						 .alg = e->options.alg,
+						 .segment_size = e->options.segment_size,
+						 .segment_count = e->image_leaves.count,
+						 .image_size = e->image.len,
+						 .base_size = e->base.len };
+	if (e->base.len > 0) {
+		e->writer.base_id = e->base_leaves.id;
+	}
+	return dcd_payload_writer_begin(&e->writer);
+}
+
+static void encoding_free(struct encoding *e)
+{
+	for (unsigned i = 0; i < e->workers; i++) {
+		dcd_segment_encoder_free(e->encoders[i]);
+		if (e->marks != NULL) {
+			dcd_copy_list_free(&e->marks[i]);
+		}
+	}
+	for (unsigned i = 0; e->slots != NULL && i < dcd_pool_slots(e->workers); i++) {
+		dcd_byte_buffer_free(&e->slots[i].frame);
+	}
+	free(e->marks);
+	free(e->slots);
+	dcd_payload_writer_free(&e->writer);
+	dcd_base_coverage_free(e->coverage);
+	dcd_block_index_free(e->blocks);
+	dcd_image_leaves_free(&e->base_leaves);
+	dcd_image_leaves_free(&e->image_leaves);
+	free(e);
+}
+
+static int failure_say(struct dcd_diag *diag, int err)
+{
+	switch (err) {
+	case 0:
+		return 0;
+	case DCD_ERR_NO_MEMORY:
+		return dcd_diag_set(diag, err, "not enough memory to encode the payload; fewer threads or a lower effort need less");
+	case DCD_ERR_NO_SPACE:
+		return dcd_diag_set(diag, err, "no space left where the payload is written");
+	case DCD_ERR_IO:
+		return dcd_diag_set(diag, err, "the payload could not be written");
+	default:
+		return dcd_diag_set(diag, err, "encoding failed: %s", dcd_err_name(err));
+	}
+}
+
+int dcd_encode_payload(const struct dcd_bytes *base, const struct dcd_bytes *image, int fd, const struct dcd_encode_options *options,
+		       struct dcd_encode_result *ret, struct dcd_diag *diag)
+{
+	struct encoding *e = calloc(1, sizeof *e);
+	if (e == NULL) {
+		return failure_say(diag, DCD_ERR_NO_MEMORY);
+	}
+	e->image = *image;
+	if (base != NULL && base->len > 0) {
+		e->base = *base;
+	}
+	int err = dcd_encode_options_check(options, e->base.len > image->len ? e->base.len : image->len,
+					   &e->options, diag);
+	if (err != 0) {
+		encoding_free(e);
+		return err;
+	}
+	e->effort = effort_of(e->options.effort);
+	err = encoding_begin(e, fd);
+	if (err == 0 && e->base.len == 0) {
+		err = segments_encode(e, 0, e->image_leaves.count);
+	} else if (err == 0) {
+		err = e->base.len <= e->effort.whole_base_max ? encode_whole_base(e) : encode_by_pieces(e);
+	}
+	err = err != 0 ? err : dcd_payload_writer_finish(&e->writer, ret);
+	encoding_free(e);
+	return failure_say(diag, err);
+}
+
+int dcd_encode_image_id(const struct dcd_bytes *image, const struct dcd_encode_options *options, struct dcd_hash *ret,
+			struct dcd_diag *diag)
+{
+	struct dcd_encode_options checked;
+	int err = dcd_encode_options_check(options, image->len, &checked, diag);
+	if (err != 0) {
+		return err;
+	}
+	struct dcd_image_leaves leaves;
+	err = dcd_image_leaves_compute(image, &checked, &leaves);
+	if (err != 0) {
+		return failure_say(diag, err);
+	}
+	*ret = leaves.id;
+	dcd_image_leaves_free(&leaves);
+	return 0;
+}

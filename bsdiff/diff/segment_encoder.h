@@ -1,0 +1,34 @@
+/* One segment into the smallest frame that makes it. One encoder a thread. */
+#ifndef DCD_BSDIFF_DIFF_SEGMENT_ENCODER_H
+#define DCD_BSDIFF_DIFF_SEGMENT_ENCODER_H
+
+#include "base/hash.h"
+#include "bsdiff/diff/byte_buffer.h"
+#include "bsdiff/diff/seed_finder.h"
+
+struct dcd_segment_encoder;
+
+/* How hard to try, from the effort. */
+struct dcd_effort {
+	int full_level;  /* zstd level of full frames */
+	int delta_level; /* zstd level of delta streams: they are small, so it may be high */
+	unsigned patience; /* struct dcd_seed_finder */
+	uint64_t whole_base_max; /* bytes; a base up to this size is searched by suffix array alone */
+	uint64_t suffix_text_max; /* bytes of base for one suffix array */
+};
+
+/* A segment's outcome; the frame's memory is used again. Zero-initialised is empty. */
+struct dcd_encoded_segment {
+	enum dcd_frame_kind kind;
+	struct dcd_byte_buffer frame; /* empty for kinds without data */
+	uint32_t scratch;             /* decoded stream bytes that the frame needs beside its output */
+};
+
+DCD_NODISCARD int dcd_segment_encoder_new(const struct dcd_effort *effort, struct dcd_segment_encoder **ret);
+void dcd_segment_encoder_free(struct dcd_segment_encoder *encoder);
+
+/* Delta against what `finder` finds, or full when that is no larger; `finder` null: full. */
+DCD_NODISCARD int dcd_segment_encoder_encode(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
+					     const struct dcd_segment *segment, struct dcd_encoded_segment *ret);
+
+#endif

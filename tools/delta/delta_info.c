@@ -1,0 +1,129 @@
+/* decade-delta info: what a payload is and what a device needs for it. */
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "base/hex.h"
+#include "bsdiff/apply/frame.h"
+#include "bsdiff/codec/zstd_decode.h"
+#include "manifest/json/json.h"
+#include "tools/delta/delta_commands.h"
+#include "tools/delta/payload_file.h"
+
+static const char *const kind_names[4] = { "zero", "same", "delta", "full" };
+
+struct info {
+	uint32_t segments[4]; /* by enum dcd_frame_kind */
+	uint64_t bytes[4];    /* of frames */
+	uint64_t memory;      /* bytes a device needs: table, frame, segment, workspace */
+	char payload_id[DCD_HASH_HEX_SIZE];
+	char image_id[DCD_HASH_HEX_SIZE];
+	char base_id[DCD_HASH_HEX_SIZE];
+};
+
+static void info_gather(const struct dcd_payload_file *file, struct info *ret)
+{
+	*ret = (struct info){ 0 };
+	const struct dcd_payload *payload = &file->payload;
+	for (uint32_t i = 0; i < payload->segment_count; i++) {
+		struct dcd_payload_entry entry;
+		dcd_payload_entry(payload, i, &entry);
+		ret->segments[entry.kind]++;
+		ret->bytes[entry.kind] += entry.frame_length;
+	}
+	struct dcd_decoder zstd = dcd_zstd_decoder();
+	ret->memory = file->table_length + payload->max_frame + payload->segment_size + dcd_frame_workspace_size(payload, &zstd);
+	dcd_hash_to_hex(&file->table_hash, ret->payload_id);
+	dcd_hash_to_hex(&payload->image_id, ret->image_id);
+	dcd_hash_to_hex(&payload->base_id, ret->base_id);
+}
+
+static int frames_to_json(const struct info *info, struct dcd_json *document)
+{
+	struct dcd_json *frames = dcd_json_new_object();
+	int err = frames == NULL ? DCD_ERR_NO_MEMORY : 0;
+	for (int kind = 0; err == 0 && kind < 4; kind++) {
+		struct dcd_json *one = dcd_json_new_object();
+		err = one == NULL ? DCD_ERR_NO_MEMORY : dcd_json_set_u64(one, "segments", info->segments[kind]);
+		err = err != 0 ? err : dcd_json_set_u64(one, "bytes", info->bytes[kind]);
+		if (err != 0) {
+			dcd_json_free(one);
+			break;
+		}
+		err = dcd_json_set(frames, kind_names[kind], one);
+	}
+	if (err != 0) {
+		dcd_json_free(frames);
+		return err;
+	}
+	return dcd_json_set(document, "frames", frames);
+}
+
+static int info_to_json(const struct dcd_payload_file *file, const struct info *info, struct dcd_json *document)
+{
+	const struct dcd_payload *payload = &file->payload;
+	int err = dcd_json_set_string(document, "payload_id", info->payload_id);
+	err = err != 0 ? err : dcd_json_set_u64(document, "payload_size", file->size);
+	err = err != 0 ? err : dcd_json_set_u64(document, "table_length", file->table_length);
+	err = err != 0 ? err : dcd_json_set_string(document, "image_id", info->image_id);
+	err = err != 0 ? err : dcd_json_set_u64(document, "image_size", payload->image_size);
+	err = err != 0 ? err : dcd_json_set_u64(document, "segment_size", payload->segment_size);
+	err = err != 0 ? err : dcd_json_set_u64(document, "segment_count", payload->segment_count);
+	err = err != 0 ? err : dcd_json_set_u64(document, "memory", info->memory);
+	err = err != 0 ? err : dcd_json_set_u64(document, "max_frame", payload->max_frame);
+	err = err != 0 ? err : dcd_json_set_u64(document, "max_scratch", payload->max_scratch);
+	if (err == 0 && payload->base_size > 0) {
+		err = dcd_json_set_string(document, "base_id", info->base_id);
+		err = err != 0 ? err : dcd_json_set_u64(document, "base_size", payload->base_size);
+	}
+	return err != 0 ? err : frames_to_json(info, document);
+}
+
+static int print_json(const struct dcd_payload_file *file, const struct info *info, struct dcd_diag *diag)
+{
+	struct dcd_json *document DCD_CLEANUP(dcd_json_freep) = dcd_json_new_object();
+	if (document == NULL || info_to_json(file, info, document) != 0) {
+		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the answer");
+	}
+	DCD_AUTO_FREE char *text = dcd_json_text(document, true);
+	if (text == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the answer");
+	}
+	puts(text);
+	return 0;
+}
+
+static void print_text(const struct dcd_payload_file *file, const struct info *info)
+{
+	const struct dcd_payload *payload = &file->payload;
+	printf("payload   %llu bytes, table %llu, id %s\n", (unsigned long long)file->size, (unsigned long long)file->table_length,
+	       info->payload_id);
+	printf("image     %llu bytes in %u segments of %u, id %s\n", (unsigned long long)payload->image_size, payload->segment_count,
+	       payload->segment_size, info->image_id);
+	if (payload->base_size > 0) {
+		printf("base      %llu bytes, id %s\n", (unsigned long long)payload->base_size, info->base_id);
+	} else {
+		puts("base      none: a full payload");
+	}
+	for (int kind = 0; kind < 4; kind++) {
+		printf("%-9s %u segments, %llu bytes\n", kind_names[kind], info->segments[kind], (unsigned long long)info->bytes[kind]);
+	}
+	printf("memory    %llu bytes on the device: table, frame, segment, workspace\n", (unsigned long long)info->memory);
+}
+
+int dcd_delta_command_info(const char *payload_path, const struct dcd_delta_options *options, struct dcd_diag *diag)
+{
+	struct dcd_payload_file file;
+	int err = dcd_payload_file_open(payload_path, &file, diag);
+	if (err != 0) {
+		return err;
+	}
+	struct info info;
+	info_gather(&file, &info);
+	if (options->json) {
+		err = print_json(&file, &info, diag);
+	} else {
+		print_text(&file, &info);
+	}
+	dcd_payload_file_close(&file);
+	return err;
+}
