@@ -22,6 +22,7 @@ struct canonical_level {
 struct canonical_writer {
 	int (*write)(void *context, const void *data, size_t len);
 	void *context;
+	bool escape_controls; /* a file, not the bytes that are signed */
 	size_t depth;
 	struct canonical_level levels[DCD_JSON_DEPTH_MAX];
 };
@@ -31,17 +32,42 @@ static int put_text(struct canonical_writer *w, const char *text)
 	return w->write(w->context, text, strlen(text));
 }
 
+/* One character that can't stand for itself. */
+static int put_escape(struct canonical_writer *w, char c)
+{
+	static const char controls[] = "\b\t\n\f\r";
+	static const char letters[] = "btnfr";
+	char escape[8] = { '\\', c, '\0' };
+	const char *control = strchr(controls, c);
+	if (control != NULL) {
+		escape[1] = letters[control - controls];
+	} else if ((unsigned char)c < 0x20) {
+		(void)snprintf(escape, sizeof escape, "\\u%04x", (unsigned)c);
+	}
+	return put_text(w, escape);
+}
+
+static size_t plain_length(const struct canonical_writer *w, const char *text)
+{
+	size_t len = strcspn(text, "\"\\");
+	for (size_t i = 0; w->escape_controls && i < len; i++) {
+		if ((unsigned char)text[i] < 0x20) {
+			return i;
+		}
+	}
+	return len;
+}
+
 static int put_string(struct canonical_writer *w, const char *text)
 {
 	int err = put_text(w, "\"");
 	while (err == 0 && *text != '\0') {
-		size_t plain = strcspn(text, "\"\\");
+		size_t plain = plain_length(w, text);
 		if (plain > 0) {
 			err = w->write(w->context, text, plain);
 			text += plain;
 		} else {
-			const char escaped[2] = { '\\', *text++ };
-			err = w->write(w->context, escaped, sizeof escaped);
+			err = put_escape(w, *text++);
 		}
 	}
 	return err != 0 ? err : put_text(w, "\"");
@@ -130,17 +156,28 @@ static int put_next(struct canonical_writer *w)
 	return err != 0 ? err : put_value(w, level->members[i].value);
 }
 
+static int put_document(struct canonical_writer *w, const struct dcd_json *node)
+{
+	int err = put_value(w, node);
+	while (err == 0 && w->depth > 0) {
+		err = put_next(w);
+	}
+	while (w->depth > 0) {
+		free(w->levels[--w->depth].members);
+	}
+	return err;
+}
+
 int dcd_json_canonical(const struct dcd_json *node, int (*write)(void *context, const void *data, size_t len), void *context)
 {
 	struct canonical_writer w = { .write = write, .context = context };
-	int err = put_value(&w, node);
-	while (err == 0 && w.depth > 0) {
-		err = put_next(&w);
-	}
-	while (w.depth > 0) {
-		free(w.levels[--w.depth].members);
-	}
-	return err;
+	return put_document(&w, node);
+}
+
+int dcd_json_canonical_file(const struct dcd_json *node, int (*write)(void *context, const void *data, size_t len), void *context)
+{
+	struct canonical_writer w = { .write = write, .context = context, .escape_controls = true };
+	return put_document(&w, node);
 }
 
 struct canonical_memory {
@@ -172,15 +209,25 @@ static int memory_write(void *context, const void *data, size_t len)
 	return 0;
 }
 
+static int memory_result(int err, struct canonical_memory *m, uint8_t **ret_data, size_t *ret_len)
+{
+	if (err != 0) {
+		free(m->data);
+		return err;
+	}
+	*ret_data = m->data;
+	*ret_len = m->len;
+	return 0;
+}
+
 int dcd_json_canonical_bytes(const struct dcd_json *node, uint8_t **ret_data, size_t *ret_len)
 {
 	struct canonical_memory m = { 0 };
-	int err = dcd_json_canonical(node, memory_write, &m);
-	if (err != 0) {
-		free(m.data);
-		return err;
-	}
-	*ret_data = m.data;
-	*ret_len = m.len;
-	return 0;
+	return memory_result(dcd_json_canonical(node, memory_write, &m), &m, ret_data, ret_len);
+}
+
+int dcd_json_canonical_file_bytes(const struct dcd_json *node, uint8_t **ret_data, size_t *ret_len)
+{
+	struct canonical_memory m = { 0 };
+	return memory_result(dcd_json_canonical_file(node, memory_write, &m), &m, ret_data, ret_len);
 }

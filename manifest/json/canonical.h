@@ -17,4 +17,13 @@ DCD_NODISCARD int dcd_json_canonical(const struct dcd_json *node, int (*write)(v
 /* The same into memory that the caller frees (no NUL at the end). */
 DCD_NODISCARD int dcd_json_canonical_bytes(const struct dcd_json *node, uint8_t **ret_data, size_t *ret_len);
 
+/*
+ * The same document as a file. Canonical JSON leaves control characters raw, which JSON itself forbids (a key in PEM form has line ends), so a file
+ * that is to be read by any JSON parser escapes them: \b \t \n \f \r, the others below U+0020 as \u00xx in lower case. Equal to the canonical form
+ * where there are none; what Python's json.dumps(sort_keys=True, separators=(",", ":"), ensure_ascii=False) writes.
+ */
+DCD_NODISCARD int dcd_json_canonical_file(const struct dcd_json *node, int (*write)(void *context, const void *data, size_t len),
+					  void *context);
+DCD_NODISCARD int dcd_json_canonical_file_bytes(const struct dcd_json *node, uint8_t **ret_data, size_t *ret_len);
+
 #endif

@@ -37,6 +37,21 @@ static void only_quote_and_backslash_are_escaped(void **state)
 	assert_canonical("[\"\\\"\\\\\\/\\n\\t\\u00e9\\u001f\"]", "[\"\\\"\\\\/\n\t\xc3\xa9\x1f\"]");
 }
 
+static void as_a_file_control_characters_are_escaped(void **state)
+{
+	(void)state;
+	static const char text[] = "[\"\\b\\t\\n\\u000b\\f\\r\\u001f\\\"\x7f\xc3\xa9\"]";
+	struct dcd_json *document = NULL;
+	uint8_t *data = NULL;
+	size_t len = 0;
+	assert_int_equal(dcd_json_parse((const uint8_t *)text, sizeof text - 1, "test", &document, NULL), 0);
+	assert_int_equal(dcd_json_canonical_file_bytes(document, &data, &len), 0);
+	assert_int_equal(len, sizeof text - 1);
+	assert_memory_equal(data, text, len);
+	free(data);
+	dcd_json_free(document);
+}
+
 static void deep_documents_come_out_whole(void **state)
 {
 	(void)state;
@@ -83,6 +98,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_are_sorted_and_white_space_goes),
 		cmocka_unit_test(only_quote_and_backslash_are_escaped),
+		cmocka_unit_test(as_a_file_control_characters_are_escaped),
 		cmocka_unit_test(deep_documents_come_out_whole),
 		cmocka_unit_test(a_tree_deeper_than_can_be_read_has_no_canonical_form),
 		cmocka_unit_test(the_writers_error_ends_the_writing),
