@@ -46,7 +46,7 @@ static int envelope_make(const struct dcd_json *document, struct dcd_json *signa
 	int err = dcd_json_set(envelope, "signatures", signatures);
 	err |= dcd_json_set(envelope, "signed", dcd_json_copy(document));
 	if (err == 0) {
-		err = dcd_json_canonical_bytes(envelope, ret_data, ret_len);
+		err = dcd_json_canonical_file_bytes(envelope, ret_data, ret_len);
 	}
 	dcd_json_free(envelope);
 	return err == 0 ? 0 : dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for a metadata file");

@@ -10,7 +10,7 @@
 #include "manifest/sign/signer.h"
 
 /*
- * {"signatures":[{"keyid","sig"}],"signed":`document`} as canonical JSON, with one signature of each signer over the document's
+ * {"signatures":[{"keyid","sig"}],"signed":`document`} in the canonical file form (manifest/json/canonical.h), with one signature of each signer over the document's
  * canonical form, in the signers' order. A signer that is given twice signs once: TUF counts a key once, and refuses a key id
  * that occurs twice. The caller frees the bytes. Errors: DCD_ERR_USAGE (no signer), DCD_ERR_NO_MEMORY, a signer's own.
  */

@@ -57,7 +57,7 @@ static void an_envelope_has_one_signature_of_each_key_over_the_canonical_documen
 	assert_false(signature_holds(a, dcd_json_item(signatures, 1), (const uint8_t *)message, strlen(message)));
 	uint8_t *canonical = NULL;
 	size_t canonical_len = 0;
-	assert_int_equal(dcd_json_canonical_bytes(envelope, &canonical, &canonical_len), 0);
+	assert_int_equal(dcd_json_canonical_file_bytes(envelope, &canonical, &canonical_len), 0);
 	assert_int_equal(canonical_len, len);
 	assert_memory_equal(canonical, data, len);
 	free(canonical);

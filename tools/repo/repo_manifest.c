@@ -109,7 +109,7 @@ int repo_manifest_write(const struct dcd_release *release, uint8_t **ret_data, s
 	DCD_CLEANUP(dcd_json_freep) struct dcd_json *object = dcd_json_new_object();
 	uint8_t *data = NULL;
 	size_t len = 0;
-	if (manifest_build(release, object) != 0 || dcd_json_canonical_bytes(object, &data, &len) != 0) {
+	if (manifest_build(release, object) != 0 || dcd_json_canonical_file_bytes(object, &data, &len) != 0) {
 		return dcd_diag_set(diag, DCD_ERR_USAGE,
 				    "the manifest of %s can't be written: notes and boards must be UTF-8 without NUL bytes",
 				    release->version);

@@ -49,12 +49,7 @@ static int write_targets(struct repo_signing *signing, struct repo_publish *publ
 /* What the present snapshot says of the targets metadata, which stays. */
 static int same_targets(const struct repo_view *view, struct dcd_document_file *ret, struct dcd_diag *diag)
 {
-	const struct repo_store_file *file = NULL;
-	for (size_t i = 0; i < REPO_STORE_FILES; i++) {
-		if (strcmp(view->store.files[i].name, "targets.json") == 0) {
-			file = &view->store.files[i];
-		}
-	}
+	const struct repo_store_file *file = repo_store_find(&view->store, "targets.json");
 	if (file == NULL) {
 		return dcd_diag_set(diag, DCD_ERR_BUG, "the verified targets metadata was not kept");
 	}

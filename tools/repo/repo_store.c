@@ -3,21 +3,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct repo_store_file *store_find(struct dcd_dir *dir, const char *name)
+#include "tools/repo/repo_text.h"
+
+const struct repo_store_file *repo_store_find(const struct repo_store *store, const char *name)
 {
-	struct repo_store *self = (struct repo_store *)dir;
-	for (size_t i = 0; i < REPO_STORE_FILES; i++) {
-		if (strcmp(self->files[i].name, name) == 0) {
-			return &self->files[i];
+	for (size_t i = 0; i < store->count; i++) {
+		if (strcmp(store->files[i].name, name) == 0) {
+			return &store->files[i];
 		}
 	}
 	return NULL;
 }
 
-static void file_clear(struct repo_store_file *file)
+static struct repo_store_file *store_find(struct dcd_dir *dir, const char *name)
 {
-	free(file->data);
-	*file = (struct repo_store_file){ 0 };
+	return (struct repo_store_file *)(uintptr_t)repo_store_find((const struct repo_store *)dir, name);
+}
+
+static struct repo_store_file *store_find_or_add(struct dcd_dir *dir, const char *name)
+{
+	struct repo_store *self = (struct repo_store *)dir;
+	struct repo_store_file *file = store_find(dir, name);
+	if (file == NULL) {
+		self->files = repo_grow(self->files, self->count + 1, sizeof *self->files);
+		file = &self->files[self->count++];
+		*file = (struct repo_store_file){ 0 };
+	}
+	return file;
 }
 
 static int store_read(struct dcd_dir *dir, const char *name, void *buf, size_t capacity, size_t *ret_len)
@@ -37,17 +49,15 @@ static int store_read(struct dcd_dir *dir, const char *name, void *buf, size_t c
 static int store_write(struct dcd_dir *dir, const char *name, const void *data, size_t len)
 {
 	size_t name_len = strlen(name);
-	struct repo_store_file *file = store_find(dir, name);
-	if (file == NULL) {
-		file = store_find(dir, "");
+	if (name_len == 0 || name_len > DCD_DIR_NAME_MAX) {
+		return DCD_ERR_IO;
 	}
-	uint8_t *copy = malloc(len + 1);
-	if (file == NULL || copy == NULL || name_len == 0 || name_len > DCD_DIR_NAME_MAX) {
-		free(copy);
-		return DCD_ERR_NO_SPACE;
+	uint8_t *copy = repo_alloc(len, 1);
+	if (len > 0) {
+		memcpy(copy, data, len);
 	}
-	memcpy(copy, data, len);
-	file_clear(file);
+	struct repo_store_file *file = store_find_or_add(dir, name);
+	free(file->data);
 	memcpy(file->name, name, name_len + 1);
 	file->data = copy;
 	file->len = len;
@@ -61,23 +71,24 @@ static int store_sync(struct dcd_dir *dir, const char *name)
 
 static int store_remove(struct dcd_dir *dir, const char *name)
 {
+	struct repo_store *self = (struct repo_store *)dir;
 	struct repo_store_file *file = store_find(dir, name);
-	if (file != NULL && name[0] != '\0') {
-		file_clear(file);
+	if (file != NULL) {
+		free(file->data);
+		*file = self->files[--self->count];
 	}
 	return 0;
 }
 
 static int store_rename(struct dcd_dir *dir, const char *from, const char *to)
 {
-	struct repo_store_file *file = store_find(dir, from);
 	size_t len = strlen(to);
-	if (file == NULL || len == 0 || len > DCD_DIR_NAME_MAX) {
+	if (store_find(dir, from) == NULL || len == 0 || len > DCD_DIR_NAME_MAX) {
 		return DCD_ERR_NOT_FOUND;
 	}
 	if (strcmp(from, to) != 0) {
 		store_remove(dir, to);
-		memcpy(file->name, to, len + 1);
+		memcpy(store_find(dir, from)->name, to, len + 1);
 	}
 	return 0;
 }
@@ -109,7 +120,10 @@ void repo_store_init(struct repo_store *store)
 
 void repo_store_free(struct repo_store *store)
 {
-	for (size_t i = 0; i < REPO_STORE_FILES; i++) {
-		file_clear(&store->files[i]);
+	for (size_t i = 0; i < store->count; i++) {
+		free(store->files[i].data);
 	}
+	free(store->files);
+	store->files = NULL;
+	store->count = 0;
 }

@@ -4,20 +4,21 @@
 
 #include "base/dir.h"
 
-#define REPO_STORE_FILES 16
-
 struct repo_store_file {
-	char name[DCD_DIR_NAME_MAX + 1]; /* empty: unused */
+	char name[DCD_DIR_NAME_MAX + 1];
 	uint8_t *data;
 	size_t len;
 };
 
 struct repo_store {
 	struct dcd_dir base;
-	struct repo_store_file files[REPO_STORE_FILES];
+	struct repo_store_file *files;
+	size_t count;
 };
 
 void repo_store_init(struct repo_store *store);
+/* A file of that name, or null. */
+const struct repo_store_file *repo_store_find(const struct repo_store *store, const char *name);
 void repo_store_free(struct repo_store *store);
 
 #endif

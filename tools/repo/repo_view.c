@@ -41,20 +41,28 @@ const char *repo_view_expires(const struct repo_view *view, enum repo_role role)
 	return text == NULL ? "" : text;
 }
 
-/* The verified documents, as the client has put them into its store. */
-static int view_load_documents(struct repo_view *view, struct dcd_diag *diag)
+static int parse_document(struct repo_view *view, enum repo_role role, const void *data, size_t len, struct dcd_diag *diag)
 {
-	for (int role = 0; role < REPO_ROLES; role++) {
+	return dcd_json_parse(data, len, repo_role_name(role), &view->documents[role], diag);
+}
+
+/* The verified documents, as the client has put them into its store. The root that it started from is not in there. */
+static int view_load_documents(struct repo_view *view, size_t anchor_len, struct dcd_diag *diag)
+{
+	struct dcd_tuf_versions versions;
+	dcd_tuf_versions(view->tuf, &versions);
+	DCD_AUTO_FREE char *root = repo_text("%llu.root.json", (unsigned long long)versions.root);
+	const struct repo_store_file *file = repo_store_find(&view->store, root);
+	int err = file != NULL ? parse_document(view, REPO_ROOT, file->data, file->len, diag)
+			       : parse_document(view, REPO_ROOT, view->anchor, anchor_len, diag);
+	for (int role = REPO_TARGETS; err == 0 && role < REPO_ROLES; role++) {
 		DCD_AUTO_FREE char *name = repo_text("%s.json", repo_role_name((enum repo_role)role));
-		DCD_AUTO_FREE uint8_t *data = NULL;
-		size_t len = 0;
-		int err = dcd_dir_load(&view->store.base, name, DCD_TUF_TARGETS_MAX, &data, &len, diag);
-		if (err == 0) {
-			err = dcd_json_parse(data, len, name, &view->documents[role], diag);
-		}
-		if (err != 0) {
-			return err;
-		}
+		file = repo_store_find(&view->store, name);
+		err = file == NULL ? dcd_diag_set(diag, DCD_ERR_BUG, "the verified %s was not kept", name)
+				   : parse_document(view, (enum repo_role)role, file->data, file->len, diag);
+	}
+	if (err != 0) {
+		return err;
 	}
 	view->product = dcd_json_string(dcd_json_member(repo_view_signed(view, REPO_TARGETS), "x-decade-product"));
 	if (view->product == NULL) {
@@ -106,7 +114,7 @@ static int view_refresh(struct repo_view *view, const char *anchor, int64_t now,
 		err = dcd_tuf_refresh(view->tuf, diag);
 	}
 	if (err == 0) {
-		err = view_load_documents(view, diag);
+		err = view_load_documents(view, anchor_len, diag);
 	}
 	if (err == 0) {
 		err = dcd_tuf_each_target(view->tuf, view_add_release, view);
