@@ -20,7 +20,8 @@ int dcd_payload_table_length(const uint8_t *header, size_t len, uint64_t *ret_le
 	}
 	if (memcmp(header + DCD_HEADER_MAGIC, DCD_FORMAT_MAGIC, 8) != 0 ||
 	    dcd_le16_get(header + DCD_HEADER_VERSION) != DCD_FORMAT_VERSION ||
-	    dcd_le16_get(header + DCD_HEADER_ENTRY_SIZE) != DCD_FORMAT_ENTRY_SIZE || dcd_le32_get(header + DCD_HEADER_FEATURES) != 0) {
+	    dcd_le16_get(header + DCD_HEADER_ENTRY_SIZE) != DCD_FORMAT_ENTRY_SIZE ||
+	    dcd_le32_get(header + DCD_HEADER_FEATURES) != 0) {
 		return DCD_ERR_UNSUPPORTED;
 	}
 	uint32_t count = dcd_le32_get(header + DCD_HEADER_SEGMENT_COUNT);

@@ -8,8 +8,9 @@
 #include "bsdiff/apply/frame.h"
 
 /*
- * The decoder; a value, because libzstd says only at run time how much memory it takes. Refused as DCD_ERR_MALFORMED: a frame that doesn't
- * declare exactly dst_len bytes of content, one that needs a dictionary, a skippable or a second frame, trailing bytes.
+ * The decoder; a value, because libzstd says only at run time how much memory it takes. Refused as DCD_ERR_MALFORMED: a frame
+ * that doesn't declare exactly dst_len bytes of content, one that needs a dictionary, a skippable or a second frame, trailing
+ * bytes.
  */
 struct dcd_decoder dcd_zstd_decoder(void);
 

@@ -20,8 +20,8 @@ void dcd_zstd_encoder_free(struct dcd_zstd_encoder *encoder)
 	(void)ZSTD_freeCCtx((ZSTD_CCtx *)encoder);
 }
 
-int dcd_zstd_encode(struct dcd_zstd_encoder *encoder, int level, uint8_t *dst, size_t capacity, const uint8_t *src, size_t src_len,
-		    size_t *ret_len)
+int dcd_zstd_encode(struct dcd_zstd_encoder *encoder, int level, uint8_t *dst, size_t capacity, const uint8_t *src,
+		    size_t src_len, size_t *ret_len)
 {
 	ZSTD_CCtx *context = (ZSTD_CCtx *)encoder;
 	(void)ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters);

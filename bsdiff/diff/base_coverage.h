@@ -26,8 +26,8 @@ void dcd_base_coverage_free(struct dcd_base_coverage *coverage);
 void dcd_base_coverage_mark(struct dcd_base_coverage *coverage, uint64_t offset, uint64_t len);
 
 /*
- * The uncovered ranges at `from` or behind, in order, of at most `max` bytes in all (the last one is cut there). *ret_ranges is the
- * caller's to free; *ret_next is where the next call goes on (base_len at the end).
+ * The uncovered ranges at `from` or behind, in order, of at most `max` bytes in all (the last one is cut there). *ret_ranges is
+ * the caller's to free; *ret_next is where the next call goes on (base_len at the end).
  */
 DCD_NODISCARD int dcd_base_coverage_rest(const struct dcd_base_coverage *coverage, uint64_t from, uint64_t max,
 					 struct dcd_base_range **ret_ranges, size_t *ret_count, uint64_t *ret_next);

@@ -30,7 +30,8 @@ struct dcd_block_window {
 };
 
 /* Moves the window to data[at..at + block size), which lies inside, from wherever it was before. */
-void dcd_block_window_move(const struct dcd_block_index *index, struct dcd_block_window *window, const uint8_t *data, uint32_t at);
+void dcd_block_window_move(const struct dcd_block_index *index, struct dcd_block_window *window, const uint8_t *data,
+			   uint32_t at);
 
 /* A block of the base that equals the window's bytes at `data`, compared byte by byte. */
 bool dcd_block_index_find(const struct dcd_block_index *index, const struct dcd_block_window *window, const uint8_t *data,

@@ -30,7 +30,8 @@ void dcd_copy_list_free(struct dcd_copy_list *list)
 	*list = (struct dcd_copy_list){ 0 };
 }
 
-/* The length n <= max for which a[0..n) and b[0..n) have the best surplus of equal over different bytes; step -1 reads backwards. */
+/* The length n <= max for which a[0..n) and b[0..n) have the best surplus of equal over different bytes; step -1 reads backwards.
+ */
 static uint32_t best_length(const uint8_t *a, const uint8_t *b, uint32_t max, int step)
 {
 	int64_t score = 0, best_score = 0;
@@ -48,7 +49,8 @@ static uint32_t best_length(const uint8_t *a, const uint8_t *b, uint32_t max, in
 }
 
 /* How far the copy may grow over the gap of `gap` bytes behind it. */
-static uint32_t forward_length(const struct dcd_copy *copy, uint32_t gap, const struct dcd_bytes *base, const struct dcd_segment *segment)
+static uint32_t forward_length(const struct dcd_copy *copy, uint32_t gap, const struct dcd_bytes *base,
+			       const struct dcd_segment *segment)
 {
 	uint64_t base_end = copy->base + copy->len;
 	uint64_t room = base_end <= base->len ? base->len - base_end : 0;
@@ -64,8 +66,8 @@ static uint32_t backward_length(const struct dcd_copy *copy, uint32_t gap, const
 }
 
 /* `left` and `right` both want the `overlap` bytes before right: how many of them left should get. */
-static uint32_t best_split(const struct dcd_copy *left, const struct dcd_copy *right, uint32_t overlap, const struct dcd_bytes *base,
-			   const struct dcd_segment *segment)
+static uint32_t best_split(const struct dcd_copy *left, const struct dcd_copy *right, uint32_t overlap,
+			   const struct dcd_bytes *base, const struct dcd_segment *segment)
 {
 	const uint8_t *from_left = base->data + left->base + left->len - overlap;
 	const uint8_t *from_right = base->data + right->base;
@@ -88,7 +90,8 @@ static bool same_diagonal(const struct dcd_copy *a, const struct dcd_copy *b)
 }
 
 /* Grows `left` and `right` into the gap between them. */
-static void gap_share(struct dcd_copy *left, struct dcd_copy *right, const struct dcd_bytes *base, const struct dcd_segment *segment)
+static void gap_share(struct dcd_copy *left, struct dcd_copy *right, const struct dcd_bytes *base,
+		      const struct dcd_segment *segment)
 {
 	uint32_t gap = right->at - (left->at + left->len);
 	uint32_t forward = forward_length(left, gap, base, segment);

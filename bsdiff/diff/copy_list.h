@@ -1,6 +1,6 @@
 /*
- * Copies: where bytes of a segment come from in the base. A seed is a copy without differences; dcd_copy_list_extend() grows seeds over
- * regions that are nearly alike, as bsdiff does.
+ * Copies: where bytes of a segment come from in the base. A seed is a copy without differences; dcd_copy_list_extend() grows
+ * seeds over regions that are nearly alike, as bsdiff does.
  */
 #ifndef DCD_BSDIFF_DIFF_COPY_LIST_H
 #define DCD_BSDIFF_DIFF_COPY_LIST_H
@@ -34,8 +34,8 @@ DCD_NODISCARD int dcd_copy_list_add(struct dcd_copy_list *list, struct dcd_copy 
 void dcd_copy_list_free(struct dcd_copy_list *list);
 
 /*
- * Replaces ret's content by `seeds` grown forwards and backwards while more than half of the bytes agree, neighbours on one diagonal
- * joined. Linear in the segment's length.
+ * Replaces ret's content by `seeds` grown forwards and backwards while more than half of the bytes agree, neighbours on one
+ * diagonal joined. Linear in the segment's length.
  */
 DCD_NODISCARD int dcd_copy_list_extend(const struct dcd_copy_list *seeds, const struct dcd_bytes *base,
 				       const struct dcd_segment *segment, struct dcd_copy_list *ret);

@@ -29,7 +29,8 @@ static int run_write(struct run_writer *w, const uint8_t *from, const uint8_t *t
 	return 0;
 }
 
-/* The differences of one copy. A literal run never crosses the end of its copy; two that touch have a zero run of 0 between them. */
+/* The differences of one copy. A literal run never crosses the end of its copy; two that touch have a zero run of 0 between them.
+ */
 static int differences_write(struct run_writer *w, const uint8_t *from, const uint8_t *to, size_t len)
 {
 	size_t at = 0;
@@ -88,7 +89,8 @@ int dcd_delta_streams_write(struct dcd_delta_streams *streams, const struct dcd_
 		return 0;
 	}
 	int err = control_write(streams, segment->len - at, 0, 0);
-	return err != 0 ? err : dcd_byte_buffer_append(&streams->streams[DCD_STREAM_EXTRA], segment->data + at, segment->len - at);
+	return err != 0 ? err
+			: dcd_byte_buffer_append(&streams->streams[DCD_STREAM_EXTRA], segment->data + at, segment->len - at);
 }
 
 void dcd_delta_streams_free(struct dcd_delta_streams *streams)

@@ -165,7 +165,8 @@ static int encode_whole_base(struct encoding *e)
 	return piece_encode(e, &whole, 1, 0, e->image_leaves.count);
 }
 
-/* Blocks first, then suffix arrays over what they left, piece by piece; a piece serves the segments up to where the next begins. */
+/* Blocks first, then suffix arrays over what they left, piece by piece; a piece serves the segments up to where the next begins.
+ */
 static int encode_by_pieces(struct encoding *e)
 {
 	int err = dcd_block_index_new(&e->base, &e->blocks);
@@ -253,7 +254,8 @@ static int failure_say(struct dcd_diag *diag, int err)
 	case 0:
 		return 0;
 	case DCD_ERR_NO_MEMORY:
-		return dcd_diag_set(diag, err, "not enough memory to encode the payload; fewer threads or a lower effort need less");
+		return dcd_diag_set(diag, err,
+				    "not enough memory to encode the payload; fewer threads or a lower effort need less");
 	case DCD_ERR_NO_SPACE:
 		return dcd_diag_set(diag, err, "no space left where the payload is written");
 	case DCD_ERR_IO:
@@ -263,8 +265,8 @@ static int failure_say(struct dcd_diag *diag, int err)
 	}
 }
 
-int dcd_encode_payload(const struct dcd_bytes *base, const struct dcd_bytes *image, int fd, const struct dcd_encode_options *options,
-		       struct dcd_encode_result *ret, struct dcd_diag *diag)
+int dcd_encode_payload(const struct dcd_bytes *base, const struct dcd_bytes *image, int fd,
+		       const struct dcd_encode_options *options, struct dcd_encode_result *ret, struct dcd_diag *diag)
 {
 	struct encoding *e = calloc(1, sizeof *e);
 	if (e == NULL) {
@@ -274,8 +276,7 @@ int dcd_encode_payload(const struct dcd_bytes *base, const struct dcd_bytes *ima
 	if (base != NULL && base->len > 0) {
 		e->base = *base;
 	}
-	int err = dcd_encode_options_check(options, e->base.len > image->len ? e->base.len : image->len,
-					   &e->options, diag);
+	int err = dcd_encode_options_check(options, e->base.len > image->len ? e->base.len : image->len, &e->options, diag);
 	if (err != 0) {
 		encoding_free(e);
 		return err;

@@ -29,7 +29,8 @@ int dcd_encode_options_check(const struct dcd_encode_options *options, uint64_t 
 		return dcd_diag_set(diag, DCD_ERR_USAGE, "%d threads: must be 0 (one a core) or more", checked.threads);
 	}
 	if (dcd_div_ceil_u64(len, size) > DCD_SEGMENT_COUNT_MAX) {
-		return dcd_diag_set(diag, DCD_ERR_USAGE, "an image of %llu bytes has more than %u segments of %u bytes: use larger ones",
+		return dcd_diag_set(diag, DCD_ERR_USAGE,
+				    "an image of %llu bytes has more than %u segments of %u bytes: use larger ones",
 				    (unsigned long long)len, DCD_SEGMENT_COUNT_MAX, size);
 	}
 	*ret = checked;
@@ -95,7 +96,8 @@ static int zero_leaf_compute(const struct dcd_encode_options *options, struct dc
 	return 0;
 }
 
-int dcd_image_leaves_compute(const struct dcd_bytes *image, const struct dcd_encode_options *options, struct dcd_image_leaves *ret)
+int dcd_image_leaves_compute(const struct dcd_bytes *image, const struct dcd_encode_options *options,
+			     struct dcd_image_leaves *ret)
 {
 	struct dcd_image_leaves leaves = { .count = (uint32_t)dcd_div_ceil_u64(image->len, options->segment_size) };
 	leaves.leaves = calloc(leaves.count + (size_t)1, sizeof *leaves.leaves);
@@ -104,10 +106,9 @@ int dcd_image_leaves_compute(const struct dcd_bytes *image, const struct dcd_enc
 	int err = leaves.leaves == NULL || leaves.zero == NULL ? DCD_ERR_NO_MEMORY : zero_leaf_compute(options, &job.zero_leaf);
 	if (err == 0) {
 		dcd_image_tree_begin(&job.tree, options->alg);
-		struct dcd_pool_job pool = { .work = leaf_work,
-					     .deliver = leaf_deliver,
-					     .context = &job,
-					     .workers = dcd_pool_workers(options->threads) };
+		struct dcd_pool_job pool = {
+			.work = leaf_work, .deliver = leaf_deliver, .context = &job, .workers = dcd_pool_workers(options->threads)
+		};
 		err = dcd_pool_run(&pool, 0, leaves.count);
 	}
 	if (err != 0) {

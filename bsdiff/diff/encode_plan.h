@@ -1,6 +1,6 @@
 /*
- * What is known of every segment before any is encoded: its leaf hash, and which of them need no frame. Costs one pass over base and
- * image.
+ * What is known of every segment before any is encoded: its leaf hash, and which of them need no frame. Costs one pass over base
+ * and image.
  */
 #ifndef DCD_BSDIFF_DIFF_ENCODE_PLAN_H
 #define DCD_BSDIFF_DIFF_ENCODE_PLAN_H
@@ -13,7 +13,7 @@
 /* The leaves of one image. Zero-initialised is empty. */
 struct dcd_image_leaves {
 	struct dcd_hash *leaves;
-	bool *zero;     /* the segment is all zero bytes */
+	bool *zero; /* the segment is all zero bytes */
 	uint32_t count;
 	struct dcd_hash id;
 };

@@ -1,5 +1,6 @@
 /*
- * Threads over numbered pieces of work whose results are taken in order: what makes the output the same for any number of threads.
+ * Threads over numbered pieces of work whose results are taken in order: what makes the output the same for any number of
+ * threads.
  */
 #ifndef DCD_BSDIFF_DIFF_ORDERED_POOL_H
 #define DCD_BSDIFF_DIFF_ORDERED_POOL_H

@@ -35,7 +35,8 @@ int dcd_payload_writer_begin(struct dcd_payload_writer *writer)
 	return 0;
 }
 
-int dcd_payload_writer_add(struct dcd_payload_writer *writer, const struct dcd_encoded_segment *segment, const struct dcd_hash *leaf)
+int dcd_payload_writer_add(struct dcd_payload_writer *writer, const struct dcd_encoded_segment *segment,
+			   const struct dcd_hash *leaf)
 {
 	uint8_t *entry = writer->table + DCD_FORMAT_HEADER_SIZE + (size_t)writer->segments * DCD_FORMAT_ENTRY_SIZE;
 	uint32_t length = (uint32_t)segment->frame.len;

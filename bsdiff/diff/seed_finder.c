@@ -4,10 +4,10 @@
 
 #include "base/checked.h"
 
-#define ALIGNED_MIN 32  /* a match on a diagonal that is known already, when anchoring */
-#define SUFFIX_MIN 12   /* a match anywhere costs a control triple */
-#define BETTER_BY 8     /* ... and must beat the current diagonal by this many bytes, as in bsdiff */
-#define ALIGNED_SKIP 8  /* bytes that agree on the current diagonal need no search */
+#define ALIGNED_MIN 32 /* a match on a diagonal that is known already, when anchoring */
+#define SUFFIX_MIN 12  /* a match anywhere costs a control triple */
+#define BETTER_BY 8    /* ... and must beat the current diagonal by this many bytes, as in bsdiff */
+#define ALIGNED_SKIP 8 /* bytes that agree on the current diagonal need no search */
 
 /* The base position that pairs with segment position `at` on the diagonal of `copy`; false outside the base. */
 static bool diagonal_base(const struct dcd_seed_finder *finder, const struct dcd_copy *copy, uint32_t at, uint64_t *ret)
@@ -18,8 +18,8 @@ static bool diagonal_base(const struct dcd_seed_finder *finder, const struct dcd
 }
 
 /* How long segment and base agree from `at` on the diagonal of `copy`. */
-static uint32_t diagonal_match(const struct dcd_seed_finder *finder, const struct dcd_segment *segment, const struct dcd_copy *copy,
-			       uint32_t at, uint32_t end)
+static uint32_t diagonal_match(const struct dcd_seed_finder *finder, const struct dcd_segment *segment,
+			       const struct dcd_copy *copy, uint32_t at, uint32_t end)
 {
 	uint64_t base;
 	if (!diagonal_base(finder, copy, at, &base)) {
@@ -93,8 +93,8 @@ int dcd_seed_finder_blocks(const struct dcd_seed_finder *finder, const struct dc
 }
 
 /* Bytes of [at, at + len) that agree on the diagonal of `copy`. */
-static uint32_t diagonal_score(const struct dcd_seed_finder *finder, const struct dcd_segment *segment, const struct dcd_copy *copy,
-			       uint32_t at, uint32_t len)
+static uint32_t diagonal_score(const struct dcd_seed_finder *finder, const struct dcd_segment *segment,
+			       const struct dcd_copy *copy, uint32_t at, uint32_t len)
 {
 	uint32_t score = 0;
 	for (uint32_t i = 0; i < len; i++) {
@@ -136,8 +136,8 @@ static int gap_fill(const struct dcd_seed_finder *finder, const struct dcd_segme
 	return 0;
 }
 
-int dcd_seed_finder_fill(const struct dcd_seed_finder *finder, const struct dcd_segment *segment, const struct dcd_copy_list *anchors,
-			 struct dcd_copy_list *ret)
+int dcd_seed_finder_fill(const struct dcd_seed_finder *finder, const struct dcd_segment *segment,
+			 const struct dcd_copy_list *anchors, struct dcd_copy_list *ret)
 {
 	ret->count = 0;
 	struct dcd_copy last = { 0, 0, segment->offset };

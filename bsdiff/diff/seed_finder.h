@@ -1,6 +1,6 @@
 /*
- * The matcher: exact matches (seeds) between a segment and the base. Two replaceable halves: blocks over the whole base first, then a suffix
- * array over what they left.
+ * The matcher: exact matches (seeds) between a segment and the base. Two replaceable halves: blocks over the whole base first,
+ * then a suffix array over what they left.
  */
 #ifndef DCD_BSDIFF_DIFF_SEED_FINDER_H
 #define DCD_BSDIFF_DIFF_SEED_FINDER_H
@@ -11,9 +11,9 @@
 
 struct dcd_seed_finder {
 	struct dcd_bytes base;
-	const struct dcd_block_index *blocks;     /* may be null */
-	const struct dcd_suffix_index *suffixes;  /* may be null */
-	unsigned patience; /* after 2^patience places without a match, places are skipped; 31: never */
+	const struct dcd_block_index *blocks;    /* may be null */
+	const struct dcd_suffix_index *suffixes; /* may be null */
+	unsigned patience;                       /* after 2^patience places without a match, places are skipped; 31: never */
 };
 
 /* Block matches alone, into `ret` (its old content goes). */

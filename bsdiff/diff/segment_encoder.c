@@ -53,8 +53,8 @@ void dcd_segment_encoder_free(struct dcd_segment_encoder *encoder)
 }
 
 /* Appends `data` to `out` in the smaller of its codings and says which. */
-static int code_append(struct dcd_segment_encoder *encoder, int level, const uint8_t *data, size_t len, struct dcd_byte_buffer *out,
-		       uint8_t *ret_codec)
+static int code_append(struct dcd_segment_encoder *encoder, int level, const uint8_t *data, size_t len,
+		       struct dcd_byte_buffer *out, uint8_t *ret_codec)
 {
 	int err = dcd_byte_buffer_reserve(out, len);
 	if (err != 0 || len == 0) {
@@ -75,7 +75,8 @@ static int code_append(struct dcd_segment_encoder *encoder, int level, const uin
 	return dcd_byte_buffer_append(out, data, len);
 }
 
-static int full_frame(struct dcd_segment_encoder *encoder, int level, const struct dcd_segment *segment, struct dcd_byte_buffer *frame)
+static int full_frame(struct dcd_segment_encoder *encoder, int level, const struct dcd_segment *segment,
+		      struct dcd_byte_buffer *frame)
 {
 	const uint8_t placeholder = 0;
 	uint8_t codec = DCD_CODEC_STORED;
@@ -128,8 +129,8 @@ static int delta_pack(struct dcd_segment_encoder *encoder, uint64_t *ret_raw, ui
 }
 
 /* Makes a delta frame in encoder->delta; *ret_fits is false when it would break a bound of the format. */
-static int delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder, const struct dcd_segment *segment,
-		       bool *ret_fits, uint32_t *ret_scratch)
+static int delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
+		       const struct dcd_segment *segment, bool *ret_fits, uint32_t *ret_scratch)
 {
 	int err = dcd_seed_finder_blocks(finder, segment, &encoder->anchors);
 	err = err != 0 ? err : dcd_seed_finder_fill(finder, segment, &encoder->anchors, &encoder->seeds);

@@ -7,8 +7,8 @@
 #include "base/checked.h"
 
 /*
- * The directory jumps to the suffixes with the same first bytes: most of a binary search's cache misses. Two bytes for short texts, where three
- * would cost more to fill than they save.
+ * The directory jumps to the suffixes with the same first bytes: most of a binary search's cache misses. Two bytes for short
+ * texts, where three would cost more to fill than they save.
  */
 #define SHORT_TEXT (1U << 18)
 #define PREFIX_MAX 3

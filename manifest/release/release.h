@@ -7,6 +7,7 @@
 #ifndef DCD_MANIFEST_RELEASE_RELEASE_H
 #define DCD_MANIFEST_RELEASE_RELEASE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,9 +16,16 @@
 
 #define DCD_RELEASE_MANIFEST_MAX (4U << 20) /* bytes */
 #define DCD_RELEASE_STRING_MAX 128          /* bytes: product, version, channel, board, class */
+#define DCD_RELEASE_NOTES_MAX (256U << 10)  /* bytes */
 #define DCD_RELEASE_IMAGES_MAX 16
 #define DCD_RELEASE_PAYLOADS_MAX 1024       /* of one image */
 #define DCD_RELEASE_BOARDS_MAX 256
+
+/*
+ * Product, version, channel, board and class become file names and lines on a terminal: 1 to DCD_RELEASE_STRING_MAX bytes of printable
+ * ASCII without spaces and '/', not beginning with '.'.
+ */
+bool dcd_release_name_ok(const char *name);
 
 struct dcd_release_payload {
 	struct dcd_hash base_id;    /* zero: full */
@@ -45,7 +53,7 @@ struct dcd_release {
 	uint64_t sequence_number;     /* grows with every release of a repository: what "newer" means */
 	uint64_t security_version;
 	const char *requires_version; /* the stepping stone, or null */
-	const char *notes;            /* may be null */
+	const char *notes;            /* may be null; any UTF-8, control characters too */
 	size_t board_count;           /* 0: any board */
 	const char *const *boards;
 	size_t image_count;
@@ -70,8 +78,13 @@ struct dcd_release_summary {
 	uint64_t sequence_number;
 	uint64_t security_version;
 	const char *requires_version; /* or null */
+	const struct dcd_json *boards; /* array of strings, or null: any board */
 };
 DCD_NODISCARD int dcd_release_summarize(const struct dcd_tuf_target *target, struct dcd_release_summary *ret, struct dcd_diag *diag);
+
+/* True when the release is for that board; one that names no boards is for any. */
+bool dcd_release_summary_fits(const struct dcd_release_summary *summary, const char *board);
+bool dcd_release_fits(const struct dcd_release *release, const char *board);
 
 /* The image of a class, or null. */
 const struct dcd_release_image *dcd_release_image_find(const struct dcd_release *release, const char *class_name);

@@ -13,12 +13,40 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "updater/slot/blockdev_posix.h"
 
 /* Not a multiple of a sector, a page or the bounce buffer: its end is the interesting part. */
 #define FILE_SIZE 200001U
+
+/*
+ * The C library's calls, replaced: while `stingy` is set they move few bytes at a time and are interrupted in between, as signals
+ * make them.
+ */
+static bool stingy;
+static unsigned stingy_calls;
+
+static bool interrupted(size_t *len)
+{
+	if (!stingy) {
+		return false;
+	}
+	*len = *len < 8192 ? *len : 8192;
+	errno = EINTR;
+	return stingy_calls++ % 3 == 0;
+}
+
+ssize_t pread(int fd, void *buf, size_t len, off_t offset)
+{
+	return interrupted(&len) ? -1 : (ssize_t)syscall(SYS_pread64, fd, buf, len, offset);
+}
+
+ssize_t pwrite(int fd, const void *buf, size_t len, off_t offset)
+{
+	return interrupted(&len) ? -1 : (ssize_t)syscall(SYS_pwrite64, fd, buf, len, offset);
+}
 
 struct fixture {
 	char path[64];
@@ -143,6 +171,24 @@ static void what_is_written_and_flushed_is_on_the_medium(void **state)
 	check_every_kind_of_range(f);
 }
 
+static void short_and_interrupted_calls_are_continued(void **state)
+{
+	struct fixture *f = *state;
+	struct dcd_blockdev *dev = opened(f->path, DCD_BLOCKDEV_READ_WRITE);
+	for (size_t i = 0; i < FILE_SIZE; i++) {
+		f->content[i] = (uint8_t)(i * 37 + i / 8192);
+	}
+	stingy = true;
+	stingy_calls = 0;
+	int err = dev->ops->write(dev, 0, f->content, FILE_SIZE);
+	assert_true(stingy_calls > FILE_SIZE / 8192);
+	check_every_kind_of_range(f);
+	stingy = false;
+	assert_int_equal(err, 0);
+	dev->ops->close(dev);
+	check_every_kind_of_range(f);
+}
+
 static void a_read_only_slot_cannot_be_written(void **state)
 {
 	struct fixture *f = *state;
@@ -231,6 +277,7 @@ int main(void)
 		cmocka_unit_test(a_file_system_without_direct_io_reads_the_same),
 		cmocka_unit_test_setup_teardown(ranges_outside_the_device_are_refused_without_touching_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_written_and_flushed_is_on_the_medium, setup, teardown),
+		cmocka_unit_test_setup_teardown(short_and_interrupted_calls_are_continued, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_read_only_slot_cannot_be_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_medium_that_refuses_a_write_is_reported_with_its_errno, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_cut_under_us_is_an_error_not_a_loop, setup, teardown),

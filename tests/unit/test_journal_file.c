@@ -98,6 +98,29 @@ static void a_cut_at_any_operation_leaves_the_old_or_the_new_state(void **state)
 	}
 }
 
+static void several_stores_of_one_run_never_share_a_number(void **state)
+{
+	(void)state;
+	static struct dcd_device_state s;
+	for (int cut_at = 0; cut_at < 8; cut_at++) {
+		for (int loss = 0; loss < SIM_LOSS_COUNT; loss++) {
+			struct sim_dir *sim = sim_new();
+			struct dcd_journal *journal = opened(sim);
+			for (s.security_floor = 1; s.security_floor < 4; s.security_floor++) {
+				assert_int_equal(journal->ops->store(journal, &s, NULL), 0);
+			}
+			sim_arm(sim, cut_at, true);
+			assert_true(journal->ops->store(journal, &s, NULL) < 0);
+			journal->ops->close(journal);
+			sim_restart(sim, (enum sim_loss)loss);
+			/* From the fifth operation on the first copy is durable: the new state, whichever copy it is in. */
+			int64_t found = load_floor(sim);
+			assert_true(cut_at >= 4 ? found == 4 : found == 3 || found == 4);
+			sim->base.ops->close(&sim->base);
+		}
+	}
+}
+
 static void a_failed_operation_leaves_the_old_or_the_new_state_and_a_later_store_wins(void **state)
 {
 	(void)state;
@@ -214,6 +237,7 @@ int main(void)
 		cmocka_unit_test(no_journal_yet_is_an_empty_state),
 		cmocka_unit_test(the_last_stored_state_is_found_by_the_next_run),
 		cmocka_unit_test(a_cut_at_any_operation_leaves_the_old_or_the_new_state),
+		cmocka_unit_test(several_stores_of_one_run_never_share_a_number),
 		cmocka_unit_test(a_failed_operation_leaves_the_old_or_the_new_state_and_a_later_store_wins),
 		cmocka_unit_test(any_flipped_byte_in_one_copy_is_survived),
 		cmocka_unit_test(any_flipped_byte_of_an_older_copy_does_not_make_it_win),

@@ -41,7 +41,8 @@ static int base_open(struct application *a, struct dcd_diag *diag)
 	const struct dcd_payload *payload = &a->payload.payload;
 	a->base_fd = open(a->old_path, O_RDONLY | O_CLOEXEC);
 	if (a->base_fd < 0) {
-		return dcd_diag_set(diag, errno == ENOENT ? DCD_ERR_NOT_FOUND : DCD_ERR_IO, "%s: %s", a->old_path, strerror(errno));
+		return dcd_diag_set(diag, errno == ENOENT ? DCD_ERR_NOT_FOUND : DCD_ERR_IO, "%s: %s", a->old_path,
+				    strerror(errno));
 	}
 	uint64_t size;
 	int err = dcd_file_size(a->base_fd, a->old_path, &size, diag);
@@ -64,8 +65,9 @@ static int memory_take(struct application *a, uint64_t max_memory, struct dcd_di
 	a->workspace_size = dcd_frame_workspace_size(payload, &a->zstd);
 	uint64_t need = a->payload.table_length + payload->max_frame + payload->segment_size + a->workspace_size;
 	if (max_memory != 0 && need > max_memory) {
-		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "%s: needs %llu bytes of memory, more than the %llu allowed by --max-memory",
-				    a->payload.path, (unsigned long long)need, (unsigned long long)max_memory);
+		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY,
+				    "%s: needs %llu bytes of memory, more than the %llu allowed by --max-memory", a->payload.path,
+				    (unsigned long long)need, (unsigned long long)max_memory);
 	}
 	a->frame = malloc(payload->max_frame + (size_t)1);
 	a->segment = malloc(payload->segment_size);
@@ -107,8 +109,8 @@ static int wrong_base_say(struct application *a, uint32_t index, struct dcd_diag
 		dcd_hash_to_hex(&id, found);
 	}
 	return dcd_diag_set(diag, DCD_ERR_WRONG_BASE,
-			    "%s: not the base of %s: segment %u comes out wrong; it has image id %s, the payload needs %s", a->old_path,
-			    a->payload.path, index, found, wanted);
+			    "%s: not the base of %s: segment %u comes out wrong; it has image id %s, the payload needs %s",
+			    a->old_path, a->payload.path, index, found, wanted);
 }
 
 static int segment_fail(struct application *a, uint32_t index, int err, struct dcd_diag *diag)
@@ -117,7 +119,8 @@ static int segment_fail(struct application *a, uint32_t index, int err, struct d
 	case DCD_ERR_WRONG_BASE:
 		return wrong_base_say(a, index, diag);
 	case DCD_ERR_HASH:
-		return dcd_diag_set(diag, err, "%s: damaged: the frame of segment %u differs from its hash", a->payload.path, index);
+		return dcd_diag_set(diag, err, "%s: damaged: the frame of segment %u differs from its hash", a->payload.path,
+				    index);
 	case DCD_ERR_IO:
 		return dcd_diag_set(diag, err, "%s: cannot be read", a->old_path);
 	case DCD_ERR_UNSUPPORTED:

@@ -21,6 +21,7 @@ DCD_NODISCARD int dcd_delta_command_encode(const char *old_path, const char *new
 DCD_NODISCARD int dcd_delta_command_id(const char *path, const struct dcd_delta_options *options, struct dcd_diag *diag);
 DCD_NODISCARD int dcd_delta_command_apply(const char *old_path, const char *payload_path, const char *new_path,
 					  const struct dcd_delta_options *options, struct dcd_diag *diag);
-DCD_NODISCARD int dcd_delta_command_info(const char *payload_path, const struct dcd_delta_options *options, struct dcd_diag *diag);
+DCD_NODISCARD int dcd_delta_command_info(const char *payload_path, const struct dcd_delta_options *options,
+					 struct dcd_diag *diag);
 
 #endif

@@ -95,17 +95,18 @@ static int print_json(const struct dcd_payload_file *file, const struct info *in
 static void print_text(const struct dcd_payload_file *file, const struct info *info)
 {
 	const struct dcd_payload *payload = &file->payload;
-	printf("payload   %llu bytes, table %llu, id %s\n", (unsigned long long)file->size, (unsigned long long)file->table_length,
-	       info->payload_id);
-	printf("image     %llu bytes in %u segments of %u, id %s\n", (unsigned long long)payload->image_size, payload->segment_count,
-	       payload->segment_size, info->image_id);
+	printf("payload   %llu bytes, table %llu, id %s\n", (unsigned long long)file->size,
+	       (unsigned long long)file->table_length, info->payload_id);
+	printf("image     %llu bytes in %u segments of %u, id %s\n", (unsigned long long)payload->image_size,
+	       payload->segment_count, payload->segment_size, info->image_id);
 	if (payload->base_size > 0) {
 		printf("base      %llu bytes, id %s\n", (unsigned long long)payload->base_size, info->base_id);
 	} else {
 		puts("base      none: a full payload");
 	}
 	for (int kind = 0; kind < 4; kind++) {
-		printf("%-9s %u segments, %llu bytes\n", kind_names[kind], info->segments[kind], (unsigned long long)info->bytes[kind]);
+		printf("%-9s %u segments, %llu bytes\n", kind_names[kind], info->segments[kind],
+		       (unsigned long long)info->bytes[kind]);
 	}
 	printf("memory    %llu bytes on the device: table, frame, segment, workspace\n", (unsigned long long)info->memory);
 }

@@ -18,7 +18,8 @@ static const char usage_text[] =
 
 static const char help_text[] =
 	"\n"
-	"diff makes the payload that turns OLD into NEW, full one that needs no OLD; apply makes NEW, which appears whole or not at all;\n"
+	"diff makes the payload that turns OLD into NEW, full one that needs no OLD; apply makes NEW, which appears whole or not "
+	"at all;\n"
 	"info tells what a payload holds and what a device needs for it; id prints an image's identity.\n"
 	"\n"
 	"  --segment-size BYTES  a power of two from 4096 to 67108864 (K and M are understood); default 1M\n"

@@ -61,8 +61,8 @@ static int table_open(struct dcd_payload_file *file, struct dcd_diag *diag)
 	}
 	/* Compared by subtraction; table_length <= size was checked. */
 	if (file->size - file->table_length != file->payload.frames_length) {
-		return dcd_diag_set(diag, DCD_ERR_SIZE, "%s: has %llu bytes where its table says %llu: cut off or appended to", file->path,
-				    (unsigned long long)file->size,
+		return dcd_diag_set(diag, DCD_ERR_SIZE, "%s: has %llu bytes where its table says %llu: cut off or appended to",
+				    file->path, (unsigned long long)file->size,
 				    (unsigned long long)(file->table_length + file->payload.frames_length));
 	}
 	dcd_hash_once(&dcd_sha256, file->table, (size_t)file->table_length, &file->table_hash);

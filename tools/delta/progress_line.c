@@ -38,8 +38,8 @@ void dcd_progress_line_show(void *context, const char *phase, uint64_t done, uin
 	double elapsed = t - line->phase_began;
 	double rate = elapsed > 0 ? (double)done / elapsed : 0;
 	double left = rate > 0 ? (double)(total - done) / rate : 0;
-	fprintf(stderr, "\r\033[K%s: %3.0f%%, %.1f MiB/s, %.0f s left", phase, 100.0 * (double)done / (double)total, rate / 1048576.0,
-		left);
+	fprintf(stderr, "\r\033[K%s: %3.0f%%, %.1f MiB/s, %.0f s left", phase, 100.0 * (double)done / (double)total,
+		rate / 1048576.0, left);
 	fflush(stderr);
 }
 

@@ -44,7 +44,7 @@ static void tell(const struct dcd_config *config, const struct dcd_boot_state *b
 	(void)fprintf(stderr, "decade-bootsim: slot %s (bootname %s): ", config->slot[chosen].name,
 		      config->slot[chosen].bootname);
 	if (counted) {
-		(void)fprintf(stderr, "trial, %u tries left after this one", slot->tries_left);
+		(void)fprintf(stderr, "trial; tries left after this one: %u", slot->tries_left);
 	} else if (slot->good && slot->bootable) {
 		(void)fputs("confirmed good", stderr);
 	} else {

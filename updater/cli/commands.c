@@ -4,18 +4,18 @@
 #include <string.h>
 
 #include "updater/cli/device.h"
-#include "updater/cli/progress_line.h"
+#include "updater/cli/install_progress.h"
 #include "updater/cli/show.h"
 
 /* ---- what needs a source ---- */
 
-static int open_with_source(const struct dcd_arguments *arguments, struct dcd_device *device, struct dcd_progress_line *line,
+static int open_with_source(const struct dcd_arguments *arguments, struct dcd_device *device, struct dcd_install_progress *line,
 			    struct dcd_diag *diag)
 {
-	dcd_progress_line_begin(line, arguments->json);
+	dcd_install_progress_begin(line, arguments->json);
 	int err = dcd_device_open(arguments->config, DCD_DEVICE_SOURCE, arguments->source, device, diag);
 	if (err == 0) {
-		device->engine.progress = (struct dcd_progress_port){ dcd_progress_line_report, line };
+		device->engine.progress = (struct dcd_progress_port){ dcd_install_progress_report, line };
 	}
 	return err;
 }
@@ -23,13 +23,13 @@ static int open_with_source(const struct dcd_arguments *arguments, struct dcd_de
 static int run_check(const struct dcd_arguments *arguments, struct dcd_diag *diag)
 {
 	struct dcd_device device;
-	struct dcd_progress_line line;
+	struct dcd_install_progress line;
 	struct dcd_report report = { 0 };
 	int err = open_with_source(arguments, &device, &line, diag);
 	if (err == 0) {
 		line.json = false; /* one object, not a stream of events */
 		err = dcd_engine_check(&device.engine, &report, diag);
-		dcd_progress_line_end(&line);
+		dcd_install_progress_end(&line);
 		dcd_device_close(&device);
 	}
 	dcd_show_check(&report, err, diag, arguments->json);
@@ -39,7 +39,7 @@ static int run_check(const struct dcd_arguments *arguments, struct dcd_diag *dia
 static int run_install(const struct dcd_arguments *arguments, struct dcd_diag *diag)
 {
 	struct dcd_device device;
-	struct dcd_progress_line line;
+	struct dcd_install_progress line;
 	struct dcd_report report = { 0 };
 	const struct dcd_install_options options = {
 		.no_activate = arguments->no_activate, .full = arguments->full, .again = arguments->reinstall,
@@ -48,7 +48,7 @@ static int run_install(const struct dcd_arguments *arguments, struct dcd_diag *d
 	int err = open_with_source(arguments, &device, &line, diag);
 	if (err == 0) {
 		err = dcd_engine_install(&device.engine, &options, &report, diag);
-		dcd_progress_line_end(&line);
+		dcd_install_progress_end(&line);
 		dcd_device_close(&device);
 	}
 	dcd_show_install(&report, err, diag, dcd_monotonic_seconds() - began, arguments->json);
@@ -58,13 +58,13 @@ static int run_install(const struct dcd_arguments *arguments, struct dcd_diag *d
 static int run_repair(const struct dcd_arguments *arguments, struct dcd_diag *diag)
 {
 	struct dcd_device device;
-	struct dcd_progress_line line;
+	struct dcd_install_progress line;
 	struct dcd_report report = { 0 };
 	double began = dcd_monotonic_seconds();
 	int err = open_with_source(arguments, &device, &line, diag);
 	if (err == 0) {
 		err = dcd_engine_repair(&device.engine, &report, diag);
-		dcd_progress_line_end(&line);
+		dcd_install_progress_end(&line);
 		dcd_device_close(&device);
 	}
 	dcd_show_install(&report, err, diag, dcd_monotonic_seconds() - began, arguments->json);
@@ -168,14 +168,14 @@ static int verify_named(struct dcd_device *device, const char *name, bool json, 
 static int run_verify(const struct dcd_arguments *arguments, struct dcd_diag *diag)
 {
 	struct dcd_device device;
-	struct dcd_progress_line line;
-	dcd_progress_line_begin(&line, false);
+	struct dcd_install_progress line;
+	dcd_install_progress_begin(&line, false);
 	int err = dcd_device_open(arguments->config, DCD_DEVICE_CHANGE, NULL, &device, diag);
 	if (err == 0) {
-		device.engine.progress = (struct dcd_progress_port){ dcd_progress_line_report, &line };
+		device.engine.progress = (struct dcd_progress_port){ dcd_install_progress_report, &line };
 		err = arguments->slot != NULL ? verify_named(&device, arguments->slot, arguments->json, diag)
 					      : verify_all(&device, arguments->json, diag);
-		dcd_progress_line_end(&line);
+		dcd_install_progress_end(&line);
 		dcd_device_close(&device);
 	}
 	dcd_show_done("verify", err, diag, arguments->json);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "updater/cli/commands.h"
-#include "updater/cli/progress_line.h"
+#include "updater/cli/install_progress.h"
 
 #define DEFAULT_CONFIG "/etc/decade/decade.conf"
 

@@ -7,7 +7,7 @@
 
 #include "base/hex.h"
 #include "manifest/json/json.h"
-#include "updater/cli/progress_line.h"
+#include "updater/cli/install_progress.h"
 
 /* Prints a document that may have failed to build for want of memory; then there is nothing better to print. */
 static void print_and_free(struct dcd_json *document, bool indent)

@@ -79,7 +79,7 @@ static int take_piece(void *context, const uint8_t *data, size_t len)
 	struct dcd_prefetch *p = context;
 	int err = 0;
 	if (len > p->run_left) {
-		return DCD_ERR_SOURCE_LIES;
+		return DCD_ERR_SOURCE_LIES; /* fetch_run() finds the words */
 	}
 	(void)pthread_mutex_lock(&p->lock);
 	p->stats = p->inner->stats;
@@ -116,6 +116,9 @@ static int fetch_run(struct dcd_prefetch *p, struct dcd_diag *diag)
 	int err = p->inner->ops->fetch_range(p->inner, p->path, p->object_size, offset, length, &sink, diag);
 	if (err == 0 && p->run_left != 0) {
 		return dcd_diag_set(diag, DCD_ERR_SOURCE_LIES, "%s: the source sent less than it was asked for", p->path);
+	}
+	if (err != 0 && diag->err == 0) {
+		return dcd_diag_set(diag, err, "%s: reading ahead ended (%s)", p->path, dcd_err_name(err));
 	}
 	return err;
 }

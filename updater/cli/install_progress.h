@@ -1,13 +1,13 @@
 /* What a person sees while an update runs: one line on a terminal, nothing in a pipe, an event a second with --json. */
-#ifndef DCD_UPDATER_CLI_PROGRESS_LINE_H
-#define DCD_UPDATER_CLI_PROGRESS_LINE_H
+#ifndef DCD_UPDATER_CLI_INSTALL_PROGRESS_H
+#define DCD_UPDATER_CLI_INSTALL_PROGRESS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "updater/engine/progress.h"
 
-struct dcd_progress_line {
+struct dcd_install_progress {
 	bool json;
 	bool terminal;       /* stderr is one */
 	bool drawn;          /* the line stands on the terminal and must be ended */
@@ -16,11 +16,11 @@ struct dcd_progress_line {
 	double last_shown;
 };
 
-void dcd_progress_line_begin(struct dcd_progress_line *line, bool json);
+void dcd_install_progress_begin(struct dcd_install_progress *line, bool json);
 /* For struct dcd_progress_port: context is the line. Returns non-zero after dcd_progress_cancel(). */
-int dcd_progress_line_report(void *context, const struct dcd_progress *progress);
+int dcd_install_progress_report(void *context, const struct dcd_progress *progress);
 /* Ends the line on the terminal, before anything else is printed. */
-void dcd_progress_line_end(struct dcd_progress_line *line);
+void dcd_install_progress_end(struct dcd_install_progress *line);
 
 /* Async-signal-safe: the next report asks the engine to stop. */
 void dcd_progress_cancel(void);

@@ -1,4 +1,4 @@
-#include "updater/cli/progress_line.h"
+#include "updater/cli/install_progress.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -35,9 +35,9 @@ void dcd_bytes_text(uint64_t bytes, char text[DCD_BYTES_TEXT_SIZE])
 	(void)snprintf(text, DCD_BYTES_TEXT_SIZE, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
 }
 
-void dcd_progress_line_begin(struct dcd_progress_line *line, bool json)
+void dcd_install_progress_begin(struct dcd_install_progress *line, bool json)
 {
-	*line = (struct dcd_progress_line){ .json = json, .terminal = !json && isatty(STDERR_FILENO) == 1 };
+	*line = (struct dcd_install_progress){ .json = json, .terminal = !json && isatty(STDERR_FILENO) == 1 };
 	line->stage_began = dcd_monotonic_seconds();
 }
 
@@ -79,9 +79,9 @@ static void draw_line(const struct dcd_progress *progress, double percent, doubl
 		rate_text, left, fetched, saved);
 }
 
-int dcd_progress_line_report(void *context, const struct dcd_progress *progress)
+int dcd_install_progress_report(void *context, const struct dcd_progress *progress)
 {
-	struct dcd_progress_line *line = context;
+	struct dcd_install_progress *line = context;
 	double now = dcd_monotonic_seconds();
 	if (progress->stage != line->stage) {
 		line->stage = progress->stage;
@@ -107,7 +107,7 @@ int dcd_progress_line_report(void *context, const struct dcd_progress *progress)
 	return cancel_asked;
 }
 
-void dcd_progress_line_end(struct dcd_progress_line *line)
+void dcd_install_progress_end(struct dcd_install_progress *line)
 {
 	if (line->drawn) {
 		fputs("\r\033[K", stderr);
