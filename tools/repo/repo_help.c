@@ -1,0 +1,95 @@
+#include "tools/repo/repo_help.h"
+
+const char repo_help_main[] =
+	"decade-repo - keys, releases and the files that devices update from\n"
+	"\n"
+	"    decade-repo init     REPO --keys KEYS --product NAME\n"
+	"    decade-repo release  REPO --keys KEYS --version V --image CLASS=FILE...\n"
+	"    decade-repo refresh  REPO --keys KEYS\n"
+	"    decade-repo check    REPO [--deep]\n"
+	"    decade-repo list     REPO [--json]\n"
+	"    decade-repo COMMAND --help        more about a command\n"
+	"    decade-repo --version\n"
+	"\n"
+	"REPO is a folder for any static web server; KEYS is a folder outside of it that is never served.\n"
+	"\n"
+	"Example:\n"
+	"    decade-repo init /srv/www/thermostat --keys ~/keys --product thermostat\n"
+	"    decade-repo release /srv/www/thermostat --keys ~/keys --version 1.0 --image rootfs=rootfs-1.0.img\n"
+	"    decade-repo release /srv/www/thermostat --keys ~/keys --version 1.1 --image rootfs=rootfs-1.1.img\n"
+	"    decade-repo check /srv/www/thermostat --deep\n"
+	"\n"
+	"Exit codes: 0 done, 1 failed, 2 wrong usage, 5 not authentic, 7 storage or space, 8 another decade-repo is writing.\n";
+
+#define HELP_EXPIRES "    --expires ROLE=DAYS     root 7300, targets 3650, snapshot 365, timestamp 30 unless given (repeatable)\n"
+
+const char repo_help_init[] =
+	"decade-repo init REPO --keys KEYS --product NAME [--expires ROLE=DAYS]...\n"
+	"\n"
+	"Makes one ECDSA P-256 key for each role (KEYS/root.pem, targets.pem, snapshot.pem, timestamp.pem; keys that are there "
+	"already\n"
+	"are used) and version 1 of the metadata. Give REPO/metadata/1.root.json to your devices; keep root.pem offline: the "
+	"other\n"
+	"commands don't need it.\n"
+	"\n"
+	"    --keys KEYS             the folder of the private keys, never inside REPO\n"
+	"    --product NAME          signed into the repository; devices refuse another product's releases\n" HELP_EXPIRES "\n"
+	"Example:\n"
+	"    decade-repo init /srv/www/thermostat --keys ~/keys --product thermostat\n";
+
+const char repo_help_release[] =
+	"decade-repo release REPO --keys KEYS --version V --image CLASS=FILE... [OPTION]...\n"
+	"\n"
+	"Adds a release: for every image a full payload and a delta against the image of every earlier release, rebuilt from "
+	"the\n"
+	"repository itself. A delta that isn't below 90 % of the full payload is dropped. Everything appears at once or, when "
+	"this\n"
+	"is interrupted at any point, not at all. Needs targets.pem, snapshot.pem and timestamp.pem in KEYS.\n"
+	"\n"
+	"    --version V             new in this repository: letters, digits or ._+~:-\n"
+	"    --image CLASS=FILE      a file or block device for each slot class of the device (repeatable)\n"
+	"    --channel C             retail unless given\n"
+	"    --compatible BOARD      boards that may install it; any board when none is given (repeatable)\n"
+	"    --security-version N    as the channel's newest release unless given; devices never go below what they confirmed\n"
+	"    --requires-version V    the release that a device must run first (stepping stone)\n"
+	"    --bases all|N|none      deltas against all, the N newest or no earlier releases; all unless given\n"
+	"    --notes FILE            text for people\n"
+	"    --segment-size BYTES    a power of two; 1048576 unless given\n"
+	"    --effort 1..9           6 unless given\n"
+	"    --threads N             one a core unless given\n" HELP_EXPIRES "\n"
+	"Examples:\n"
+	"    decade-repo release repo --keys ~/keys --version 1.1 --image rootfs=rootfs.img --image boot=boot.img\n"
+	"    decade-repo release repo --keys ~/keys --version 1.2 --image rootfs=rootfs.img --channel beta --bases 3\n";
+
+const char repo_help_refresh[] =
+	"decade-repo refresh REPO --keys KEYS [--expires ROLE=DAYS]...\n"
+	"\n"
+	"Signs timestamp and snapshot anew, so that devices know that nothing newer is being withheld. Run it well before the\n"
+	"timestamp expires (see `decade-repo check`), from a timer for example. Needs snapshot.pem and timestamp.pem in KEYS;\n"
+	"targets.pem too when the targets metadata would expire before the new snapshot does.\n"
+	"\n" HELP_EXPIRES "\n"
+	"Example:\n"
+	"    decade-repo refresh /srv/www/thermostat --keys ~/online-keys --expires timestamp=14\n";
+
+const char repo_help_check[] =
+	"decade-repo check REPO [--deep] [--root FILE]\n"
+	"\n"
+	"Verifies every signature with the code that runs on devices, and every file: lengths, hashes, manifests, payload tables "
+	"and\n"
+	"frames. Says when each role expires, and warns of files that nothing signed names. Exit code 5 when anything is wrong.\n"
+	"\n"
+	"    --deep                  rebuilds every image from every payload too (scratch space: $TMPDIR or /var/tmp)\n"
+	"    --root FILE             the root that devices have; REPO/metadata/1.root.json unless given\n"
+	"\n"
+	"Example:\n"
+	"    decade-repo check /srv/www/thermostat --deep\n";
+
+const char repo_help_list[] = "decade-repo list REPO [--json] [--root FILE]\n"
+			      "\n"
+			      "Lists the releases, newest first, with their channels and the sizes of their payloads by base.\n"
+			      "\n"
+			      "    --json                  for programs\n"
+			      "    --root FILE             the root that devices have; REPO/metadata/1.root.json unless given\n"
+			      "\n"
+			      "Example:\n"
+			      "    decade-repo list /srv/www/thermostat --json | jq -r '.releases[0].version'\n";

@@ -1,0 +1,12 @@
+/* What --help says. */
+#ifndef DCD_TOOLS_REPO_HELP_H
+#define DCD_TOOLS_REPO_HELP_H
+
+extern const char repo_help_main[];
+extern const char repo_help_init[];
+extern const char repo_help_release[];
+extern const char repo_help_refresh[];
+extern const char repo_help_check[];
+extern const char repo_help_list[];
+
+#endif

@@ -1,0 +1,50 @@
+/* The command line. */
+#ifndef DCD_TOOLS_REPO_OPTIONS_H
+#define DCD_TOOLS_REPO_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "manifest/release/release.h"
+#include "tools/repo/repo_view.h"
+
+#define REPO_BASES_ALL UINT64_MAX
+#define REPO_SECURITY_UNSET UINT64_MAX
+
+struct repo_image_option {
+	char *class_name;
+	const char *file;
+};
+
+/* Strings belong to the command line, except the class names. */
+struct repo_options {
+	const char *repo;
+	const char *keys;
+	const char *product;
+	const char *version;
+	const char *channel;
+	const char *requires_version;
+	const char *notes;
+	const char *root;
+	struct repo_image_option images[DCD_RELEASE_IMAGES_MAX];
+	size_t image_count;
+	const char *boards[DCD_RELEASE_BOARDS_MAX];
+	size_t board_count;
+	uint64_t security_version; /* REPO_SECURITY_UNSET: as the newest release of the channel */
+	uint64_t bases;            /* how many, or REPO_BASES_ALL */
+	uint32_t segment_size;     /* bytes; 0: the default */
+	int effort;                /* 0: the default */
+	int threads;               /* 0: one a core */
+	uint64_t expires_days[REPO_ROLES];
+	bool deep;
+	bool json;
+};
+
+/* argv[0] is the sub-command. `accepted`: the letters of the options that it knows (repo_options.c has them all). */
+DCD_NODISCARD int repo_options_parse(int argc, char **argv, const char *accepted, struct repo_options *ret, bool *ret_help,
+				     struct dcd_diag *diag);
+void repo_options_free(struct repo_options *options);
+
+#endif

@@ -1,0 +1,38 @@
+/* Keys of a folder, and the next version of the metadata signed with them. */
+#ifndef DCD_TOOLS_REPO_SIGNING_H
+#define DCD_TOOLS_REPO_SIGNING_H
+
+#include "manifest/sign/metadata_document.h"
+#include "manifest/sign/signer.h"
+#include "tools/repo/repo_options.h"
+#include "tools/repo/repo_publish.h"
+#include "tools/repo/repo_view.h"
+
+struct repo_signing {
+	struct dcd_signer *signers[REPO_ROLES]; /* null: not loaded, it isn't needed */
+	int64_t now;                            /* seconds since 1970: what expiry counts from */
+	const uint64_t *expires_days;
+};
+
+/* The clock: SOURCE_DATE_EPOCH where it is set (reproducible repositories), else the system's. */
+DCD_NODISCARD int repo_clock_now(int64_t *ret, struct dcd_diag *diag);
+
+/* Loads KEYS/ROLE.pem of a role unless it is there already, and checks it against the root of `view` (null: not checked). */
+DCD_NODISCARD int repo_signing_load(struct repo_signing *signing, const char *keys, enum repo_role role,
+				    const struct repo_view *view, struct dcd_diag *diag);
+void repo_signing_free(struct repo_signing *signing);
+
+DCD_NODISCARD int repo_signing_head(const struct repo_signing *signing, enum repo_role role, uint64_t version,
+				    struct dcd_document_head *ret, struct dcd_diag *diag);
+
+/* Signs a document and prepares it as metadata/`name`; tells what the metadata above it has to say of it. */
+DCD_NODISCARD int repo_signing_write(const struct repo_signing *signing, struct repo_publish *publish, enum repo_role role,
+				     const char *name, const struct dcd_json *document, struct dcd_document_file *ret,
+				     struct dcd_diag *diag);
+
+/* Snapshot `version` over a targets file, and timestamp `timestamp_version` over that. */
+DCD_NODISCARD int repo_signing_write_upper(const struct repo_signing *signing, struct repo_publish *publish,
+					   const struct dcd_document_file *targets, uint64_t snapshot_version,
+					   uint64_t timestamp_version, struct dcd_diag *diag);
+
+#endif
