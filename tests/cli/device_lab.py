@@ -69,10 +69,7 @@ class Running:
         self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.err)
 
     def kill(self, number=signal.SIGKILL):
-        try:
-            self.process.send_signal(number)
-        except ProcessLookupError:
-            pass
+        self.process.send_signal(number)  # nothing, once the program was waited for
 
     def wait(self, timeout=60, watch_memory=False):
         peak = 0

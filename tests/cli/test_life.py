@@ -397,7 +397,8 @@ class Looks(LifeCase):
         server = self.serve(self.repo[2].folder)
         device = self.factory(url=server.url)
         server.rate = 400_000
-        first = device.start("install")
+        first = device.start("install", "--full")
+        self.addCleanup(first.kill)
         self.wait_for(lambda: server.bytes_sent("payloads/") > 60_000)
         first.kill(15)
         self.expect(1, first.wait(timeout=10), "cancelled")
