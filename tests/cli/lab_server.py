@@ -233,7 +233,7 @@ class Server:
 
     def __init__(self, folder):
         self.folder, self.rate = str(folder), 0
-        self.log, self.faults = [], []
+        self.log, self.faults, self.closed = [], [], False
         self.guard, self.released = threading.Lock(), threading.Event()
         self.httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.httpd.daemon_threads = True
@@ -278,6 +278,9 @@ class Server:
         return sum(entry.sent for entry in self.requests(part))
 
     def close(self):
+        if self.closed:
+            return
+        self.closed = True
         self.released.set()
         self.httpd.shutdown()
         self.httpd.server_close()
