@@ -192,8 +192,11 @@ int dcd_slot_identify(struct dcd_engine *engine, const struct dcd_tuf *tuf, cons
 		const struct dcd_release_image *image = &release->images[i];
 		struct known_image known = { 0 };
 		int err = identify_image(engine, release, image, slot, &known, diag);
-		if (err != 0) {
+		if (err == DCD_ERR_UNKNOWN_CONTENT) {
 			return dcd_diag_set(diag, err, "the running slot holds no release that the repository knows");
+		}
+		if (err != 0) {
+			return err;
 		}
 		if (i > 0 && strcmp(found.version, known.version) != 0) {
 			return dcd_diag_set(diag, DCD_ERR_UNKNOWN_CONTENT, "the running slot's images are of different releases");
