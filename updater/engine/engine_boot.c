@@ -53,7 +53,13 @@ int dcd_engine_mark_bad(struct dcd_engine *engine, const char *reason, struct dc
 	if (err == 0) {
 		err = dcd_life_mark_bad(&session.state, &session.boot, reason, session.now, diag);
 	}
-	return err != 0 ? err : store_boot_then_journal(&session, diag);
+	if (err != 0) {
+		return err;
+	}
+	/* Leaving a bad release matters more than remembering why: a state folder that can't be written doesn't hold the device in it. */
+	err = dcd_session_store_journal(&session, diag);
+	int boot_err = dcd_session_store_boot(&session, err == 0 ? diag : NULL);
+	return err != 0 ? err : boot_err;
 }
 
 int dcd_engine_rollback(struct dcd_engine *engine, struct dcd_diag *diag)

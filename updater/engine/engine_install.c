@@ -459,22 +459,37 @@ static int select_recorded(struct run *run, struct dcd_diag *diag)
 	return err != 0 ? err : load_release(run, diag);
 }
 
+static bool is_newer(struct run *run)
+{
+	return run->session.state.slot[run->slot].sequence_number > running_record(run)->sequence_number;
+}
+
+/* What the other slot holds is to be kept bootable: the way back, unless it is known not to work. */
+static bool is_fallback(struct run *run)
+{
+	const struct dcd_device_state *state = &run->session.state;
+	return !is_newer(run) && !dcd_life_is_known_bad(state, &state->slot[run->slot].manifest_hash);
+}
+
 /* A fallback that was whole before is a fallback again; a cut install of something newer is now staged. */
 static int end_repair(struct run *run, struct dcd_boot_slot before, struct dcd_diag *diag)
 {
 	struct dcd_session *session = &run->session;
 	struct dcd_device_state *state = &session->state;
-	bool newer = state->slot[run->slot].sequence_number > running_record(run)->sequence_number;
 	dcd_life_staged(state, session->now);
 	(void)dcd_life_note(state, DCD_OUTCOME_REPAIRED, DCD_OK, run->release->version, "the other slot was repaired", session->now);
-	if (!newer) {
+	if (!is_newer(run)) {
 		state->phase = DCD_PHASE_IDLE;
 		state->target = 0;
 		const struct dcd_boot_slot again = { .bootable = true, .good = false, .tries_left = run->engine->tries };
-		session->boot.slot[run->slot] = before.bootable ? before : again;
+		session->boot.slot[run->slot] = before.bootable || !is_fallback(run) ? before : again;
 	}
-	int err = dcd_session_store_journal(session, diag);
-	return err != 0 ? err : dcd_session_store_boot(session, diag);
+	/*
+	 * The slot is whole, so the loader may have it back at once. The journal comes last: after a cut between the two it still says
+	 * that the slot is being written, and the next repair ends what this one began.
+	 */
+	int err = dcd_session_store_boot(session, diag);
+	return err != 0 ? err : dcd_session_store_journal(session, diag);
 }
 
 static int repair(struct run *run, struct dcd_diag *diag)
@@ -492,7 +507,9 @@ static int repair(struct run *run, struct dcd_diag *diag)
 	if (err == 0) {
 		err = scan(run, &todo, diag);
 	}
-	if (err == 0 && todo == 0 && was_whole) {
+	/* Whole, but not bootable: a fault came between the two at the end of an earlier repair. */
+	bool was_ready = was_whole && (before.bootable || !is_fallback(run));
+	if (err == 0 && todo == 0 && was_ready) {
 		return dcd_diag_set(diag, DCD_ERR_UP_TO_DATE, "nothing to repair: every segment of the other slot is right");
 	}
 	if (err == 0) {

@@ -56,8 +56,8 @@ DCD_NODISCARD int dcd_life_activate(struct dcd_device_state *state, struct dcd_b
 bool dcd_life_confirm(struct dcd_device_state *state, struct dcd_boot_state *boot, uint8_t tries, int64_t now);
 
 /*
- * The running slot is bad: the next boot takes the other one, which must be able to boot (else DCD_ERR_NO_OTHER_SLOT). `boot` first, `state`
- * second.
+ * The running slot is bad: the next boot takes the other one, which must be able to boot (else DCD_ERR_NO_OTHER_SLOT). `state` first, so that a
+ * cut can't lose why, nor let the bad release look merely staged; `boot` second, also when `state` couldn't be stored.
  */
 DCD_NODISCARD int dcd_life_mark_bad(struct dcd_device_state *state, struct dcd_boot_state *boot, const char *reason, int64_t now,
 				    struct dcd_diag *diag);
