@@ -9,7 +9,7 @@
 #include "tests/sim/sim_world.h"
 #include "updater/engine/engine.h"
 
-#define SIM_TRIES 2
+#define SIM_TRIES 3 /* two cuts in a trial must not spend them */
 
 struct sim_device {
 	struct sim_media media;
