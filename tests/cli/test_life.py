@@ -6,7 +6,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
-from device_lab import (BUSY, DONE, NOT_AUTHENTIC, NOTHING_TO_DO, REFUSED, SEGMENT, STATE, STORAGE, USAGE, Device, LabCase,  # noqa: E402
+from device_lab import (BIN, BUSY, DONE, NOT_AUTHENTIC, NOTHING_TO_DO, REFUSED, SEGMENT, STATE, STORAGE, USAGE, Device, LabCase,  # noqa: E402
                         Repo, make_image, next_image, run)
 import lab_server  # noqa: E402
 
@@ -137,7 +137,7 @@ class WholeLife(LifeCase):
         self.assertEqual("1.0", self.expect(DONE, device.run("check", "--json")).json["from_version"])
         self.update(device, "B")
         self.assert_slot(device, "b", self.image[2])
-        self.assertEqual(small[1], device.slot("b", len(small[1]), "boot"))
+        self.assert_slot(device, "b", small[1], "boot")
         self.expect(DONE, device.run("verify"))
 
 
@@ -250,6 +250,29 @@ class VerifyAndRepair(LifeCase):
 
     def test_repair_of_a_slot_that_never_had_a_release_says_what_to_do(self):
         self.expect(STATE, self.factory().run("repair"), "install")
+
+
+class Media(LifeCase):
+    def test_a_medium_that_refuses_a_write_is_code_7_with_the_reason_kept_and_the_next_run_goes_on(self):
+        device = self.factory()
+        self.expect(DONE, device.run("check"))
+        # A limit of the process on file sizes, 256 KiB, is a medium that takes no byte behind it.
+        failed = run("/bin/sh", "-c", 'trap "" XFSZ; ulimit -f 512; exec "$@"', "sh", BIN / "decade", "--config", device.config, "install",
+                     "--full", timeout=20)
+        self.expect(STORAGE, failed, "rootfs-b.img")
+        status = device.status()
+        self.assertEqual(("writing", "failed", "io"), (status["state"], status["last"]["result"], status["last"]["code"]))
+        self.assertFalse(status["slots"]["b"]["bootable"])
+        self.assertEqual("A", device.boot())
+        again = self.expect(DONE, device.run("install", "--full", "--json")).json
+        self.assertGreaterEqual(again["segments_already_right"], 4)
+        self.assert_slot(device, "b", self.image[2])
+
+    def test_a_slot_that_is_missing_is_code_7_and_named(self):
+        device = self.factory()
+        os.unlink(device.paths[("b", "rootfs")])
+        self.expect(STORAGE, device.run("install"), "rootfs-b.img")
+        self.assertEqual("A", device.boot())
 
 
 class Refusals(LifeCase):
