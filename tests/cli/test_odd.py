@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Devices in odd states: slots that are one, cuts between two stores, closed outputs, releases that share images."""
+import contextlib
 import os
 import sys
 import unittest
+import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
-from device_lab import DONE, SEGMENT, USAGE, Device, LabCase, Repo, make_image, next_image  # noqa: E402
+from device_lab import DONE, NOTHING_TO_DO, REFUSED, SEGMENT, STATE, STORAGE, USAGE, Device, LabCase, Repo, make_image, next_image  # noqa: E402
 
 SIZE = 6 * SEGMENT
 
@@ -53,6 +55,75 @@ class SharedImages(OddCase):
     def test_a_factory_device_is_known_although_one_of_its_images_is_in_several_releases(self):
         found = self.expect(DONE, self.factory().run("check", "--json")).json
         self.assertEqual(("1", "delta"), (found["from_version"], found["payload"]))
+
+
+class Cuts(OddCase):
+    """A store that fails, and the reboot after it, are a cut between two stores."""
+
+    @contextlib.contextmanager
+    def failing(self, device, name):
+        (device.state / (name + ".new")).mkdir()
+        yield
+        (device.state / (name + ".new")).rmdir()
+
+    def trial(self):
+        device = self.factory()
+        self.expect(DONE, device.run("install"))
+        self.assertEqual("B", device.boot())
+        return device
+
+    def updated(self):
+        device = self.trial()
+        self.expect(DONE, device.run("mark-good"))
+        return device
+
+    def test_a_release_marked_bad_is_not_installed_again_wherever_the_cut_came(self):
+        for name in ("journal.0", "journal.1", "boot-state"):
+            with self.subTest(name):
+                device = self.trial().copy(self.folder / name)
+                with self.failing(device, name):
+                    self.expect(STORAGE, device.run("mark-bad"))
+                for _ in range(5):
+                    bootname = device.boot()
+                self.assertEqual("A", bootname)
+                self.expect(REFUSED, device.run("install"), "rolled back")
+            self.folder = self.folder / ("after-" + name)
+
+    def test_what_the_journal_calls_withdrawn_the_loader_does_not_boot(self):
+        device = self.factory()
+        self.expect(DONE, device.run("install"))
+        with self.failing(device, "boot-state"):
+            self.expect(STORAGE, device.run("rollback"))
+        self.assertEqual("pending", device.status()["state"])
+        for name in ("journal.0", "journal.1"):
+            with self.failing(device, name):
+                self.expect(STORAGE, device.run("rollback"))
+                self.assertEqual(("staged", "a"), tuple(device.status()[key] for key in ("state", "primary")))
+            self.expect(DONE, device.run("activate"))
+
+    def test_an_install_that_can_not_take_the_slot_from_the_loader_has_not_begun(self):
+        device = self.updated()
+        with self.failing(device, "boot-state"):
+            self.expect(STORAGE, device.run("install", "--reinstall"))
+        status = device.status()
+        self.assertEqual(("idle", "verified", "1"), (status["state"], status["slots"]["a"]["content"], status["slots"]["a"]["version"]))
+        self.assertEqual("failed", status["last"]["result"])
+
+    def test_a_repair_cut_before_its_last_store_is_finished_by_the_next(self):
+        device = self.updated()
+        text = "decade-boot-state 1\norder B A\nslot A bootable=0 good=0 tries=0\nslot B bootable=1 good=1 tries=3\n"
+        (device.state / "boot-state").write_text(text + "crc32 %08x\n" % zlib.crc32(text.encode()))
+        self.expect(DONE, device.run("repair"))
+        self.assertEqual((True, False), tuple(device.status()["slots"]["a"][key] for key in ("bootable", "good")))
+        self.expect(NOTHING_TO_DO, device.run("repair"))
+        self.expect(DONE, device.run("rollback"))
+        self.assertEqual("A", device.boot())
+
+    def test_a_lost_boot_state_does_not_make_a_half_written_slot_good(self):
+        device = self.updated()
+        (device.state / "boot-state").unlink()
+        for command in ("status", "install", "mark-good"):
+            self.expect(STATE, device.run(command), "boot-state is missing")
 
 
 if __name__ == "__main__":

@@ -53,15 +53,20 @@ int dcd_engine_mark_bad(struct dcd_engine *engine, const char *reason, struct dc
 	if (err == 0) {
 		err = dcd_life_mark_bad(&session.state, &session.boot, reason, session.now, diag);
 	}
-	return err != 0 ? err : store_boot_then_journal(&session, diag);
+	return err != 0 ? err : store_journal_then_boot(&session, diag);
 }
 
 int dcd_engine_rollback(struct dcd_engine *engine, struct dcd_diag *diag)
 {
 	struct dcd_session session;
 	int err = dcd_session_open(engine, true, &session, diag);
-	if (err == 0) {
-		err = dcd_life_rollback(&session.state, &session.boot, engine->tries, session.now, diag);
+	if (err != 0) {
+		return err;
 	}
-	return err != 0 ? err : store_journal_then_boot(&session, diag);
+	bool withdraws = session.boot.slot[session.boot.booted].good && session.state.phase == DCD_PHASE_PENDING;
+	err = dcd_life_rollback(&session.state, &session.boot, engine->tries, session.now, diag);
+	if (err != 0) {
+		return err;
+	}
+	return withdraws ? store_boot_then_journal(&session, diag) : store_journal_then_boot(&session, diag);
 }
