@@ -8,7 +8,8 @@ import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
-from device_lab import DONE, NOTHING_TO_DO, REFUSED, SEGMENT, STATE, STORAGE, USAGE, Device, LabCase, Repo, make_image, next_image  # noqa: E402
+from device_lab import (DONE, NOTHING_TO_DO, REFUSED, SEGMENT, STATE, STORAGE, UNREACHABLE, USAGE, Device, LabCase, Repo,  # noqa: E402
+                        make_image, next_image, run)
 
 SIZE = 6 * SEGMENT
 
@@ -124,6 +125,24 @@ class Cuts(OddCase):
         (device.state / "boot-state").unlink()
         for command in ("status", "install", "mark-good"):
             self.expect(STATE, device.run(command), "boot-state is missing")
+
+
+class OddNames(OddCase):
+    def test_a_report_is_json_whatever_bytes_a_name_has(self):
+        device = self.factory()
+        name = os.fsencode(str(self.folder)) + b"/od\xff\"\n"
+        for command in (["check"], ["install"], ["verify"], ["mark-good"]):
+            result = run("decade", "--config", os.fsdecode(name), "--json", *command)
+            self.expect(USAGE, result)
+            self.assertEqual("configuration", result.json["error"])
+        os.mkdir(name)
+        self.assertEqual("not-found", self.expect(UNREACHABLE, device.run("install", "--json", os.fsdecode(name))).json["error"])
+        self.expect(DONE, device.run("status"), "od?")
+
+    def test_a_product_that_is_no_utf8_is_refused(self):
+        device = self.factory()
+        device.config.write_bytes(device.config.read_bytes().replace(b"lab-device", b"lab-\xe9"))
+        self.expect(USAGE, device.run("status", "--json"), "UTF-8")
 
 
 if __name__ == "__main__":

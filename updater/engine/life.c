@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 const char *dcd_life_name(enum dcd_life life)
 {
 	switch (life) {
@@ -55,9 +57,7 @@ bool dcd_life_note(struct dcd_device_state *state, enum dcd_outcome_kind kind, i
 	copy_text(outcome.version, sizeof outcome.version, version);
 	copy_text(outcome.reason, sizeof outcome.reason, reason);
 	/* Anybody's words, and status shows them on a terminal. */
-	for (char *c = outcome.reason; *c != '\0'; c++) {
-		*c = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c;
-	}
+	dcd_utf8_clean(outcome.reason);
 	bool news = state->last.kind != kind || state->last.err != err || strcmp(state->last.version, outcome.version) != 0 ||
 		    strcmp(state->last.reason, outcome.reason) != 0;
 	if (news) {
