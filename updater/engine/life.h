@@ -60,8 +60,8 @@ bool dcd_life_confirm(struct dcd_device_state *state, struct dcd_boot_state *boo
 
 /*
  * The running slot is bad: the next boot takes the other one, which must be able to boot (else DCD_ERR_NO_OTHER_SLOT). A confirmed slot is
- * given up only for a confirmed one that isn't below the security floor (DCD_ERR_DOWNGRADE). `state` first, `boot` second: after a cut between
- * them the slot boots until its tries are spent, but its release isn't installed again.
+ * given up only for a confirmed one that isn't below the security floor (DCD_ERR_DOWNGRADE). `state` first, `boot` second (also when
+ * `state` can't be stored): after a cut between them the slot boots until its tries are spent, but its release isn't installed again.
  */
 DCD_NODISCARD int dcd_life_mark_bad(struct dcd_device_state *state, struct dcd_boot_state *boot, const char *reason, int64_t now,
 				    struct dcd_diag *diag);
