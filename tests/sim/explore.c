@@ -418,7 +418,7 @@ static int usage(FILE *to, int code)
 {
 	(void)fprintf(to, "usage: explore [--flow NAME] [--second N] [--dense] [--stop-first] [--no-faults] [--jobs N] [--seed N] [--at-least N]\n"
 			  "Cuts the power of simulated devices at every operation of every flow.\n"
-			  "  --second N     cut one in N states again at each operation of its recovery (0: never; default 4)\n"
+			  "  --second N     cut one in N states again at each operation of its recovery (0: never; default 12)\n"
 			  "  --dense        there too with every subset of what was not flushed\n"
 			  "  --at-least N   fail unless so many crash states were explored\n"
 			  "Flows:\n");
@@ -430,7 +430,7 @@ static int usage(FILE *to, int code)
 
 int main(int argc, char **argv)
 {
-	struct options options = { .second = 4, .jobs = 2, .seed = 1 };
+	struct options options = { .second = 12, .jobs = 2, .seed = 1 };
 	static const struct option known[] = {
 		{ "flow", required_argument, NULL, 'f' },     { "second", required_argument, NULL, '2' },
 		{ "dense", no_argument, NULL, 'd' },          { "stop-first", no_argument, NULL, 's' },

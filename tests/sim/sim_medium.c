@@ -284,7 +284,7 @@ static void dev_close(struct dcd_blockdev *dev)
 	free(dev);
 }
 
-static const struct dcd_blockdev_ops dev_ops = { dev_read, dev_read_medium, dev_write, dev_flush, dev_close };
+static const struct dcd_blockdev_ops dev_ops = { dev_read, dev_read_medium, dev_write, dev_flush, dev_close, NULL };
 
 int sim_media_open_slot(void *context, int slot, const char *class_name, bool writable, struct dcd_blockdev **ret,
 			struct dcd_diag *diag)
