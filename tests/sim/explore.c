@@ -91,11 +91,13 @@ struct task {
 	struct result *result;
 	struct sim_stage stage;
 	struct sim_log log;
-	struct seen seen;
+	struct seen seen;      /* first-level states */
+	struct seen recovered; /* of any level: what came out well once does so again */
 	uint64_t floor;          /* promised so far */
 	uint64_t promised_hash;
 	size_t promised_cut;
 	bool has_promise;
+	unsigned long first_states;
 	size_t first_cut;        /* while the second level runs */
 };
 
@@ -140,7 +142,7 @@ static int visit_second(void *context, const struct sim_crash_state *state)
 {
 	struct task *task = context;
 	task->result->second++;
-	if (!seen_add(&task->seen, sim_image_hash(state->image))) {
+	if (!seen_add(&task->recovered, sim_image_hash(state->image))) {
 		return 0;
 	}
 	task->result->second_distinct++;
@@ -177,14 +179,15 @@ static int visit_first(void *context, const struct sim_crash_state *state)
 	if (broken == NULL && !seen_add(&task->seen, hash) && !state->promised) {
 		return 0;
 	}
-	task->result->distinct++;
+	task->result->distinct += seen_add(&task->recovered, hash);
+	task->first_states++;
 	if (broken == NULL) {
 		broken = sim_flow_check(&task->stage, state->image, task->floor, &floor);
 	}
 	if (broken == NULL && state->promised && floor > task->floor) {
 		task->floor = floor;
 	}
-	bool again = task->options->second > 0 && task->result->distinct % task->options->second == 0;
+	bool again = task->options->second > 0 && task->first_states % task->options->second == 0;
 	if (broken == NULL) {
 		broken = recover(task, state->image, again ? &log : NULL);
 	}
@@ -359,6 +362,7 @@ static void work(const struct options *options, struct board *board)
 		sim_stage_close(&task->stage);
 		sim_log_clear(&task->log);
 		free(task->seen.slots);
+		free(task->recovered.slots);
 		free(task);
 		board->results[number].seconds = now_seconds() - began;
 	}
