@@ -44,6 +44,9 @@ struct growing {
 static int growing_write(void *context, const uint8_t *data, size_t len)
 {
 	struct growing *g = context;
+	if (len == 0) {
+		return 0; /* memcpy to a null pointer is undefined even for nothing */
+	}
 	if (len > g->max - g->len) {
 		return DCD_ERR_SIZE;
 	}
@@ -97,6 +100,9 @@ struct fixed {
 static int fixed_write(void *context, const uint8_t *data, size_t len)
 {
 	struct fixed *f = context;
+	if (len == 0) {
+		return 0;
+	}
 	if (len > f->capacity - f->len) {
 		return DCD_ERR_SOURCE_LIES;
 	}

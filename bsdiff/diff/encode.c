@@ -175,6 +175,13 @@ static int encode_by_pieces(struct encoding *e)
 		return err;
 	}
 	e->finder.blocks = e->blocks;
+	/* Zeros compress to nothing; a suffix array of them would find nothing better. */
+	for (uint32_t i = 0; i < e->base_leaves.count; i++) {
+		if (e->base_leaves.zero[i]) {
+			struct dcd_segment segment = dcd_segment_at(&e->base, e->options.segment_size, i);
+			dcd_base_coverage_mark(e->coverage, segment.offset, segment.len);
+		}
+	}
 	struct dcd_pool_job pool = { .work = mark_work, .deliver = mark_deliver, .context = e, .workers = e->workers };
 	err = dcd_pool_run(&pool, 0, e->image_leaves.count);
 	uint64_t base_next = 0, first = 0;

@@ -1,6 +1,6 @@
 /*
- * JSON, read strictly: the one adapter around jansson. What is refused: duplicate keys, numbers that are not 64-bit integers, invalid
- * UTF-8, NUL in strings, nesting deeper than DCD_JSON_DEPTH_MAX, anything but white space after the document.
+ * JSON, read strictly: the one adapter around jansson. What is refused: duplicate keys, numbers that are not 64-bit integers,
+ * invalid UTF-8, NUL in strings, nesting deeper than DCD_JSON_DEPTH_MAX, anything but white space after the document.
  *
  * A `struct dcd_json` node belongs to its document; only the document (what parse or new_* returned) is freed.
  */
@@ -39,13 +39,13 @@ size_t dcd_json_count(const struct dcd_json *array_or_object);
 const struct dcd_json *dcd_json_item(const struct dcd_json *array, size_t index);
 
 /*
- * Members with a type and bounds. A missing or wrong one is DCD_ERR_MALFORMED with a sentence that names `what` and the key. Strings
- * belong to the document.
+ * Members with a type and bounds. A missing or wrong one is DCD_ERR_MALFORMED with a sentence that names `what` and the key.
+ * Strings belong to the document.
  */
 DCD_NODISCARD int dcd_json_get_object(const struct dcd_json *object, const char *key, const char *what,
 				      const struct dcd_json **ret, struct dcd_diag *diag);
-DCD_NODISCARD int dcd_json_get_array(const struct dcd_json *object, const char *key, const char *what, const struct dcd_json **ret,
-				     struct dcd_diag *diag);
+DCD_NODISCARD int dcd_json_get_array(const struct dcd_json *object, const char *key, const char *what,
+				     const struct dcd_json **ret, struct dcd_diag *diag);
 DCD_NODISCARD int dcd_json_get_string(const struct dcd_json *object, const char *key, const char *what, size_t max_len,
 				      const char **ret, struct dcd_diag *diag);
 DCD_NODISCARD int dcd_json_get_u64(const struct dcd_json *object, const char *key, const char *what, uint64_t min, uint64_t max,

@@ -1,8 +1,8 @@
 /*
  * The release manifest (docs/format-manifest.md): a TUF target at releases/VERSION.json that names what a release is made of.
  *
- * `struct dcd_release` can only be made by dcd_release_load(), from a target that a TUF client verified; whoever installs takes this type and
- * nothing weaker.
+ * `struct dcd_release` can only be made by dcd_release_load(), from a target that a TUF client verified; whoever installs takes
+ * this type and nothing weaker.
  */
 #ifndef DCD_MANIFEST_RELEASE_RELEASE_H
 #define DCD_MANIFEST_RELEASE_RELEASE_H
@@ -18,12 +18,12 @@
 #define DCD_RELEASE_STRING_MAX 128          /* bytes: product, version, channel, board, class */
 #define DCD_RELEASE_NOTES_MAX (256U << 10)  /* bytes */
 #define DCD_RELEASE_IMAGES_MAX 16
-#define DCD_RELEASE_PAYLOADS_MAX 1024       /* of one image */
+#define DCD_RELEASE_PAYLOADS_MAX 1024 /* of one image */
 #define DCD_RELEASE_BOARDS_MAX 256
 
 /*
- * Product, version, channel, board and class become file names and lines on a terminal: 1 to DCD_RELEASE_STRING_MAX bytes of printable
- * ASCII without spaces and '/', not beginning with '.'.
+ * Product, version, channel, board and class become file names and lines on a terminal: 1 to DCD_RELEASE_STRING_MAX bytes of
+ * printable ASCII without spaces and '/', not beginning with '.'.
  */
 bool dcd_release_name_ok(const char *name);
 
@@ -50,7 +50,7 @@ struct dcd_release {
 	const char *product;
 	const char *version;
 	const char *channel;
-	uint64_t sequence_number;     /* grows with every release of a repository: what "newer" means */
+	uint64_t sequence_number; /* grows with every release of a repository: what "newer" means */
 	uint64_t security_version;
 	const char *requires_version; /* the stepping stone, or null */
 	const char *notes;            /* may be null; any UTF-8, control characters too */
@@ -68,8 +68,8 @@ void dcd_release_free(struct dcd_release *release);
 void dcd_release_freep(struct dcd_release **release);
 
 /*
- * What the targets metadata says of a release without its manifest being fetched (the target's custom data); strings belong to the TUF
- * client. DCD_ERR_UNLISTED when the target is no release.
+ * What the targets metadata says of a release without its manifest being fetched (the target's custom data); strings belong to
+ * the TUF client. DCD_ERR_UNLISTED when the target is no release.
  */
 struct dcd_release_summary {
 	const char *path;
@@ -77,10 +77,11 @@ struct dcd_release_summary {
 	const char *channel;
 	uint64_t sequence_number;
 	uint64_t security_version;
-	const char *requires_version; /* or null */
+	const char *requires_version;  /* or null */
 	const struct dcd_json *boards; /* array of strings, or null: any board */
 };
-DCD_NODISCARD int dcd_release_summarize(const struct dcd_tuf_target *target, struct dcd_release_summary *ret, struct dcd_diag *diag);
+DCD_NODISCARD int dcd_release_summarize(const struct dcd_tuf_target *target, struct dcd_release_summary *ret,
+					struct dcd_diag *diag);
 
 /* True when the release is for that board; one that names no boards is for any. */
 bool dcd_release_summary_fits(const struct dcd_release_summary *summary, const char *board);
@@ -97,8 +98,8 @@ const struct dcd_release_payload *dcd_release_payload_find(const struct dcd_rele
 void dcd_release_payload_path(const struct dcd_release_payload *payload, char *ret);
 
 /*
- * For the parser's fuzzer, its unit tests and the host tool, which has built the bytes itself: parses without any verification. The
- * device code never calls it; the structure check holds that.
+ * For the parser's fuzzer, its unit tests and the host tool, which has built the bytes itself: parses without any verification.
+ * The device code never calls it; the structure check holds that.
  */
 DCD_NODISCARD int dcd_release_parse_unverified(const uint8_t *data, size_t len, const char *what, struct dcd_release **ret,
 					       struct dcd_diag *diag);

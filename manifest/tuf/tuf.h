@@ -1,10 +1,10 @@
 /*
- * A TUF client (https://theupdateframework.github.io/specification/ , 1.0.34, section 5): from a trusted root to verified targets, over any
- * source. One `struct dcd_tuf` lives for one refresh and the target look-ups after it.
+ * A TUF client (https://theupdateframework.github.io/specification/ , 1.0.34, section 5): from a trusted root to verified
+ * targets, over any source. One `struct dcd_tuf` lives for one refresh and the target look-ups after it.
  *
- * Trusted metadata is kept in `store` (N.root.json for every root since the factory's, timestamp.json, snapshot.json, targets.json); each is
- * replaced only by something that was verified, and a local file that doesn't verify counts as absent. A stored root is used only where it
- * follows from the factory's root, one verified version at a time.
+ * Trusted metadata is kept in `store` (N.root.json for every root since the factory's, timestamp.json, snapshot.json,
+ * targets.json); each is replaced only by something that was verified, and a local file that doesn't verify counts as absent. A
+ * stored root is used only where it follows from the factory's root, one verified version at a time.
  */
 #ifndef DCD_MANIFEST_TUF_TUF_H
 #define DCD_MANIFEST_TUF_TUF_H

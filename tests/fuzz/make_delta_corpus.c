@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "../unit/payload_fixture.h"
+#include "tests/unit/payload_fixture.h"
 #include "base/le.h"
 
 #define SEG DCD_SEGMENT_SIZE_MIN

@@ -57,7 +57,7 @@ THIRD_PARTY = [
 ]
 SYSTEM_HEADERS = re.compile(
     r"(assert|ctype|errno|float|inttypes|limits|locale|math|setjmp|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio"
-    r"|stdlib|stdnoreturn|string|strings|threads|time|wchar|dirent|endian|err|fcntl|ftw|getopt|grp|libgen|malloc|netdb|paths|poll"
+    r"|stdlib|stdnoreturn|string|strings|threads|time|wchar|dirent|endian|err|fcntl|fts|ftw|getopt|grp|libgen|malloc|netdb|paths|poll"
     r"|pthread|pwd|sched|spawn|syslog|termios|unistd|sys/.*|linux/.*|net/.*|netinet/.*|arpa/.*)\.h"
 )
 

@@ -1,4 +1,4 @@
-#include "fake_repository.h"
+#include "tests/unit/fake_repository.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -78,7 +78,7 @@ static int fake_fetch(struct dcd_source *source, const char *path, uint64_t max,
 		return DCD_ERR_NOT_FOUND;
 	}
 	size_t n = file->len < max ? file->len : (size_t)max;
-	int err = sink->write(sink->context, file->data, n);
+	int err = n == 0 ? 0 : sink->write(sink->context, file->data, n);
 	return err != 0 ? err : n < file->len ? DCD_ERR_SIZE : 0;
 }
 

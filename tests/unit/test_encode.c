@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "payload_fixture.h"
+#include "tests/unit/payload_fixture.h"
 
 #define SEG DCD_SEGMENT_SIZE_MIN
 #define IMAGE_MAX (24 * SEG)

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/varint.h"
-#include "payload_fixture.h"
+#include "tests/unit/payload_fixture.h"
 
 #define SEG DCD_SEGMENT_SIZE_MIN
 
@@ -119,6 +119,8 @@ static void control_that_lies_about_lengths_is_refused(void **state)
 	assert_int_equal(decode_triples((const int64_t[][3]){ { 0, -1, 0 } }, 1, 0), DCD_ERR_MALFORMED);
 	assert_int_equal(decode_triples((const int64_t[][3]){ { -1, 17, 0 } }, 1, 0), DCD_ERR_MALFORMED);
 	assert_int_equal(decode_triples((const int64_t[][3]){ { 8, 8, 0 } }, 1, 7), DCD_ERR_MALFORMED);
+	assert_int_equal(decode_triples((const int64_t[][3]){ { 8, 9, 0 } }, 1, 8), DCD_ERR_MALFORMED);
+	assert_int_equal(decode_triples((const int64_t[][3]){ { 8, 16, 0 } }, 1, 8), DCD_ERR_MALFORMED);
 	assert_int_equal(decode_triples((const int64_t[][3]){ { 8, 8, 0 } }, 1, 8), 0);
 	assert_int_equal(decode_triples((const int64_t[][3]){ { 8, 8, 0 } }, 1, 9), DCD_ERR_MALFORMED);
 	assert_int_equal(decode_triples((const int64_t[][3]){ { 0, 16, 0 }, { 0, 1, 0 } }, 2, 0), DCD_ERR_MALFORMED);

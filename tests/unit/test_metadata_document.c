@@ -38,22 +38,25 @@ static void snapshot_and_timestamp_name_the_file_below_them(void **state)
 	struct dcd_document_file file = some_file();
 	struct dcd_json *document = NULL;
 	assert_int_equal(dcd_document_snapshot(&head, &file, &document, NULL), 0);
-	assert_canonical(document, "{\"_type\":\"snapshot\",\"expires\":\"2031-01-01T01:46:40Z\",\"meta\":{\"targets.json\":{\"hashes\":{"
-				   "\"sha256\":\"" HASH_5A "\"},\"length\":1234,\"version\":3}},\"spec_version\":\"1.0.34\",\"version\":7,"
-				   "\"x-decade-canonical\":true}");
+	assert_canonical(document,
+			 "{\"_type\":\"snapshot\",\"expires\":\"2031-01-01T02:13:20Z\",\"meta\":{\"targets.json\":{\"hashes\":{"
+			 "\"sha256\":\"" HASH_5A "\"},\"length\":1234,\"version\":3}},\"spec_version\":\"1.0.34\",\"version\":7,"
+			 "\"x-decade-canonical\":true}");
 	dcd_json_free(document);
 	assert_int_equal(dcd_document_timestamp(&head, &file, &document, NULL), 0);
-	assert_canonical(document, "{\"_type\":\"timestamp\",\"expires\":\"2031-01-01T01:46:40Z\",\"meta\":{\"snapshot.json\":{\"hashes\":{"
-				   "\"sha256\":\"" HASH_5A "\"},\"length\":1234,\"version\":3}},\"spec_version\":\"1.0.34\",\"version\":7,"
-				   "\"x-decade-canonical\":true}");
+	assert_canonical(document,
+			 "{\"_type\":\"timestamp\",\"expires\":\"2031-01-01T02:13:20Z\",\"meta\":{\"snapshot.json\":{\"hashes\":{"
+			 "\"sha256\":\"" HASH_5A "\"},\"length\":1234,\"version\":3}},\"spec_version\":\"1.0.34\",\"version\":7,"
+			 "\"x-decade-canonical\":true}");
 	dcd_json_free(document);
 }
 
 static void targets_keep_what_the_version_before_had(void **state)
 {
 	(void)state;
-	static const char text[] = "{\"_type\":\"targets\",\"expires\":\"2000-01-01T00:00:00Z\",\"spec_version\":\"1.0\",\"targets\":{\"a\":"
-				   "{\"length\":1}},\"version\":6,\"delegations\":{\"later\":1},\"x-decade-product\":\"p\"}";
+	static const char text[] =
+		"{\"_type\":\"targets\",\"expires\":\"2000-01-01T00:00:00Z\",\"spec_version\":\"1.0\",\"targets\":{\"a\":"
+		"{\"length\":1}},\"version\":6,\"delegations\":{\"later\":1},\"x-decade-product\":\"p\"}";
 	struct dcd_json *previous = NULL;
 	struct dcd_json *document = NULL;
 	struct dcd_json *entry = NULL;
@@ -63,9 +66,10 @@ static void targets_keep_what_the_version_before_had(void **state)
 	dcd_json_free(previous);
 	assert_int_equal(dcd_document_target_entry(&file, NULL, &entry, NULL), 0);
 	assert_int_equal(dcd_document_add_target(document, "b", entry, &document, NULL), 0);
-	assert_canonical(document, "{\"_type\":\"targets\",\"delegations\":{\"later\":1},\"expires\":\"2031-01-01T01:46:40Z\","
-				   "\"spec_version\":\"1.0.34\",\"targets\":{\"a\":{\"length\":1},\"b\":{\"hashes\":{\"sha256\":\"" HASH_5A
-				   "\"},\"length\":1234}},\"version\":7,\"x-decade-canonical\":true,\"x-decade-product\":\"p\"}");
+	assert_canonical(document,
+			 "{\"_type\":\"targets\",\"delegations\":{\"later\":1},\"expires\":\"2031-01-01T02:13:20Z\","
+			 "\"spec_version\":\"1.0.34\",\"targets\":{\"a\":{\"length\":1},\"b\":{\"hashes\":{\"sha256\":\"" HASH_5A
+			 "\"},\"length\":1234}},\"version\":7,\"x-decade-canonical\":true,\"x-decade-product\":\"p\"}");
 	dcd_json_free(document);
 }
 

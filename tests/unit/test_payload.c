@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/le.h"
-#include "payload_fixture.h"
+#include "tests/unit/payload_fixture.h"
 
 #define SEG DCD_SEGMENT_SIZE_MIN
 

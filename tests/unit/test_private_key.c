@@ -21,7 +21,7 @@ static int make_folder(void **state)
 {
 	struct folder *folder = calloc(1, sizeof *folder);
 	assert_non_null(folder);
-	(void)snprintf(folder->path, sizeof folder->path, "/tmp/decade-key-XXXXXX");
+	(void)snprintf(folder->path, sizeof folder->path, P_tmpdir "/decade-key-XXXXXX");
 	assert_non_null(mkdtemp(folder->path));
 	(void)snprintf(folder->key, sizeof folder->key, "%s/key.pem", folder->path);
 	*state = folder;

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "fake_repository.h"
+#include "tests/unit/fake_repository.h"
 #include "manifest/release/release.h"
 
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

@@ -93,8 +93,9 @@ static void undo_after(size_t moved)
 	setup(&f);
 	prepare(&f, &publish);
 	char *list = repo_text("%s/publish.list", f.place.staging);
-	static const char text[] = "folder targets\nfolder targets/payloads\nfile targets/payloads/p.dcp\nfile metadata/2.snapshot.json\n"
-				   "file metadata/timestamp.json\n";
+	static const char text[] =
+		"folder targets\nfolder targets/payloads\nfile targets/payloads/p.dcp\nfile metadata/2.snapshot.json\n"
+		"file metadata/timestamp.json\n";
 	assert_int_equal(repo_file_write(list, text, strlen(text), NULL), 0);
 	free(list);
 	for (size_t i = 0; i < moved; i++) {

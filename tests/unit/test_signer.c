@@ -54,7 +54,8 @@ static void a_signature_that_has_no_room_is_not_begun(void **state)
 	assert_int_equal(dcd_key_signer_new(key, "memory", &signer, NULL), 0);
 	uint8_t signature[16];
 	size_t len = 99;
-	assert_int_equal(signer->ops->sign(signer, (const uint8_t *)"m", 1, signature, sizeof signature, &len, NULL), DCD_ERR_SIZE);
+	assert_int_equal(signer->ops->sign(signer, (const uint8_t *)"m", 1, signature, sizeof signature, &len, NULL),
+			 DCD_ERR_SIZE);
 	assert_int_equal(len, 99);
 	dcd_signer_close(signer);
 }

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "bsdiff/diff/suffix_index.h"
-#include "payload_fixture.h"
+#include "tests/unit/payload_fixture.h"
 
 /* The longest match by looking everywhere in the ranges. */
 static size_t reference_find(const struct dcd_bytes *base, const struct dcd_base_range *ranges, size_t count, const uint8_t *data,

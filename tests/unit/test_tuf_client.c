@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "fake_repository.h"
+#include "tests/unit/fake_repository.h"
 
 static int make_repository(void **state)
 {

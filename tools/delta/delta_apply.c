@@ -28,6 +28,8 @@ struct application {
 	size_t workspace_size;
 	struct dcd_new_file out;
 	struct dcd_progress_line line;
+	bool zero_known;
+	struct dcd_hash zero_leaf; /* of a whole zero segment, once one has been made and checked */
 };
 
 static int base_read(void *context, uint64_t offset, void *buf, size_t len)
@@ -156,6 +158,10 @@ static int segment_apply(struct application *a, uint32_t index, uint64_t *frame_
 		return dcd_diag_set(diag, DCD_ERR_IO, "%s: cannot be read", a->payload.path);
 	}
 	*frame_offset += entry.frame_length;
+	bool whole_zero = entry.kind == DCD_FRAME_ZERO && entry.segment_length == a->payload.payload.segment_size;
+	if (whole_zero && a->zero_known && dcd_hash_equal(&entry.segment_hash, &a->zero_leaf)) {
+		return 0; /* hashing the same zeros again would be most of the work for a sparse image */
+	}
 	const struct dcd_frame_tools tools = { .alg = &dcd_sha256,
 					       .zstd = &a->zstd,
 					       .base = &a->base,
@@ -164,6 +170,10 @@ static int segment_apply(struct application *a, uint32_t index, uint64_t *frame_
 	int err = dcd_frame_make_segment(&entry, a->frame, entry.frame_length, &tools, a->segment);
 	if (err != 0) {
 		return segment_fail(a, index, err, diag);
+	}
+	if (whole_zero) {
+		a->zero_known = true;
+		a->zero_leaf = entry.segment_hash;
 	}
 	/* The file has its size already and holes read as zeros, so a sparse image stays sparse. */
 	if (entry.kind != DCD_FRAME_ZERO) {

@@ -16,6 +16,7 @@
 
 /* A delta that saves less than a tenth isn't worth its file, its place in every manifest and the device's base reads. */
 #define WORTH_IT_PERCENT 90
+#define FORGET_EVERY (64U << 20) /* bytes */
 
 struct encoding {
 	const struct repo_view *view;
@@ -47,6 +48,27 @@ static void add_report(struct encoding *e, const char *base_version, enum repo_d
 	out->reports[out->report_count++] = (struct repo_delta_report){ base_version, fate, length };
 }
 
+struct encode_watch {
+	struct repo_progress progress;
+	const struct repo_mapping *mapping;
+	const struct repo_mapping *base; /* or null */
+	uint64_t forgotten;              /* bytes */
+};
+
+/* The encoder goes through an image once: what lies well behind it need not stay in memory, whatever the image's size. */
+static void encode_step(void *context, const char *phase, uint64_t done, uint64_t total)
+{
+	struct encode_watch *watch = context;
+	repo_progress_step(&watch->progress, phase, done, total);
+	if (done < watch->forgotten || done - watch->forgotten >= FORGET_EVERY) {
+		repo_file_map_forget(watch->mapping, done);
+		if (watch->base != NULL) {
+			repo_file_map_forget(watch->base, watch->base->len);
+		}
+		watch->forgotten = done;
+	}
+}
+
 /* Encodes to a scratch file. */
 static int encode(const struct encoding *e, const struct repo_mapping *base, const char *scratch, const char *what,
 		  struct dcd_encode_result *ret, struct dcd_diag *diag)
@@ -55,20 +77,20 @@ static int encode(const struct encoding *e, const struct repo_mapping *base, con
 	if (fd < 0) {
 		return repo_file_error(diag, "create", scratch);
 	}
-	struct repo_progress progress;
-	repo_progress_begin(&progress, what);
+	struct encode_watch watch = { .mapping = &e->mapping, .base = base };
+	repo_progress_begin(&watch.progress, what);
 	struct dcd_encode_options options = {
 		.segment_size = e->options->segment_size,
 		.effort = e->options->effort,
 		.threads = e->options->threads,
 		.alg = &dcd_sha256,
-		.progress = repo_progress_step,
-		.context = &progress,
+		.progress = encode_step,
+		.context = &watch,
 	};
 	struct dcd_bytes image = { e->mapping.data, e->mapping.len };
 	struct dcd_bytes base_bytes = { base == NULL ? NULL : base->data, base == NULL ? 0 : base->len };
 	int err = dcd_encode_payload(base == NULL ? NULL : &base_bytes, &image, fd, &options, ret, diag);
-	repo_progress_end(&progress);
+	repo_progress_end(&watch.progress);
 	if (err == 0 && fsync(fd) != 0) {
 		err = repo_file_error(diag, "write", scratch);
 	}

@@ -15,6 +15,8 @@
 #include "tools/repo/repo_text.h"
 
 #define COPY_BYTES (256U << 10)
+/* A multiple of every page size. */
+#define FORGET_BYTES (1U << 20)
 #define WALK_DESCRIPTORS 16
 
 int repo_file_error(struct dcd_diag *diag, const char *what, const char *path)
@@ -234,6 +236,13 @@ int repo_file_map(const char *path, struct repo_mapping *ret, struct dcd_diag *d
 	}
 	*ret = mapping;
 	return 0;
+}
+
+void repo_file_map_forget(const struct repo_mapping *mapping, uint64_t done)
+{
+	if (mapping->address != NULL) {
+		(void)madvise(mapping->address, (size_t)(done - done % FORGET_BYTES), MADV_DONTNEED);
+	}
 }
 
 void repo_file_unmap(struct repo_mapping *mapping)

@@ -43,6 +43,8 @@ struct repo_mapping {
 	void *address; /* what to unmap, or null */
 };
 DCD_NODISCARD int repo_file_map(const char *path, struct repo_mapping *ret, struct dcd_diag *diag);
+/* Gives back the memory of the bytes before `done`; they are read again when they are looked at again. */
+void repo_file_map_forget(const struct repo_mapping *mapping, uint64_t done);
 void repo_file_unmap(struct repo_mapping *mapping);
 
 /* For DCD_CLEANUP: closes a descriptor that is not negative. */

@@ -132,9 +132,10 @@ static int parse_bases(const char *text, struct repo_options *options, struct dc
 
 static int parse_board(const char *text, struct repo_options *options, struct dcd_diag *diag)
 {
-	if (options->board_count == DCD_RELEASE_BOARDS_MAX || text[0] == '\0' || strlen(text) >= DCD_RELEASE_STRING_MAX) {
-		return dcd_diag_set(diag, DCD_ERR_USAGE, "--compatible: at most %d boards of 1 to %d bytes",
-				    DCD_RELEASE_BOARDS_MAX, DCD_RELEASE_STRING_MAX - 1);
+	if (options->board_count == DCD_RELEASE_BOARDS_MAX || !dcd_release_name_ok(text)) {
+		return dcd_diag_set(diag, DCD_ERR_USAGE,
+				    "--compatible '%s': at most %d boards of 1 to %d printable bytes without spaces and '/'",
+				    text, DCD_RELEASE_BOARDS_MAX, DCD_RELEASE_STRING_MAX);
 	}
 	options->boards[options->board_count++] = text;
 	return 0;

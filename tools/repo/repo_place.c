@@ -110,7 +110,7 @@ int repo_place_check_keys(const struct repo_place *place, const char *keys, stru
 {
 	DCD_AUTO_FREE char *path = resolve(keys);
 	if (path == NULL) {
-		return repo_file_error(diag, "find", keys);
+		return dcd_diag_set(diag, DCD_ERR_USAGE, "--keys %s: can't be found: %s", keys, strerror(errno));
 	}
 	if (lies_in(path, place->root) || lies_in(path, place->staging)) {
 		return dcd_diag_set(diag, DCD_ERR_USAGE,

@@ -210,7 +210,9 @@ int repo_publish_check(const struct repo_publish *publish, int64_t now, struct d
 		err = repo_view_load_releases(view, diag);
 	}
 	if (err == 0 && dcd_tuf_stale(view->tuf) != NULL) {
-		err = dcd_diag_set(diag, DCD_ERR_EXPIRED, "%s; renew it first", dcd_tuf_stale(view->tuf));
+		/* Said, not refused: devices that only report expiry can still be served. */
+		fprintf(stderr, "decade-repo: warning: %s; devices that enforce expiry refuse this repository\n",
+			dcd_tuf_stale(view->tuf));
 	}
 	return err == 0 ? 0 : dcd_diag_prefix(diag, err, "what would be published doesn't verify");
 }

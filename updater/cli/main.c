@@ -1,5 +1,6 @@
 /* decade: the device's command line. */
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -151,6 +152,9 @@ int main(int argc, char **argv)
 	(void)signal(SIGINT, on_signal);
 	(void)signal(SIGTERM, on_signal);
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* Three threads that allocate little don't need a heap each, and large blocks go back to the system when they are freed. */
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_MMAP_THRESHOLD, 64 << 10);
 	const struct dcd_command *command = NULL;
 	int err = take_words(argc, argv, &arguments, &command, &diag);
 	if (err == 0) {
