@@ -233,7 +233,7 @@ class Server:
 
     def __init__(self, folder):
         self.folder, self.rate = str(folder), 0
-        self.log, self.faults = [], []
+        self.log, self.faults, self.closed = [], [], False
         self.guard, self.released = threading.Lock(), threading.Event()
         self.httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.httpd.daemon_threads = True
@@ -248,16 +248,18 @@ class Server:
         with self.guard:
             self.log.append(entry)
             for fault in self.faults:
-                part, function, times = fault
-                if part in entry.path and times != 0:
+                part, function, times, skip = fault
+                if part in entry.path and skip > 0:
+                    fault[3] -= 1
+                elif part in entry.path and times != 0:
                     fault[2] -= 1
                     return function
         return None
 
-    def add_fault(self, part, function, times=-1):
-        """Requests for paths that contain `part` meet the fault, the first `times` of them (-1: all)."""
+    def add_fault(self, part, function, times=-1, skip=0):
+        """Requests for paths that contain `part` meet the fault: after the first `skip` of them, `times` in number (-1: all)."""
         with self.guard:
-            self.faults.append([part, function, times])
+            self.faults.append([part, function, times, skip])
 
     def heal(self):
         with self.guard:
@@ -278,6 +280,9 @@ class Server:
         return sum(entry.sent for entry in self.requests(part))
 
     def close(self):
+        if self.closed:
+            return
+        self.closed = True
         self.released.set()
         self.httpd.shutdown()
         self.httpd.server_close()
