@@ -6,6 +6,8 @@
 #include "updater/engine/policy.h"
 #include "updater/engine/slot_identity.h"
 
+#define TARGETS_PREFIX "targets/"
+
 /* One run of check, install or repair. */
 struct run {
 	struct dcd_engine *engine;
@@ -42,7 +44,7 @@ static int refresh(struct run *run, struct dcd_diag *diag)
 		.source = engine->source,
 		.store = engine->metadata,
 		.metadata_prefix = "metadata/",
-		.targets_prefix = "targets/",
+		.targets_prefix = TARGETS_PREFIX,
 		.factory_root = engine->factory_root,
 		.factory_root_len = engine->factory_root_len,
 		.start_time = run->session.now,
@@ -62,10 +64,14 @@ static int refresh(struct run *run, struct dcd_diag *diag)
 	return err;
 }
 
+/* The manifest is fetched once: a stream doesn't bring it twice. */
 static int load_release(struct run *run, struct dcd_diag *diag)
 {
-	dcd_release_freep(&run->release);
-	int err = dcd_release_load(run->tuf, &run->target, &run->release, diag);
+	int err = 0;
+	if (run->release == NULL || !dcd_hash_equal(&run->release->manifest_hash, &run->target.sha256)) {
+		dcd_release_freep(&run->release);
+		err = dcd_release_load(run->tuf, &run->target, &run->release, diag);
+	}
 	if (err == 0) {
 		set_text(run->report->version, sizeof run->report->version, run->release->version);
 		err = dcd_policy_check_release(&run->policy, run->release, diag);
@@ -143,6 +149,9 @@ static void estimate(struct run *run)
 		const struct dcd_release_payload *full = dcd_release_payload_find(image, NULL);
 		const struct dcd_hash *base_id = running_image_id(run, image->class_name);
 		const struct dcd_release_payload *best = base_id == NULL ? NULL : dcd_release_payload_find(image, base_id);
+		if (best != NULL && !dcd_payload_is_offered(run->engine->source, TARGETS_PREFIX, best)) {
+			best = NULL;
+		}
 		run->report->delta = run->report->delta || best != NULL;
 		run->report->bytes_full += full->length;
 		run->report->bytes_best += best != NULL ? best->length : full->length;
@@ -200,7 +209,7 @@ static int open_jobs(struct run *run, bool full, struct dcd_diag *diag)
 {
 	struct dcd_engine *engine = run->engine;
 	run->image_ports = (struct dcd_image_ports){
-		.source = engine->source, .targets_prefix = "targets/", .stream = engine->stream, .new_writer = engine->new_writer,
+		.source = engine->source, .targets_prefix = TARGETS_PREFIX, .stream = engine->stream, .new_writer = engine->new_writer,
 		.alg = engine->alg, .zstd = engine->zstd, .progress = &engine->progress,
 	};
 	int err = check_classes(run, diag);
@@ -287,6 +296,9 @@ static int stage(struct run *run, bool full, struct dcd_diag *diag)
 	if (err == 0) {
 		err = write_images(run, diag);
 	}
+	if (err == 0) {
+		err = dcd_source_finish(run->engine->source, diag);
+	}
 	if (err != 0) {
 		return err;
 	}
@@ -309,6 +321,14 @@ static int activate(struct run *run, struct dcd_diag *diag)
 
 /* ---- how a run begins and ends ---- */
 
+static bool release_is_offered(void *context, const struct dcd_tuf_target *target)
+{
+	const struct run *run = context;
+	char path[DCD_TUF_PATH_SIZE];
+	/* A path that no source can have is not refused here, where it would be in silence. */
+	return dcd_tuf_target_path(run->tuf, target, path, NULL) != 0 || dcd_source_has(run->engine->source, path);
+}
+
 static int run_open(struct run *run, struct dcd_engine *engine, bool again, struct dcd_report *report, struct dcd_diag *diag)
 {
 	memset(report, 0, sizeof *report);
@@ -322,6 +342,8 @@ static int run_open(struct run *run, struct dcd_engine *engine, bool again, stru
 	run->policy = (struct dcd_policy){
 		.product = engine->product, .board = engine->board, .channel = engine->channel,
 		.state = &run->session.state, .booted = run->session.boot.booted, .again = again,
+		.offered = engine->source != NULL && engine->source->ops->has != NULL ? release_is_offered : NULL,
+		.offered_context = run,
 	};
 	return 0;
 }
@@ -500,6 +522,9 @@ static int repair(struct run *run, struct dcd_diag *diag)
 	}
 	if (err == 0) {
 		err = write_images(run, diag);
+	}
+	if (err == 0) {
+		err = dcd_source_finish(run->engine->source, diag);
 	}
 	if (err == 0) {
 		err = end_repair(run, before, diag);
