@@ -98,28 +98,15 @@ int dcd_slot_image_id(struct dcd_engine *engine, struct dcd_blockdev *dev, uint6
 	return 0;
 }
 
-/* One image of the slot: which version's image is it? Null when it is none that the manifest knows. */
-struct known_image {
-	const char *version;
-	struct dcd_hash image_id;
-	uint64_t size;
-};
-
-static bool match_size(const struct dcd_release *release, const struct dcd_release_image *image, uint64_t size, const struct dcd_hash *id,
-		       struct known_image *ret)
+/* Whether the image is the release's own, or the base of one of its deltas. */
+static bool is_known(const struct dcd_release_image *image, uint64_t size, const struct dcd_hash *id)
 {
-	if (image->size == size && dcd_hash_equal(&image->image_id, id)) {
-		*ret = (struct known_image){ release->version, *id, size };
-		return true;
-	}
-	for (size_t i = 0; i < image->payload_count; i++) {
+	bool known = image->size == size && dcd_hash_equal(&image->image_id, id);
+	for (size_t i = 0; i < image->payload_count && !known; i++) {
 		const struct dcd_release_payload *payload = &image->payloads[i];
-		if (payload->base_version != NULL && payload->base_size == size && dcd_hash_equal(&payload->base_id, id)) {
-			*ret = (struct known_image){ payload->base_version, *id, size };
-			return true;
-		}
+		known = payload->base_version != NULL && payload->base_size == size && dcd_hash_equal(&payload->base_id, id);
 	}
-	return false;
+	return known;
 }
 
 static size_t distinct_sizes(const struct dcd_release_image *image, uint64_t *sizes)
@@ -138,8 +125,8 @@ static size_t distinct_sizes(const struct dcd_release_image *image, uint64_t *si
 	return count;
 }
 
-static int identify_image(struct dcd_engine *engine, const struct dcd_release *release, const struct dcd_release_image *image, int slot,
-			  struct known_image *ret, struct dcd_diag *diag)
+static int identify_image(struct dcd_engine *engine, const struct dcd_release_image *image, int slot, struct dcd_slot_image *ret,
+			  struct dcd_diag *diag)
 {
 	struct dcd_blockdev *dev = NULL;
 	int err = engine->slots.open(engine->slots.context, slot, image->class_name, false, &dev, diag);
@@ -157,7 +144,9 @@ static int identify_image(struct dcd_engine *engine, const struct dcd_release *r
 		int hash_err = dcd_slot_image_id(engine, dev, sizes[i], image->segment_size, &id, diag);
 		if (hash_err != 0) {
 			err = hash_err;
-		} else if (match_size(release, image, sizes[i], &id, ret)) {
+		} else if (is_known(image, sizes[i], &id)) {
+			ret->image_id = id;
+			ret->size = sizes[i];
 			err = 0;
 		}
 	}
@@ -184,30 +173,85 @@ static void complete_record(const struct dcd_tuf *tuf, struct dcd_slot_record *r
 	}
 }
 
+/* ---- which release is it? ---- */
+
+/* How many of the slot's images the manifest ascribes to that version. */
+static size_t count_images(const struct dcd_release *release, const struct dcd_slot_record *record, const char *version)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < record->image_count; i++) {
+		const struct dcd_release_image *image = &release->images[i];
+		const struct dcd_hash *id = &record->images[i].image_id;
+		bool found = strcmp(release->version, version) == 0 && dcd_hash_equal(&image->image_id, id);
+		for (size_t p = 0; p < image->payload_count && !found; p++) {
+			const struct dcd_release_payload *payload = &image->payloads[p];
+			found = payload->base_version != NULL && strcmp(payload->base_version, version) == 0 &&
+				dcd_hash_equal(&payload->base_id, id);
+		}
+		count += found ? 1U : 0U;
+	}
+	return count;
+}
+
+static uint64_t sequence_of(const struct dcd_tuf *tuf, const char *version)
+{
+	struct dcd_tuf_target target;
+	struct dcd_release_summary summary;
+	return dcd_policy_find_version(tuf, version, &target, &summary, NULL) == 0 ? summary.sequence_number : 0;
+}
+
+struct candidate {
+	const char *version;
+	size_t images;
+	uint64_t sequence;
+};
+
+static void consider(const struct dcd_tuf *tuf, const struct dcd_release *release, const struct dcd_slot_record *record,
+		     const char *version, struct candidate *best)
+{
+	struct candidate c = { version, count_images(release, record, version), sequence_of(tuf, version) };
+	if (c.images > best->images || (c.images == best->images && c.images > 0 && c.sequence < best->sequence)) {
+		*best = c;
+	}
+}
+
+/*
+ * Releases share images: a kernel that didn't change has the same id in all of them, and the manifest names it as the base of one. So the slot's
+ * release is the one that most of its images are ascribed to, the oldest of these; but the new release itself where all are its own.
+ */
+static const char *find_version(const struct dcd_tuf *tuf, const struct dcd_release *release, const struct dcd_slot_record *record)
+{
+	struct candidate best = { release->version, count_images(release, record, release->version), UINT64_MAX };
+	for (size_t i = 0; i < record->image_count && best.images < record->image_count; i++) {
+		const struct dcd_release_image *image = &release->images[i];
+		for (size_t p = 0; p < image->payload_count; p++) {
+			if (image->payloads[p].base_version != NULL &&
+			    dcd_hash_equal(&image->payloads[p].base_id, &record->images[i].image_id)) {
+				consider(tuf, release, record, image->payloads[p].base_version, &best);
+			}
+		}
+	}
+	return best.version;
+}
+
 int dcd_slot_identify(struct dcd_engine *engine, const struct dcd_tuf *tuf, const struct dcd_release *release, int slot,
 		      struct dcd_slot_record *record, struct dcd_diag *diag)
 {
 	struct dcd_slot_record found = { .content = DCD_CONTENT_VERIFIED };
 	for (size_t i = 0; i < release->image_count && i < DCD_SLOT_IMAGES_MAX; i++) {
 		const struct dcd_release_image *image = &release->images[i];
-		struct known_image known = { 0 };
-		int err = identify_image(engine, release, image, slot, &known, diag);
+		int err = identify_image(engine, image, slot, &found.images[i], diag);
 		if (err == DCD_ERR_UNKNOWN_CONTENT) {
 			return dcd_diag_set(diag, err, "the running slot holds no release that the repository knows");
 		}
 		if (err != 0) {
 			return err;
 		}
-		if (i > 0 && strcmp(found.version, known.version) != 0) {
-			return dcd_diag_set(diag, DCD_ERR_UNKNOWN_CONTENT, "the running slot's images are of different releases");
-		}
-		set_name(found.version, known.version);
 		set_name(found.images[i].class_name, image->class_name);
-		found.images[i].image_id = known.image_id;
-		found.images[i].size = known.size;
 		found.images[i].segment_size = image->segment_size;
 		found.image_count = i + 1;
 	}
+	set_name(found.version, find_version(tuf, release, &found));
 	complete_record(tuf, &found);
 	*record = found;
 	return 0;
