@@ -56,7 +56,7 @@ struct dcd_source_ops {
 	bool (*has)(const struct dcd_source *source, const char *path);
 	/*
 	 * May be null. Called once, when nothing more will be fetched: what the source can only tell at its end. A stream reads what is
-	 * left of it; DCD_ERR_SIZE when it ends early or doesn't end where it must.
+	 * left of it; DCD_ERR_MALFORMED when it ends early or doesn't end where it must.
 	 */
 	int (*finish)(struct dcd_source *source, struct dcd_diag *diag);
 };

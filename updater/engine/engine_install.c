@@ -182,6 +182,36 @@ static int check_classes(const struct run *run, struct dcd_diag *diag)
 	return 0;
 }
 
+static int too_small(const struct run *run, const struct dcd_release_image *image, const struct dcd_blockdev *target, struct dcd_diag *diag)
+{
+	return dcd_diag_set(diag, DCD_ERR_SLOT_TOO_SMALL, "%s has %llu bytes, but the image '%s' of release %s needs %llu", target->name,
+			    (unsigned long long)target->size, image->class_name, run->release->version,
+			    (unsigned long long)image->size);
+}
+
+/* What an install would find out before it writes: that each image fits, and that the source has a payload for it. Nothing is fetched. */
+static int check_images(struct run *run, struct dcd_diag *diag)
+{
+	struct dcd_slot_port *slots = &run->engine->slots;
+	for (size_t i = 0; i < run->release->image_count; i++) {
+		const struct dcd_release_image *image = &run->release->images[i];
+		struct dcd_blockdev *target = NULL;
+		int err = slots->open(slots->context, run->slot, image->class_name, false, &target, diag);
+		if (err == 0) {
+			err = image->size > target->size ? too_small(run, image, target, diag) : 0;
+			target->ops->close(target);
+		}
+		if (err == 0) {
+			err = dcd_image_check_offered(run->engine->source, TARGETS_PREFIX, image,
+						      running_image_id(run, image->class_name), diag);
+		}
+		if (err != 0) {
+			return err;
+		}
+	}
+	return 0;
+}
+
 static int open_devices(struct run *run, struct dcd_image_job *job, bool full, struct dcd_diag *diag)
 {
 	struct dcd_slot_port *slots = &run->engine->slots;
@@ -190,9 +220,7 @@ static int open_devices(struct run *run, struct dcd_image_job *job, bool full, s
 		return err;
 	}
 	if (job->image->size > job->target->size) {
-		return dcd_diag_set(diag, DCD_ERR_SLOT_TOO_SMALL, "%s has %llu bytes, but the image '%s' of release %s needs %llu",
-				    job->target->name, (unsigned long long)job->target->size, job->image->class_name,
-				    run->release->version, (unsigned long long)job->image->size);
+		return too_small(run, job->image, job->target, diag);
 	}
 	job->base_id = full ? NULL : running_image_id(run, job->image->class_name);
 	if (job->base_id == NULL) {
@@ -410,6 +438,9 @@ int dcd_engine_check(struct dcd_engine *engine, struct dcd_report *ret, struct d
 		err = select_release(run, diag);
 		if (err == 0) {
 			err = check_classes(run, diag);
+		}
+		if (err == 0) {
+			err = check_images(run, diag);
 		}
 		if (err == 0) {
 			estimate(run);

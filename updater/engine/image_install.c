@@ -55,6 +55,23 @@ static const struct dcd_release_payload *best_payload(const struct dcd_image_job
 	return is_offered(job, full) ? full : NULL;
 }
 
+static int nothing_offered(const struct dcd_source *source, const struct dcd_release_image *image, struct dcd_diag *diag)
+{
+	return dcd_diag_set(diag, DCD_ERR_NOT_FOUND,
+			    "%s: holds no payload of '%s' that this device can use: neither the full one nor a delta from what it runs; make "
+			    "the bundle with --base of that release, or with full payloads",
+			    source->name, image->class_name);
+}
+
+int dcd_image_check_offered(const struct dcd_source *source, const char *targets_prefix, const struct dcd_release_image *image,
+			    const struct dcd_hash *base_id, struct dcd_diag *diag)
+{
+	const struct dcd_release_payload *delta = base_id == NULL ? NULL : dcd_release_payload_find(image, base_id);
+	bool offered = delta != NULL && dcd_payload_is_offered(source, targets_prefix, delta);
+	offered = offered || dcd_payload_is_offered(source, targets_prefix, dcd_release_payload_find(image, NULL));
+	return offered ? 0 : nothing_offered(source, image, diag);
+}
+
 /*
  * A stream has gone past the full payload's table when it turns out to be needed, so it is taken along beside the delta's. Any other source is
  * asked for it then, which is hardly ever.
@@ -64,10 +81,7 @@ static int load_tables(struct dcd_image_job *job, struct dcd_diag *diag)
 	const struct dcd_release_payload *full = dcd_release_payload_find(job->image, NULL);
 	const struct dcd_release_payload *best = best_payload(job);
 	if (best == NULL) {
-		return dcd_diag_set(diag, DCD_ERR_NOT_FOUND,
-				    "%s: holds no payload of '%s' that this device can use: neither the full one nor a delta from what it "
-				    "runs; make the bundle with --base of that release, or with full payloads",
-				    job->ports->source->name, job->image->class_name);
+		return nothing_offered(job->ports->source, job->image, diag);
 	}
 	int err = load_table(job, best, &job->primary, diag);
 	if (err == 0 && job->ports->source->sequential && best != full && is_offered(job, full)) {

@@ -9,10 +9,10 @@ struct dcd_bundle_input;
 struct dcd_bundle_input_ops {
 	/*
 	 * Sends bytes [offset, offset + length) to the sink, length > 0. A stream only knows the next ones: `offset` is where the last read
-	 * ended. DCD_ERR_SIZE when the file ends before; what a source's fetch_range may return otherwise.
+	 * ended. DCD_ERR_MALFORMED when the file ends before; what a source's fetch_range may return otherwise.
 	 */
 	int (*read)(struct dcd_bundle_input *input, uint64_t offset, uint64_t length, struct dcd_sink *sink, struct dcd_diag *diag);
-	/* DCD_ERR_SIZE unless the file has exactly `total` bytes. A stream has been read up to there. Inputs may use it from then on. */
+	/* DCD_ERR_MALFORMED unless the file has exactly `total` bytes. A stream has been read up to there. Inputs may use it from then on. */
 	int (*check_total)(struct dcd_bundle_input *input, uint64_t total, struct dcd_diag *diag);
 	void (*close)(struct dcd_bundle_input *input);
 	/* As that of a source. */

@@ -25,7 +25,7 @@ struct fd_input {
 
 static int ended_early(const struct fd_input *f, uint64_t at, struct dcd_diag *diag)
 {
-	return dcd_diag_set(diag, DCD_ERR_SIZE, "%s: ends at byte %llu, in the middle of what it should hold; it was cut off", f->name,
+	return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: ends at byte %llu, in the middle of what it should hold; it was cut off", f->name,
 			    (unsigned long long)at);
 }
 
@@ -89,7 +89,7 @@ static int fd_read(struct dcd_bundle_input *input, uint64_t offset, uint64_t len
 
 static int trailing(const struct fd_input *f, uint64_t total, struct dcd_diag *diag)
 {
-	return dcd_diag_set(diag, DCD_ERR_SIZE, "%s: goes on after the %llu bytes that its index describes; something was appended",
+	return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: goes on after the %llu bytes that its index describes; something was appended",
 			    f->name, (unsigned long long)total);
 }
 

@@ -65,7 +65,7 @@ static int read_range(struct object_input *o, uint64_t offset, uint64_t length, 
 	uint64_t missing = 0;
 	int err = read_unsized(o, offset, length, sink, &missing, diag);
 	if (err == 0 && missing > 0) {
-		err = dcd_diag_set(diag, DCD_ERR_SIZE, "%s: ends in the middle of what it should hold; it was cut off", o->name);
+		err = dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: ends in the middle of what it should hold; it was cut off", o->name);
 	}
 	return err;
 }
@@ -92,11 +92,11 @@ static int object_check_total(struct dcd_bundle_input *input, uint64_t total, st
 {
 	struct object_input *o = (struct object_input *)input;
 	if (total < o->head_len) {
-		return dcd_diag_set(diag, DCD_ERR_SIZE, "%s: goes on after the %llu bytes that its index describes; something was appended",
+		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: goes on after the %llu bytes that its index describes; something was appended",
 				    o->name, (unsigned long long)total);
 	}
 	if (o->head_len < DCD_BUNDLE_HEAD && total != o->head_len) {
-		return dcd_diag_set(diag, DCD_ERR_SIZE, "%s: ends at byte %zu, in the middle of what it should hold; it was cut off",
+		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: ends at byte %zu, in the middle of what it should hold; it was cut off",
 				    o->name, o->head_len);
 	}
 	o->total = total;

@@ -11,7 +11,7 @@
 
 /*
  * Takes over `input`, also on failure. Reads the index and checks it; a file's tar headers all at once, others as they are met. A bundle that
- * isn't one, is cut off, goes on too long or holds anything that the format doesn't know is DCD_ERR_MALFORMED or DCD_ERR_SIZE, here or by the
+ * isn't one, is cut off, goes on too long or holds anything that the format doesn't know is DCD_ERR_MALFORMED (a server of another size: DCD_ERR_SIZE), here or by the
  * fetch that meets it; dcd_source_finish() reads what is left of a stream.
  *
  * A payload is asked for as "targets/payloads/HASH.dcp", as in any repository; its two halves are entries of the bundle.
