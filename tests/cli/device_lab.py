@@ -1,6 +1,7 @@
 """A laboratory for whole updates: a repository, a web server and devices made of files, with the real programs at work.
 
-Programs are looked for in DECADE_BIN. DECADE_LONG=1 asks for the long tier: more positions, more kills, larger images.
+Programs are looked for in DECADE_BIN. DECADE_LONG=1 asks for the long tier: more positions, more kills, larger images. DECADE_SEED
+chooses other random instants for the kills.
 """
 import hashlib
 import json
@@ -21,6 +22,7 @@ from lab_server import Server
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("DECADE_BIN", SOURCE / "build" / "dev" / "bin"))
 LONG = os.environ.get("DECADE_LONG", "") not in ("", "0")
+SANITIZED = os.environ.get("DECADE_SANITIZED", "") not in ("", "0")  # memory and time are not what they would be
 SEGMENT = 64 * 1024  # small, so that small images have many
 KINDS = ("zero", "same", "delta", "full")
 

@@ -9,7 +9,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
-from device_lab import DONE, LONG, NOTHING_TO_DO, SEGMENT, Device, LabCase, Repo, Running, make_image, next_image, run  # noqa: E402
+from device_lab import DONE, LONG, NOTHING_TO_DO, SEGMENT, STATE, Device, LabCase, Repo, Running, make_image, next_image, run  # noqa: E402
 
 SIZE = 48 * SEGMENT
 KILLS = 200 if LONG else 40
@@ -25,6 +25,9 @@ class Killed(LabCase):
         cls.repo = Repo(cls.lab)
         cls.repo.release("1.0", cls.old)
         cls.repo.release("2.0", cls.new)
+        cls.third = next_image(cls.new, "third", changes=60)
+        cls.repo3 = cls.repo.copy(cls.lab / "third")
+        cls.repo3.release("3.0", cls.third)
         cls.delta, cls.full = cls.repo.payload("2.0", "1.0"), cls.repo.payload("2.0")
 
     def setUp(self):
@@ -85,6 +88,50 @@ class Killed(LabCase):
         shutil.rmtree(device.folder)
         return cut, 0 < len(wrong) < len(payload.frames)
 
+    def updated(self):
+        """Runs 2.0 from slot b, confirmed, with 1.0 in slot a to fall back to."""
+        device = self.origin.copy(self.folder / "updated")
+        self.expect(DONE, device.run("install"))
+        self.assertEqual("B", device.boot())
+        self.expect(DONE, device.run("mark-good"))
+        return device
+
+    def test_a_good_slot_stops_being_bootable_before_its_first_byte_changes(self):
+        updated = self.updated()
+        server = self.serve(self.repo3.folder)
+        updated.configure(url=server.url)
+        server.rate = 2_000_000
+        timed = updated.copy(self.folder / "timed")
+        whole = self.expect(DONE, timed.run("install", "--no-activate")).seconds
+        changed = 0
+        for n in range(KILLS // 4):
+            with self.subTest(kill=n, seed=SEED):
+                device = updated.copy(self.folder / "device")
+                self.killed_after(self.rng.uniform(whole / 4, whole), device, "install", "--no-activate")
+                slot = device.status()["slots"]["a"]
+                if device.slot("a") != self.old:
+                    changed += 1
+                    self.assertFalse(slot["bootable"])
+                    self.expect(STATE, device.run("rollback"))
+                    self.expect(STATE, device.run("mark-bad"))
+                self.assertEqual("B", device.boot())
+                self.expect(DONE, device.run("install"))
+                self.assert_slot(device, "a", self.third)
+                self.assertEqual("A", device.boot())
+                shutil.rmtree(device.folder)
+        self.assertGreater(changed, 0, "no kill came after the first byte")
+
+    def test_check_killed_at_any_instant_leaves_metadata_that_the_next_check_can_use(self):
+        device = Device(self.folder / "fresh", self.repo.root, self.repo.folder, image=self.old, slot_size=SIZE)
+        whole = self.expect(DONE, device.run("check")).seconds
+        for n in range(KILLS):
+            with self.subTest(kill=n, seed=SEED):
+                shutil.rmtree(device.state)
+                device.state.mkdir()
+                self.killed_after(self.rng.uniform(0, whole), device, "check")
+                self.assertEqual("idle", device.status()["state"])
+                self.expect(DONE, device.run("check"))
+
     def test_activate_and_mark_good_killed_at_any_instant_leave_a_slot_that_boots(self):
         staged = self.origin.copy(self.folder / "staged")
         self.expect(DONE, staged.run("install", "--no-activate"))
@@ -118,10 +165,7 @@ class Killed(LabCase):
         return max(seconds * 1.3, 0.004)
 
     def test_rollback_and_mark_bad_killed_at_any_instant_leave_a_slot_that_boots(self):
-        updated = self.origin.copy(self.folder / "updated")
-        self.expect(DONE, updated.run("install"))
-        self.assertEqual("B", updated.boot())
-        self.expect(DONE, updated.run("mark-good"))
+        updated = self.updated()
         for command in ("rollback", "mark-bad"):
             whole = self.duration_of(command, updated)
             for n in range(KILLS // 4):
@@ -145,10 +189,7 @@ class Killed(LabCase):
         self.assert_bootable(device)
 
     def test_repair_killed_at_random_instants_ends_right_when_run_again(self):
-        updated = self.origin.copy(self.folder / "updated")
-        self.expect(DONE, updated.run("install"))
-        self.assertEqual("B", updated.boot())
-        self.expect(DONE, updated.run("mark-good"))
+        updated = self.updated()
         for i in range(0, SIZE // SEGMENT, 2):
             updated.overwrite("a", i * SEGMENT + 5, b"damaged")
         self.server.rate = 4_000_000

@@ -8,7 +8,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
-from device_lab import BIN, DONE, Device, LabCase, Repo, make_image, next_image, run  # noqa: E402
+from device_lab import BIN, DONE, SANITIZED, Device, LabCase, Repo, make_image, next_image, run  # noqa: E402
 
 MIB = 1 << 20
 IMAGE = 64 * MIB
@@ -25,6 +25,7 @@ def large_image():
     return b"".join(parts)
 
 
+@unittest.skipIf(SANITIZED, "a sanitizer takes memory of its own")
 class Memory(LabCase):
     @classmethod
     def setUpClass(cls):

@@ -17,7 +17,7 @@
 #include "updater/slot/blockdev_posix.h"
 #include "updater/source/source_open.h"
 
-#define READ_AHEAD_BYTES (256U << 10)
+#define READ_AHEAD_BYTES (128U << 10)
 
 static int64_t system_time(void *context)
 {

@@ -506,7 +506,7 @@ static int select_recorded(struct run *run, struct dcd_diag *diag)
 		err = dcd_policy_find_version(run->tuf, record->version, &run->target, &summary, diag);
 	}
 	if (err == 0 && !dcd_hash_equal(&run->target.sha256, &record->manifest_hash)) {
-		err = dcd_diag_set(diag, DCD_ERR_UNLISTED, "the repository's release %s is not the one that the other slot held",
+		err = dcd_diag_set(diag, DCD_ERR_NOT_FOUND, "the repository's release %s is not the one that the other slot held",
 				   record->version);
 	}
 	return err != 0 ? err : load_release(run, diag);
