@@ -17,6 +17,7 @@ struct run {
 	struct dcd_tuf_target target;
 	struct dcd_release *release;
 	int slot; /* the one to be written */
+	struct dcd_slot_record bases; /* images that the running slot was found to hold, where it has no record */
 	struct dcd_image_ports image_ports;
 	struct dcd_image_job jobs[DCD_RELEASE_IMAGES_MAX];
 	struct dcd_progress progress;
@@ -64,6 +65,28 @@ static int refresh(struct run *run, struct dcd_diag *diag)
 	return err;
 }
 
+static int check_classes(const struct run *run, struct dcd_diag *diag)
+{
+	const struct dcd_slot_port *slots = &run->engine->slots;
+	for (size_t i = 0; i < slots->class_count; i++) {
+		if (dcd_release_image_find(run->release, slots->classes[i]) == NULL) {
+			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "release %s has no image for '%s', which this device's slots have",
+					    run->release->version, slots->classes[i]);
+		}
+	}
+	for (size_t i = 0; i < run->release->image_count; i++) {
+		bool found = false;
+		for (size_t j = 0; j < slots->class_count && !found; j++) {
+			found = strcmp(run->release->images[i].class_name, slots->classes[j]) == 0;
+		}
+		if (!found) {
+			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "release %s has an image '%s', which this device's slots lack",
+					    run->release->version, run->release->images[i].class_name);
+		}
+	}
+	return 0;
+}
+
 /* The manifest is fetched once: a stream doesn't bring it twice. */
 static int load_release(struct run *run, struct dcd_diag *diag)
 {
@@ -76,6 +99,9 @@ static int load_release(struct run *run, struct dcd_diag *diag)
 		set_text(run->report->version, sizeof run->report->version, run->release->version);
 		err = dcd_policy_check_release(&run->policy, run->release, diag);
 	}
+	if (err == 0) {
+		err = check_classes(run, diag);
+	}
 	return err;
 }
 
@@ -83,7 +109,7 @@ static int load_release(struct run *run, struct dcd_diag *diag)
 static int identify_running(struct run *run, bool *ret_found, struct dcd_diag *diag)
 {
 	struct dcd_diag why = { 0 };
-	int err = dcd_slot_identify(run->engine, run->tuf, run->release, run->session.boot.booted, running_record(run), &why);
+	int err = dcd_slot_identify(run->engine, run->tuf, run->release, run->session.boot.booted, &run->bases, &why);
 	*ret_found = err == 0;
 	if (err == DCD_ERR_UNKNOWN_CONTENT || err == DCD_ERR_IO) {
 		return 0; /* a full install needs no base */
@@ -91,6 +117,7 @@ static int identify_running(struct run *run, bool *ret_found, struct dcd_diag *d
 	if (err != 0) {
 		return dcd_diag_set(diag, err, "%s", why.text);
 	}
+	*running_record(run) = run->bases;
 	return dcd_session_store_journal(&run->session, diag);
 }
 
@@ -134,7 +161,10 @@ static int select_release(struct run *run, struct dcd_diag *diag)
 static const struct dcd_hash *running_image_id(struct run *run, const char *class_name)
 {
 	const struct dcd_slot_record *record = running_record(run);
-	for (size_t i = 0; record->content == DCD_CONTENT_VERIFIED && i < record->image_count; i++) {
+	if (record->content != DCD_CONTENT_VERIFIED) {
+		record = &run->bases;
+	}
+	for (size_t i = 0; i < record->image_count; i++) {
 		if (strcmp(record->images[i].class_name, class_name) == 0) {
 			return &record->images[i].image_id;
 		}
@@ -159,28 +189,6 @@ static void estimate(struct run *run)
 }
 
 /* ---- making ready, with nothing written ---- */
-
-static int check_classes(const struct run *run, struct dcd_diag *diag)
-{
-	const struct dcd_slot_port *slots = &run->engine->slots;
-	for (size_t i = 0; i < slots->class_count; i++) {
-		if (dcd_release_image_find(run->release, slots->classes[i]) == NULL) {
-			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "release %s has no image for '%s', which this device's slots have",
-					    run->release->version, slots->classes[i]);
-		}
-	}
-	for (size_t i = 0; i < run->release->image_count; i++) {
-		bool found = false;
-		for (size_t j = 0; j < slots->class_count && !found; j++) {
-			found = strcmp(run->release->images[i].class_name, slots->classes[j]) == 0;
-		}
-		if (!found) {
-			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "release %s has an image '%s', which this device's slots lack",
-					    run->release->version, run->release->images[i].class_name);
-		}
-	}
-	return 0;
-}
 
 static int too_small(const struct run *run, const struct dcd_release_image *image, const struct dcd_blockdev *target, struct dcd_diag *diag)
 {
@@ -240,7 +248,7 @@ static int open_jobs(struct run *run, bool full, struct dcd_diag *diag)
 		.source = engine->source, .targets_prefix = TARGETS_PREFIX, .stream = engine->stream, .new_writer = engine->new_writer,
 		.alg = engine->alg, .zstd = engine->zstd, .progress = &engine->progress,
 	};
-	int err = check_classes(run, diag);
+	int err = 0;
 	for (size_t i = 0; err == 0 && i < run->release->image_count; i++) {
 		struct dcd_image_job *job = &run->jobs[i];
 		job->ports = &run->image_ports;
@@ -436,9 +444,6 @@ int dcd_engine_check(struct dcd_engine *engine, struct dcd_report *ret, struct d
 	err = run_open(run, engine, false, ret, diag);
 	if (err == 0) {
 		err = select_release(run, diag);
-		if (err == 0) {
-			err = check_classes(run, diag);
-		}
 		if (err == 0) {
 			err = check_images(run, diag);
 		}

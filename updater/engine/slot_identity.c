@@ -235,24 +235,25 @@ static const char *find_version(const struct dcd_tuf *tuf, const struct dcd_rele
 }
 
 int dcd_slot_identify(struct dcd_engine *engine, const struct dcd_tuf *tuf, const struct dcd_release *release, int slot,
-		      struct dcd_slot_record *record, struct dcd_diag *diag)
+		      struct dcd_slot_record *ret, struct dcd_diag *diag)
 {
-	struct dcd_slot_record found = { .content = DCD_CONTENT_VERIFIED };
+	*ret = (struct dcd_slot_record){ .content = DCD_CONTENT_UNKNOWN };
 	for (size_t i = 0; i < release->image_count && i < DCD_SLOT_IMAGES_MAX; i++) {
 		const struct dcd_release_image *image = &release->images[i];
-		int err = identify_image(engine, image, slot, &found.images[i], diag);
-		if (err == DCD_ERR_UNKNOWN_CONTENT) {
-			return dcd_diag_set(diag, err, "the running slot holds no release that the repository knows");
-		}
-		if (err != 0) {
+		struct dcd_slot_image known = { .segment_size = image->segment_size };
+		int err = identify_image(engine, image, slot, &known, diag);
+		if (err == 0) {
+			set_name(known.class_name, image->class_name);
+			ret->images[ret->image_count++] = known;
+		} else if (err != DCD_ERR_UNKNOWN_CONTENT) {
 			return err;
 		}
-		set_name(found.images[i].class_name, image->class_name);
-		found.images[i].segment_size = image->segment_size;
-		found.image_count = i + 1;
 	}
-	set_name(found.version, find_version(tuf, release, &found));
-	complete_record(tuf, &found);
-	*record = found;
+	if (ret->image_count == 0 || ret->image_count < release->image_count) {
+		return dcd_diag_set(diag, DCD_ERR_UNKNOWN_CONTENT, "the running slot holds no release that the repository knows");
+	}
+	ret->content = DCD_CONTENT_VERIFIED;
+	set_name(ret->version, find_version(tuf, release, ret));
+	complete_record(tuf, ret);
 	return 0;
 }
