@@ -414,9 +414,25 @@ static bool worth_noting(const struct run *run, int err)
 	return !(rolled_back && (err == DCD_ERR_KNOWN_BAD || dcd_err_exit_code(err) == 6));
 }
 
-/* The reason stays: in the journal, for status and for the report. The run's own error is the one that is returned. */
-static int run_failed(struct run *run, int err, const struct dcd_diag *diag)
+/*
+ * What a stream lacks by its index, it may also have under a name that somebody changed: its headers, further on, tell. So it is read to its end
+ * before anybody is told to try again later.
+ */
+static int doubt_stream(struct run *run, int err, struct dcd_diag *diag)
 {
+	struct dcd_source *source = run->engine->source;
+	struct dcd_diag why = { 0 };
+	if (err != DCD_ERR_NOT_FOUND || source == NULL || !source->sequential) {
+		return err;
+	}
+	int finish_err = dcd_source_finish(source, &why);
+	return dcd_err_exit_code(finish_err) != 5 ? err : dcd_diag_set(diag, finish_err, "%s", why.text);
+}
+
+/* The reason stays: in the journal, for status and for the report. The run's own error is the one that is returned. */
+static int run_failed(struct run *run, int err, struct dcd_diag *diag)
+{
+	err = doubt_stream(run, err, diag);
 	int code = dcd_err_exit_code(err);
 	enum dcd_outcome_kind kind = code == 4 || code == 5 ? DCD_OUTCOME_REFUSED : DCD_OUTCOME_FAILED;
 	const char *reason = diag != NULL ? diag->text : dcd_err_name(err);

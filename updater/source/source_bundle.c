@@ -15,6 +15,8 @@ struct bundle_source {
 	uint8_t *met;      /* one an entry, and one for the trailer: the gap before it has been checked */
 	uint64_t position; /* a stream's: where the next byte is */
 	size_t next_gap;   /* a stream's: the first gap that is still to come */
+	bool finished;     /* a stream's: its end was seen, and right */
+	bool broken;       /* a stream's: something went wrong, and where it stands means nothing any more */
 };
 
 /* ---- reading the file ---- */
@@ -38,9 +40,13 @@ static int memory_write(void *context, const uint8_t *data, size_t len)
 
 static int read_bytes(struct bundle_source *b, uint64_t offset, uint64_t length, struct dcd_sink *sink, struct dcd_diag *diag)
 {
+	if (b->broken) {
+		return dcd_diag_set(diag, DCD_ERR_BROKEN_OFF, "%s: a stream that broke off can't be read on", b->base.name);
+	}
 	int err = b->input->ops->read(b->input, offset, length, sink, diag);
 	b->base.stats = b->input->stats;
 	b->position = offset + length;
+	b->broken = err != 0 && b->base.sequential;
 	return err;
 }
 
@@ -120,6 +126,7 @@ static int walk_to(struct bundle_source *b, size_t i, struct dcd_diag *diag)
 		}
 		b->next_gap++;
 	}
+	b->broken = b->broken || err != 0;
 	return err;
 }
 
@@ -244,11 +251,15 @@ static bool bundle_has(const struct dcd_source *source, const char *path)
 static int bundle_finish(struct dcd_source *source, struct dcd_diag *diag)
 {
 	struct bundle_source *b = (struct bundle_source *)source;
-	if (!source->sequential) {
+	if (!source->sequential || b->finished) {
 		return 0;
 	}
 	int err = walk_to(b, b->index.count, diag);
-	return err != 0 ? err : b->input->ops->check_total(b->input, b->index.total, diag);
+	if (err == 0) {
+		err = b->input->ops->check_total(b->input, b->index.total, diag);
+	}
+	b->finished = err == 0;
+	return err;
 }
 
 static void bundle_interrupt(struct dcd_source *source, int stop)
