@@ -1,7 +1,7 @@
 """A laboratory for whole updates: a repository, a web server and devices made of files, with the real programs at work.
 
-Programs are looked for in DECADE_BIN. DECADE_LONG=1 asks for the long tier: more positions, more kills, larger images. DECADE_SEED
-chooses other random instants for the kills.
+Programs are looked for in DECADE_BIN. DECADE_LONG=1 asks for the long tier: more positions, more kills, larger images.
+DECADE_SEED chooses other random instants for the kills.
 """
 import hashlib
 import json
@@ -129,8 +129,8 @@ class Payload:
 
     def wrong_segments(self, image, slot):
         """Indexes of the segments in which the bytes of a slot differ from the image."""
-        step = self.segment_size
-        return [i for i in range(len(self.frames)) if image[i * step:(i + 1) * step] != slot[i * step:min((i + 1) * step, len(image))]]
+        step, slot = self.segment_size, slot[:len(image)]
+        return [i for i in range(len(self.frames)) if image[i * step:(i + 1) * step] != slot[i * step:(i + 1) * step]]
 
     def bytes_of(self, indexes):
         return sum(self.frames[i].length for i in indexes)
@@ -222,14 +222,15 @@ class Device:
                 with open(path, "wb") as file:
                     file.write(first)
                     file.truncate(slot_size if slot_size is not None else len(first) or len(image or b""))
-        self.settings = {"product": "lab-device", "compatible": "lab-board", "url": source, "channel": "retail", "expiry": "enforce",
-                         "retries": 2, "timeout-s": 5, "stall-timeout-s": 5, "tries": 3}
+        self.settings = {"product": "lab-device", "compatible": "lab-board", "url": source, "channel": "retail",
+                         "expiry": "enforce", "retries": 2, "timeout-s": 5, "stall-timeout-s": 5, "tries": 3}
         self.configure(**settings)
 
     def configure(self, **settings):
         self.settings.update({name.replace("_", "-"): value for name, value in settings.items()})
         s = self.settings
-        lines = ["[device]"] + ["%s = %s" % (name, s[name]) for name in ("product", "compatible")] + ["state-dir = state", "[source]"]
+        lines = ["[device]"] + ["%s = %s" % (name, s[name]) for name in ("product", "compatible")]
+        lines += ["state-dir = state", "[source]"]
         names = ("url", "channel", "expiry", "retries", "timeout-s", "stall-timeout-s")
         lines += ["%s = %s" % (name, s[name]) for name in names] + ["root = root.json", "[boot]", "loader = file"]
         lines += ["tries = %s" % s["tries"]]
@@ -275,7 +276,8 @@ class Device:
 
     def boot_state(self):
         """The files that the loader reads, byte for byte; missing ones are None."""
-        return {name: (self.state / name).read_bytes() if (self.state / name).exists() else None for name in ("boot-state", "booted")}
+        paths = (self.state / name for name in ("boot-state", "booted"))
+        return {path.name: path.read_bytes() if path.exists() else None for path in paths}
 
     def boots(self):
         """What would boot and what is known of it: what must not change when an update is refused."""
@@ -330,8 +332,9 @@ class LabCase(unittest.TestCase):
             self.assertIn(text, result.out + result.err)
         return result
 
-    def assert_slot(self, device, name, image):
-        self.assertTrue(device.slot(name, len(image)) == image, "slot %s does not hold the image" % name)
+    def assert_slot(self, device, name, content, image="rootfs"):
+        """Not assertEqual, which would look for the differences of megabytes until the time is up."""
+        self.assertTrue(device.slot(name, len(content), image) == content, "slot %s does not hold the image" % name)
 
 
 def run_later(seconds, function):

@@ -2,8 +2,8 @@
 import random
 import struct
 
-WORDS = [b"update ", b"slot ", b"boot ", b"segment ", b"manifest\n", b"payload: ", b"/usr/lib/", b"#include <", b"= 0x", b"return ",
-         b"licence\n", b"Copyright ", b"the ", b"of ", b"device ", b"kernel.", b"\t", b"};\n", b"error ", b"version "]
+WORDS = [b"update ", b"slot ", b"boot ", b"segment ", b"manifest\n", b"payload: ", b"/usr/lib/", b"#include <", b"= 0x",
+         b"return ", b"licence\n", b"Copyright ", b"the ", b"of ", b"device ", b"kernel.", b"\t", b"};\n", b"error ", b"version "]
 BLOCK = 4096
 
 

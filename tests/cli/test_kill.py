@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`decade` killed at random instants: the device always has a slot to boot, and the next run goes on where the last one was cut."""
+"""`decade` killed at random instants: there is always a slot to boot, and the next run goes on where the last was cut."""
 import os
 import random
 import shutil
@@ -9,7 +9,8 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
-from device_lab import DONE, LONG, NOTHING_TO_DO, SEGMENT, STATE, Device, LabCase, Repo, Running, make_image, next_image, run  # noqa: E402
+from device_lab import (DONE, LONG, NOTHING_TO_DO, SEGMENT, STATE, Device, LabCase, Repo, Running, make_image,  # noqa: E402
+                        next_image, run)
 
 SIZE = 48 * SEGMENT
 KILLS = 200 if LONG else 40

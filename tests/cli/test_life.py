@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""The life of a device, from the factory on: updates, trials, fallbacks, refusals, repairs. DESIGN section 3, over the real programs."""
+"""The life of a device, from the factory on: updates, trials, fallbacks, refusals, repairs; over the real programs."""
 import os
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
-from device_lab import (BUSY, DONE, NOT_AUTHENTIC, NOTHING_TO_DO, REFUSED, SEGMENT, STATE, STORAGE, USAGE, Device, LabCase,  # noqa: E402
-                        Repo, make_image, next_image, run)
+from device_lab import (BIN, BUSY, DONE, NOT_AUTHENTIC, NOTHING_TO_DO, REFUSED, SEGMENT, STATE, STORAGE, USAGE,  # noqa: E402
+                        Device, LabCase, Repo, make_image, next_image, run)
 import lab_server  # noqa: E402
 
 SIZE = 32 * SEGMENT
@@ -96,8 +96,9 @@ class WholeLife(LifeCase):
             self.assertEqual("A", device.boot("--fail"))
         self.assertEqual("B", device.boot())
         status = device.status()
+        last = status["last"]
         self.assertEqual(("rolled-back", "b", "2.0", "rolled-back", "3.0"),
-                         (status["state"], status["booted"], status["version"], status["last"]["result"], status["last"]["version"]))
+                         (status["state"], status["booted"], status["version"], last["result"], last["version"]))
         self.assertIn("never confirmed", status["last"]["reason"])
 
         self.expect(REFUSED, device.run("install"), "3.0", "--reinstall")
@@ -132,12 +133,12 @@ class WholeLife(LifeCase):
         repo = Repo(self.folder)
         for version, n in (("1.0", 0), ("2.0", 1)):
             repo.release(version, {"rootfs": self.image[n + 1], "boot": small[n]})
-        device = Device(self.folder / "two", repo.root, repo.folder, image={"rootfs": self.image[1], "boot": small[0]}, slot_size=SLOT,
-                        classes=("rootfs", "boot"))
+        device = Device(self.folder / "two", repo.root, repo.folder, image={"rootfs": self.image[1], "boot": small[0]},
+                        slot_size=SLOT, classes=("rootfs", "boot"))
         self.assertEqual("1.0", self.expect(DONE, device.run("check", "--json")).json["from_version"])
         self.update(device, "B")
         self.assert_slot(device, "b", self.image[2])
-        self.assertEqual(small[1], device.slot("b", len(small[1]), "boot"))
+        self.assert_slot(device, "b", small[1], "boot")
         self.expect(DONE, device.run("verify"))
 
 
@@ -252,6 +253,29 @@ class VerifyAndRepair(LifeCase):
         self.expect(STATE, self.factory().run("repair"), "install")
 
 
+class Media(LifeCase):
+    def test_a_medium_that_refuses_a_write_is_code_7_with_the_reason_kept_and_the_next_run_goes_on(self):
+        device = self.factory()
+        self.expect(DONE, device.run("check"))
+        # A limit of the process on file sizes, 256 KiB, is a medium that takes no byte behind it.
+        failed = run("/bin/sh", "-c", 'trap "" XFSZ; ulimit -f 512; exec "$@"', "sh", BIN / "decade", "--config", device.config,
+                     "install", "--full", timeout=20)
+        self.expect(STORAGE, failed, "rootfs-b.img")
+        status = device.status()
+        self.assertEqual(("writing", "failed", "io"), (status["state"], status["last"]["result"], status["last"]["code"]))
+        self.assertFalse(status["slots"]["b"]["bootable"])
+        self.assertEqual("A", device.boot())
+        again = self.expect(DONE, device.run("install", "--full", "--json")).json
+        self.assertGreaterEqual(again["segments_already_right"], 4)
+        self.assert_slot(device, "b", self.image[2])
+
+    def test_a_slot_that_is_missing_is_code_7_and_named(self):
+        device = self.factory()
+        os.unlink(device.paths[("b", "rootfs")])
+        self.expect(STORAGE, device.run("install"), "rootfs-b.img")
+        self.assertEqual("A", device.boot())
+
+
 class Refusals(LifeCase):
     """Each is decided before a byte is written."""
 
@@ -336,8 +360,8 @@ class Refusals(LifeCase):
 
     def test_a_release_that_lacks_a_class_of_the_slots(self):
         repo = self.repo[2]
-        device = Device(self.folder / "device", repo.root, repo.folder, image={"rootfs": self.image[1], "boot": b"kernel"}, slot_size=SLOT,
-                        classes=("rootfs", "boot"))
+        device = Device(self.folder / "device", repo.root, repo.folder, image={"rootfs": self.image[1], "boot": b"kernel"},
+                        slot_size=SLOT, classes=("rootfs", "boot"))
         self.refuse(REFUSED, "wrong-classes", device, "boot")
 
 
@@ -345,7 +369,8 @@ class Looks(LifeCase):
     def test_status_tells_a_program_everything(self):
         device = self.updated()
         status = device.status()
-        self.assertEqual({"product", "state", "booted", "primary", "version", "slots", "security_floor", "known_bad", "last"}, set(status))
+        self.assertEqual({"product", "state", "booted", "primary", "version", "slots", "security_floor", "known_bad", "last"},
+                         set(status))
         self.assertEqual({"a", "b"}, set(status["slots"]))
         for name, version in (("a", "1.0"), ("b", "2.0")):
             slot = status["slots"][name]

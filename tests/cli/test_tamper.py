@@ -38,7 +38,7 @@ class TamperCase(LabCase):
         cls.repo.release("2.0", cls.new, segment_size=SEGMENT)
 
     def device(self, repo, name="device", **settings):
-        return Device(self.folder / name, self.repo.root, settings.pop("url", repo.folder), image=self.old, slot_size=SIZE, **settings)
+        return Device(self.folder / name, self.repo.root, repo.folder, image=self.old, slot_size=SIZE, **settings)
 
 
 class SmallFiles(TamperCase):
@@ -242,9 +242,9 @@ class Payloads(TamperCase):
         payloads = self.own.folder / "targets" / "payloads"
         delta, full = ((payloads / one.name).read_bytes() for one in (self.delta, self.full))
         old = (payloads / self.repo.payload("1.0").name).read_bytes()
-        for payload, data, is_full in ((self.delta, full, False), (self.full, delta, True), (self.full, old, True), (self.delta, old, False)):
+        for payload, data in ((self.delta, full), (self.full, delta), (self.full, old), (self.delta, old)):
             with self.subTest(payload.name, length=len(data)):
-                self.assertIsNone(self.attempt(payload, data, is_full))
+                self.assertIsNone(self.attempt(payload, data, payload is self.full))
 
     def test_two_frames_of_one_payload_changed_round_are_refused(self):
         frames = [frame for frame in self.full.frames if frame.length > 0]

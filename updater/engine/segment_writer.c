@@ -67,7 +67,7 @@ static int settle(struct plain_writer *plain, struct dcd_diag *diag)
 	int err = dev->ops->flush(dev);
 	if (err != 0) {
 		return dcd_diag_set(diag, err, "%s: the flush failed (%s); the medium may be worn out or write-protected", dev->name,
-				    dcd_err_name(err));
+				    dcd_blockdev_why(dev, err));
 	}
 	for (size_t i = 0; i < plain->group_count; i++) {
 		if (!came_back(plain, &plain->group[i])) {
@@ -104,7 +104,7 @@ static int plain_put(struct dcd_segment_writer *writer, const struct dcd_written
 	int err = dev->ops->write(dev, segment->offset, data, segment->length);
 	if (err != 0) {
 		return dcd_diag_set(diag, err, "%s: writing %u bytes at %llu failed (%s)", dev->name, segment->length,
-				    (unsigned long long)segment->offset, dcd_err_name(err));
+				    (unsigned long long)segment->offset, dcd_blockdev_why(dev, err));
 	}
 	writer->bytes_written += segment->length;
 	err = remember(plain, segment);

@@ -215,26 +215,65 @@ static void consider(const struct dcd_tuf *tuf, const struct dcd_release *releas
 	}
 }
 
-/*
- * Releases share images: a kernel that didn't change has the same id in all of them, and the manifest names it as the base of one. So the slot's
- * release is the one that most of its images are ascribed to, the oldest of these; but the new release itself where all are its own.
- */
-static const char *find_version(const struct dcd_tuf *tuf, const struct dcd_release *release, const struct dcd_slot_record *record)
+enum answer { NO, YES, NOBODY_KNOWS };
+
+/* Whether that version's own manifest has every image that was found. A stream has gone past the manifests. */
+static enum answer has_every_image(struct dcd_engine *engine, struct dcd_tuf *tuf, const char *version, const struct dcd_slot_record *found)
 {
-	struct candidate best = { release->version, count_images(release, record, release->version), UINT64_MAX };
-	for (size_t i = 0; i < record->image_count && best.images < record->image_count; i++) {
-		const struct dcd_release_image *image = &release->images[i];
-		for (size_t p = 0; p < image->payload_count; p++) {
-			if (image->payloads[p].base_version != NULL &&
-			    dcd_hash_equal(&image->payloads[p].base_id, &record->images[i].image_id)) {
-				consider(tuf, release, record, image->payloads[p].base_version, &best);
-			}
+	struct dcd_tuf_target target;
+	struct dcd_release_summary summary;
+	char path[DCD_TUF_PATH_SIZE];
+	DCD_CLEANUP(dcd_release_freep) struct dcd_release *release = NULL;
+	if (dcd_policy_find_version(tuf, version, &target, &summary, NULL) != 0) {
+		return NO;
+	}
+	if (engine->source->sequential || dcd_tuf_target_path(tuf, &target, path, NULL) != 0 || !dcd_source_has(engine->source, path)) {
+		return NOBODY_KNOWS;
+	}
+	if (dcd_release_load(tuf, &target, &release, NULL) != 0) {
+		return NO;
+	}
+	for (size_t i = 0; i < found->image_count; i++) {
+		const struct dcd_release_image *image = dcd_release_image_find(release, found->images[i].class_name);
+		if (image == NULL || !dcd_hash_equal(&image->image_id, &found->images[i].image_id)) {
+			return NO;
 		}
 	}
-	return best.version;
+	return YES;
 }
 
-int dcd_slot_identify(struct dcd_engine *engine, const struct dcd_tuf *tuf, const struct dcd_release *release, int slot,
+/*
+ * Releases share images: a kernel that didn't change has the same id in all of them, and the manifest names it as the base of one. So images of
+ * one release can come with different names, and the manifests of those tell. Without them it is the release that most of the images are ascribed
+ * to, the oldest of these. Null: none.
+ */
+static const char *find_version(struct dcd_engine *engine, struct dcd_tuf *tuf, const struct dcd_release *release,
+				const struct dcd_slot_record *record)
+{
+	struct candidate best = { release->version, count_images(release, record, release->version), UINT64_MAX };
+	bool doubt = false;
+	if (best.images == record->image_count) {
+		return release->version;
+	}
+	for (size_t i = 0; i < record->image_count; i++) {
+		const struct dcd_release_image *image = &release->images[i];
+		for (size_t p = 0; p < image->payload_count; p++) {
+			const char *version = image->payloads[p].base_version;
+			if (version == NULL || !dcd_hash_equal(&image->payloads[p].base_id, &record->images[i].image_id)) {
+				continue;
+			}
+			consider(tuf, release, record, version, &best);
+			enum answer answer = best.images == record->image_count ? YES : has_every_image(engine, tuf, version, record);
+			if (answer == YES) {
+				return best.images == record->image_count ? best.version : version;
+			}
+			doubt = doubt || answer == NOBODY_KNOWS;
+		}
+	}
+	return doubt ? best.version : NULL;
+}
+
+int dcd_slot_identify(struct dcd_engine *engine, struct dcd_tuf *tuf, const struct dcd_release *release, int slot,
 		      struct dcd_slot_record *ret, struct dcd_diag *diag)
 {
 	*ret = (struct dcd_slot_record){ .content = DCD_CONTENT_UNKNOWN };
@@ -252,8 +291,12 @@ int dcd_slot_identify(struct dcd_engine *engine, const struct dcd_tuf *tuf, cons
 	if (ret->image_count == 0 || ret->image_count < release->image_count) {
 		return dcd_diag_set(diag, DCD_ERR_UNKNOWN_CONTENT, "the running slot holds no release that the repository knows");
 	}
+	const char *version = find_version(engine, tuf, release, ret);
+	if (version == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_UNKNOWN_CONTENT, "the running slot's images are of different releases");
+	}
 	ret->content = DCD_CONTENT_VERIFIED;
-	set_name(ret->version, find_version(tuf, release, ret));
+	set_name(ret->version, version);
 	complete_record(tuf, ret);
 	return 0;
 }
