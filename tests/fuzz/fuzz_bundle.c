@@ -1,8 +1,9 @@
 /*
- * The bundle reader over any bytes, as a file and as a stream. Beyond not crashing: both must agree on whether the bundle is one and on every
- * byte of every entry, and a source never hands over more than it was asked for.
+ * The bundle reader over any bytes, as a file and as a stream. Beyond not crashing: both must agree on whether the bundle is one
+ * and on every byte of every entry, and a source never hands over more than it was asked for.
  *
- * The first byte chooses: bit 0 makes the checksums of all tar headers right, so that mutations get past them; bit 1 reads in small pieces.
+ * The first byte chooses: bit 0 makes the checksums of all tar headers right, so that mutations get past them; bit 1 reads in
+ * small pieces.
  */
 #include <string.h>
 

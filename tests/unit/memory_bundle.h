@@ -16,7 +16,8 @@ struct memory_bundle {
 	int closed;
 };
 
-static int memory_bundle_read(struct dcd_bundle_input *input, uint64_t offset, uint64_t length, struct dcd_sink *sink, struct dcd_diag *diag)
+static int memory_bundle_read(struct dcd_bundle_input *input, uint64_t offset, uint64_t length, struct dcd_sink *sink,
+			      struct dcd_diag *diag)
 {
 	struct memory_bundle *m = (struct memory_bundle *)input;
 	if (length == 0 || (input->sequential && offset != m->position)) {
@@ -63,9 +64,10 @@ static inline void memory_bundle_init(struct memory_bundle *m, const uint8_t *da
 {
 	static const struct dcd_bundle_input_ops ops = { memory_bundle_read, memory_bundle_check_total, memory_bundle_close,
 							 memory_bundle_interrupt };
-	*m = (struct memory_bundle){
-		.base = { .ops = &ops, .name = "memory", .sequential = sequential, .local = true }, .data = data, .len = len, .piece = 4096
-	};
+	*m = (struct memory_bundle){ .base = { .ops = &ops, .name = "memory", .sequential = sequential, .local = true },
+				     .data = data,
+				     .len = len,
+				     .piece = 4096 };
 }
 
 #endif

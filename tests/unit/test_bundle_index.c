@@ -17,8 +17,9 @@ static char text[8192];
 
 static int parse(const char *entries, const char *version, struct dcd_bundle_index *ret, struct dcd_diag *diag)
 {
-	int len = snprintf(text, sizeof text, "{\"_type\":\"decade-bundle\",\"entries\":[%s],\"format_version\":1,\"version\":\"%s\"}",
-			   entries, version);
+	int len = snprintf(text, sizeof text,
+			   "{\"_type\":\"decade-bundle\",\"entries\":[%s],\"format_version\":1,\"version\":\"%s\"}", entries,
+			   version);
 	assert_true(len > 0 && (size_t)len < sizeof text);
 	return dcd_bundle_index_parse((const uint8_t *)text, (size_t)len, "x.dcb", ret, diag);
 }
@@ -45,8 +46,8 @@ static void a_good_index_says_where_everything_is(void **state)
 {
 	(void)state;
 	struct dcd_bundle_index index;
-	assert_int_equal(parse(FIRST ",{\"name\":\"a\",\"offset\":2560,\"size\":0},{\"name\":\"b\",\"offset\":4096,\"size\":513}", "1.0", &index,
-			       NULL),
+	assert_int_equal(parse(FIRST ",{\"name\":\"a\",\"offset\":2560,\"size\":0},{\"name\":\"b\",\"offset\":4096,\"size\":513}",
+			       "1.0", &index, NULL),
 			 0);
 	assert_int_equal(index.count, 3);
 	assert_string_equal(index.version, "1.0");
@@ -102,8 +103,8 @@ static void sizes_near_the_end_of_64_bits_do_not_wrap(void **state)
 static void names_that_no_repository_has_are_refused(void **state)
 {
 	(void)state;
-	static const char *const names[] = { "", "/a", "a//b", "a/../b", "..", ".", "a/.", "a\\\\b", "a b", "a\\u001b", "a/", "decade-bundle",
-					     "t\\u00efme" };
+	static const char *const names[] = { "",    "/a",       "a//b", "a/../b",        "..",        ".", "a/.", "a\\\\b",
+					     "a b", "a\\u001b", "a/",   "decade-bundle", "t\\u00efme" };
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		char entries[1024];
 		(void)snprintf(entries, sizeof entries, FIRST ",{\"name\":\"%s\",\"offset\":2560,\"size\":1}", names[i]);
@@ -154,7 +155,8 @@ static void what_is_no_index_is_refused(void **state)
 	refused_text("{\"_type\":\"decade-bundle\",\"entries\":[],\"format_version\":1,\"version\":\"1\"}", DCD_ERR_MALFORMED);
 	refused_text("{\"_type\":\"decade-bundle\",\"entries\":[],\"format_version\":2,\"version\":\"1\"}", DCD_ERR_UNSUPPORTED);
 	refused_text("{\"_type\":\"decade-bundle\",\"entries\":[1],\"format_version\":1,\"version\":\"1\"}", DCD_ERR_MALFORMED);
-	refused_text("{\"_type\":\"decade-bundle\",\"entries\":[" FIRST "],\"format_version\":1,\"version\":\"1.0\",\"x\":1}", DCD_ERR_MALFORMED);
+	refused_text("{\"_type\":\"decade-bundle\",\"entries\":[" FIRST "],\"format_version\":1,\"version\":\"1.0\",\"x\":1}",
+		     DCD_ERR_MALFORMED);
 	refused("{\"name\":\"" MANIFEST "\",\"offset\":1024,\"size\":10,\"mode\":1}", "more of");
 }
 
@@ -166,7 +168,8 @@ static void more_entries_than_a_device_keeps_are_refused(void **state)
 	assert_non_null(json);
 	int len = snprintf(json, room, "{\"_type\":\"decade-bundle\",\"format_version\":1,\"version\":\"1\",\"entries\":[");
 	for (int i = 0; i <= DCD_BUNDLE_ENTRIES_MAX; i++) {
-		len += snprintf(json + len, room - (size_t)len, "%s{\"name\":\"%d\",\"offset\":0,\"size\":0}", i > 0 ? "," : "", i);
+		len += snprintf(json + len, room - (size_t)len, "%s{\"name\":\"%d\",\"offset\":0,\"size\":0}", i > 0 ? "," : "",
+				i);
 	}
 	len += snprintf(json + len, room - (size_t)len, "]}");
 	struct dcd_bundle_index index;

@@ -93,7 +93,10 @@ static void a_payload_is_its_two_halves_one_behind_the_other(void **state)
 		uint8_t buf[4];
 		expect_payload_byte(source, 97, 97);
 		assert_int_equal(dcd_source_load_range(source, PAYLOAD, TABLE_SIZE + FRAMES_SIZE, 98, buf, 4, NULL), 0);
-		assert_memory_equal(buf, "\x62\x63" "fr", 4);
+		assert_memory_equal(buf,
+				    "\x62\x63"
+				    "fr",
+				    4);
 		expect_payload_byte(source, TABLE_SIZE + FRAMES_SIZE - 1, 's');
 		assert_int_equal(dcd_source_finish(source, NULL), 0);
 		source->ops->close(source);
@@ -108,8 +111,9 @@ static void a_payload_of_another_size_is_refused(void **state)
 	uint8_t byte = 0;
 	struct dcd_diag diag = { 0 };
 	assert_int_equal(dcd_source_load_range(source, PAYLOAD, TABLE_SIZE + FRAMES_SIZE + 1, 0, &byte, 1, &diag), DCD_ERR_SIZE);
-	assert_int_equal(dcd_source_load_range(source, PAYLOAD, TABLE_SIZE + FRAMES_SIZE, TABLE_SIZE + FRAMES_SIZE, &byte, 1, &diag),
-			 DCD_ERR_USAGE);
+	assert_int_equal(
+		dcd_source_load_range(source, PAYLOAD, TABLE_SIZE + FRAMES_SIZE, TABLE_SIZE + FRAMES_SIZE, &byte, 1, &diag),
+		DCD_ERR_USAGE);
 	source->ops->close(source);
 }
 
@@ -137,7 +141,8 @@ static void a_stream_does_not_go_back_and_says_so(void **state)
 	expect_payload_byte(source, 50, 50);
 	expect_payload_byte(source, 51, 51);
 	uint8_t byte = 0;
-	assert_int_equal(dcd_source_load_range(source, PAYLOAD, TABLE_SIZE + FRAMES_SIZE, 51, &byte, 1, &diag), DCD_ERR_SOURCE_LIES);
+	assert_int_equal(dcd_source_load_range(source, PAYLOAD, TABLE_SIZE + FRAMES_SIZE, 51, &byte, 1, &diag),
+			 DCD_ERR_SOURCE_LIES);
 	assert_non_null(strstr(diag.text, "gone by already"));
 	assert_int_equal(dcd_source_load(source, TIMESTAMP, 1000, &data, &len, NULL), DCD_ERR_SOURCE_LIES);
 	expect_payload_byte(source, 52, 52); /* asking was no harm */

@@ -71,7 +71,8 @@ static int choose_image(struct bundle_run *run, const struct dcd_release_image *
 	for (size_t i = 0; i < options->base_count; i++) {
 		const struct repo_view_release *base = repo_view_find(run->view, options->base_versions[i]);
 		if (base == NULL) {
-			return dcd_diag_set(diag, DCD_ERR_USAGE, "--base %s: the repository has no such release", options->base_versions[i]);
+			return dcd_diag_set(diag, DCD_ERR_USAGE, "--base %s: the repository has no such release",
+					    options->base_versions[i]);
 		}
 		if (!choose_delta(run, image, base)) {
 			need_full = true;
@@ -108,10 +109,10 @@ static int choose_release(struct bundle_run *run, struct dcd_diag *diag)
 static int add_stored(struct bundle_run *run, enum repo_role role, struct dcd_diag *diag)
 {
 	DCD_AUTO_FREE char *stored = repo_text("%s.json", repo_role_name(role));
-	DCD_AUTO_FREE char *name = role == REPO_TIMESTAMP
-					   ? repo_text("metadata/timestamp.json")
-					   : repo_text("metadata/%llu.%s.json", (unsigned long long)repo_view_version(run->view, role),
-						       repo_role_name(role));
+	DCD_AUTO_FREE char *name =
+		role == REPO_TIMESTAMP ? repo_text("metadata/timestamp.json")
+				       : repo_text("metadata/%llu.%s.json",
+						   (unsigned long long)repo_view_version(run->view, role), repo_role_name(role));
 	const struct repo_store_file *file = repo_store_find(&run->view->store, stored);
 	if (file == NULL) {
 		return dcd_diag_set(diag, DCD_ERR_BUG, "the verified %s was not kept", stored);
@@ -198,7 +199,8 @@ static int collect_payloads(struct bundle_run *run, struct dcd_diag *diag)
 	}
 	for (size_t i = 0; i < run->chosen_count; i++) {
 		const struct dcd_release_payload *payload = run->chosen[i].payload;
-		add_half(run, &run->chosen[i], DCD_BUNDLE_FRAMES_SUFFIX, payload->table_length, payload->length - payload->table_length);
+		add_half(run, &run->chosen[i], DCD_BUNDLE_FRAMES_SUFFIX, payload->table_length,
+			 payload->length - payload->table_length);
 	}
 	return 0;
 }

@@ -85,7 +85,8 @@ static int entry_json(struct dcd_json *entries, const struct repo_bundle_item *i
 	return err | dcd_json_append(entries, entry);
 }
 
-static int index_text(const struct repo_bundle_items *items, const char *version, char **ret, size_t *ret_len, struct dcd_diag *diag)
+static int index_text(const struct repo_bundle_items *items, const char *version, char **ret, size_t *ret_len,
+		      struct dcd_diag *diag)
 {
 	DCD_CLEANUP(dcd_json_freep) struct dcd_json *root = dcd_json_new_object();
 	struct dcd_json *entries = dcd_json_new_array();
@@ -107,13 +108,14 @@ static int index_text(const struct repo_bundle_items *items, const char *version
 	return 0;
 }
 
-/* The index contains offsets, which depend on its length, which depends on their digits. It only ever grows, so this comes to rest. */
+/* The index contains offsets, which depend on its length, which depends on their digits. It only ever grows, so this comes to
+ * rest. */
 int repo_bundle_items_index(struct repo_bundle_items *items, const char *version, char **ret, struct dcd_diag *diag)
 {
 	size_t len = 0;
 	if (items->count > DCD_BUNDLE_ENTRIES_MAX) {
-		return dcd_diag_set(diag, DCD_ERR_USAGE, "%zu entries are more than the %d that a bundle has; name fewer bases", items->count,
-				    DCD_BUNDLE_ENTRIES_MAX);
+		return dcd_diag_set(diag, DCD_ERR_USAGE, "%zu entries are more than the %d that a bundle has; name fewer bases",
+				    items->count, DCD_BUNDLE_ENTRIES_MAX);
 	}
 	for (int i = 0; i < ROUNDS_MAX; i++) {
 		DCD_AUTO_FREE char *text = NULL;
@@ -167,7 +169,8 @@ static int write_item(const struct repo_bundle_item *item, struct repo_bundle_ta
 	return item->data != NULL ? repo_bundle_tar_data(tar, item->data, (size_t)item->size, diag) : copy_part(item, tar, diag);
 }
 
-int repo_bundle_items_write(const struct repo_bundle_items *items, const char *index, int fd, const char *path, struct dcd_diag *diag)
+int repo_bundle_items_write(const struct repo_bundle_items *items, const char *index, int fd, const char *path,
+			    struct dcd_diag *diag)
 {
 	DCD_CLEANUP(repo_bundle_tar_closep) struct repo_bundle_tar *tar = NULL;
 	int err = repo_bundle_tar_open(fd, path, &tar, diag);

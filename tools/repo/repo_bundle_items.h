@@ -28,7 +28,8 @@ void repo_bundle_add_file(struct repo_bundle_items *items, const char *name, con
 void repo_bundle_items_free(struct repo_bundle_items *items);
 
 /* Places the items and makes the index (caller frees). */
-DCD_NODISCARD int repo_bundle_items_index(struct repo_bundle_items *items, const char *version, char **ret, struct dcd_diag *diag);
+DCD_NODISCARD int repo_bundle_items_index(struct repo_bundle_items *items, const char *version, char **ret,
+					  struct dcd_diag *diag);
 
 /* Writes the whole bundle to `fd`; its data is durable afterwards. */
 DCD_NODISCARD int repo_bundle_items_write(const struct repo_bundle_items *items, const char *index, int fd, const char *path,

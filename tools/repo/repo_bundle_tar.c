@@ -42,7 +42,8 @@ static int failed(struct archive *archive, const char *path, struct dcd_diag *di
 /* Restricted pax is ustar wherever ustar can say it. Nothing may stand behind the end of the archive. */
 static int set_up(struct archive *archive)
 {
-	return archive_write_set_format_pax_restricted(archive) == ARCHIVE_OK && archive_write_add_filter_none(archive) == ARCHIVE_OK &&
+	return archive_write_set_format_pax_restricted(archive) == ARCHIVE_OK &&
+			       archive_write_add_filter_none(archive) == ARCHIVE_OK &&
 			       archive_write_set_bytes_in_last_block(archive, 1) == ARCHIVE_OK
 		       ? 0
 		       : DCD_ERR_HOST;
@@ -78,7 +79,8 @@ int repo_bundle_tar_header_length(const char *name, uint64_t size, uint64_t *ret
 	uint64_t length = 0;
 	DCD_CLEANUP(close_archive) struct archive *archive = archive_write_new();
 	if (archive == NULL || set_up(archive) != 0 || archive_write_set_bytes_per_block(archive, 0) != ARCHIVE_OK ||
-	    archive_write_open(archive, &length, NULL, count_bytes, NULL) != ARCHIVE_OK || write_header(archive, name, size) != 0) {
+	    archive_write_open(archive, &length, NULL, count_bytes, NULL) != ARCHIVE_OK ||
+	    write_header(archive, name, size) != 0) {
 		return dcd_diag_set(diag, DCD_ERR_HOST, "%s: can't be an entry of a bundle", name);
 	}
 	*ret = length;

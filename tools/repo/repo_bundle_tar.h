@@ -1,4 +1,5 @@
-/* Writing a bundle's tar: the one place that writes with libarchive. The same entries give the same bytes, whoever writes them and when. */
+/* Writing a bundle's tar: the one place that writes with libarchive. The same entries give the same bytes, whoever writes them
+ * and when. */
 #ifndef DCD_TOOLS_REPO_BUNDLE_TAR_H
 #define DCD_TOOLS_REPO_BUNDLE_TAR_H
 

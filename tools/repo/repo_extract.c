@@ -46,8 +46,8 @@ static void extract_close(struct extract *x)
 }
 
 /*
- * The chain of roots is verified from its first one on. Who brings a root of their own finds it in that chain, byte for byte, or the bundle is
- * somebody else's.
+ * The chain of roots is verified from its first one on. Who brings a root of their own finds it in that chain, byte for byte, or
+ * the bundle is somebody else's.
  */
 static int check_anchor(const struct extract *x, const char *anchor, struct dcd_diag *diag)
 {
@@ -142,8 +142,9 @@ static int extract_open(struct extract *x, const char *file, const char *anchor,
 
 /* Calls `each` for the payloads that the bundle holds. */
 static int each_payload(struct extract *x,
-			int (*each)(struct extract *x, const struct dcd_release_image *image, const struct dcd_release_payload *payload,
-				    const char *path, void *context, struct dcd_diag *diag),
+			int (*each)(struct extract *x, const struct dcd_release_image *image,
+				    const struct dcd_release_payload *payload, const char *path, void *context,
+				    struct dcd_diag *diag),
 			void *context, struct dcd_diag *diag)
 {
 	for (size_t i = 0; i < x->release->image_count; i++) {
@@ -179,7 +180,8 @@ static int check_table(struct extract *x, const struct dcd_release_image *image,
 	dcd_hash_once(&dcd_sha256, table, len, &hash);
 	return dcd_hash_equal(&hash, &payload->table_hash)
 		       ? 0
-		       : dcd_diag_set(diag, DCD_ERR_HASH, "%s: the table of %s is not the one that the manifest names", x->source->name, path);
+		       : dcd_diag_set(diag, DCD_ERR_HASH, "%s: the table of %s is not the one that the manifest names",
+				      x->source->name, path);
 }
 
 int repo_extract_look(const char *file, const char *anchor, struct dcd_diag *diag)
@@ -330,7 +332,8 @@ static int extract_locked(struct repo_place *place, const struct repo_options *o
 	struct extract x;
 	struct stat st;
 	if (lstat(place->root, &st) == 0) {
-		return dcd_diag_set(diag, DCD_ERR_EXISTS, "%s: is there already; name a folder that is still to be made", place->root);
+		return dcd_diag_set(diag, DCD_ERR_EXISTS, "%s: is there already; name a folder that is still to be made",
+				    place->root);
 	}
 	int err = extract_open(&x, options->file, options->root, diag);
 	if (err == 0) {

@@ -5,8 +5,8 @@
 #include "base/diag.h"
 
 /*
- * Verifies the bundle's layout, metadata, manifest and the tables of its payloads, from `anchor` (a root metadata file; null: the bundle's own
- * first root) on.
+ * Verifies the bundle's layout, metadata, manifest and the tables of its payloads, from `anchor` (a root metadata file; null: the
+ * bundle's own first root) on.
  */
 DCD_NODISCARD int repo_extract_look(const char *file, const char *anchor, struct dcd_diag *diag);
 

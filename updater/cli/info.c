@@ -16,7 +16,7 @@ struct info {
 	struct dcd_device device;
 	struct dcd_dir *scratch_dir;
 	struct dcd_journal *scratch_journal;
-	struct dcd_journal *journal; /* the device's own */
+	struct dcd_journal *journal;          /* the device's own */
 	const struct dcd_bundle_index *index; /* null: a folder or a server, which is no bundle but has a release too */
 	struct dcd_examination examination;
 	struct dcd_report report; /* what an install would do */
@@ -159,17 +159,19 @@ static void show_text(const struct info *info)
 {
 	const struct dcd_release *release = info->examination.release;
 	char text[DCD_BYTES_TEXT_SIZE];
-	printf("%s: release %s of %s, channel %s, security version %" PRIu64 ", boards", info->device.engine.source->name, release->version,
-	       release->product, release->channel, release->security_version);
+	printf("%s: release %s of %s, channel %s, security version %" PRIu64 ", boards", info->device.engine.source->name,
+	       release->version, release->product, release->channel, release->security_version);
 	for (size_t i = 0; i < release->board_count; i++) {
 		printf(" %s", release->boards[i]);
 	}
 	puts(release->board_count == 0 ? " any" : "");
 	show_images(info);
-	printf("authentic: yes, from this device's root%s%s\n", info->examination.stale[0] != '\0' ? "; " : "", info->examination.stale);
+	printf("authentic: yes, from this device's root%s%s\n", info->examination.stale[0] != '\0' ? "; " : "",
+	       info->examination.stale);
 	if (info->verdict == 0) {
 		dcd_bytes_text(info->report.bytes_best, text);
-		printf("this device would install it, reading %s as %s\n", text, info->report.delta ? "a delta" : "full payloads");
+		printf("this device would install it, reading %s as %s\n", text,
+		       info->report.delta ? "a delta" : "full payloads");
 	} else {
 		printf("this device would not install it (%s): %s\n", dcd_err_name(info->verdict), info->why.text);
 	}
@@ -178,8 +180,8 @@ static void show_text(const struct info *info)
 static void show_unverified(const struct info *info)
 {
 	if (info->index != NULL) {
-		printf("%s: says that it holds release %s, in %" PRIu64 " bytes\nauthentic: no\n", info->device.engine.source->name,
-		       info->index->version, info->index->total);
+		printf("%s: says that it holds release %s, in %" PRIu64 " bytes\nauthentic: no\n",
+		       info->device.engine.source->name, info->index->version, info->index->total);
 	}
 }
 
@@ -233,7 +235,8 @@ int dcd_run_info(const struct dcd_arguments *arguments, struct dcd_diag *diag)
 {
 	struct info info = { .index = NULL };
 	if (arguments->source != NULL && dcd_source_kind(arguments->source) == DCD_SOURCE_BUNDLE_STREAM) {
-		return dcd_diag_set(diag, DCD_ERR_USAGE, "info: a stream can only be read once, to install it; name a file or a URL");
+		return dcd_diag_set(diag, DCD_ERR_USAGE,
+				    "info: a stream can only be read once, to install it; name a file or a URL");
 	}
 	int err = dcd_device_open(arguments->config, DCD_DEVICE_EXAMINE, arguments->source, &info.device, diag);
 	if (err != 0) {

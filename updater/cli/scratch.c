@@ -134,7 +134,7 @@ static void scratch_close(struct dcd_dir *dir)
 
 int dcd_scratch_dir_open(struct dcd_dir *inner, struct dcd_dir **ret, struct dcd_diag *diag)
 {
-	static const struct dcd_dir_ops ops = { scratch_read,   scratch_write,	  scratch_sync, scratch_rename,
+	static const struct dcd_dir_ops ops = { scratch_read,   scratch_write,    scratch_sync, scratch_rename,
 						scratch_remove, scratch_sync_dir, scratch_close };
 	struct scratch_dir *s = calloc(1, sizeof *s);
 	if (s == NULL) {

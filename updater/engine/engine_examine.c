@@ -16,7 +16,8 @@ static int consider(void *context, const struct dcd_tuf_target *target)
 	struct search *search = context;
 	struct dcd_release_summary summary;
 	char path[DCD_TUF_PATH_SIZE];
-	if (dcd_release_summarize(target, &summary, NULL) != 0 || (search->found && summary.sequence_number <= search->sequence) ||
+	if (dcd_release_summarize(target, &summary, NULL) != 0 ||
+	    (search->found && summary.sequence_number <= search->sequence) ||
 	    dcd_tuf_target_path(search->tuf, target, path, NULL) != 0 || !dcd_source_has(search->engine->source, path)) {
 		return 0;
 	}

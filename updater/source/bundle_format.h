@@ -1,6 +1,6 @@
 /*
- * The bundle format, version 1 (docs/format-bundle.md): one uncompressed pax tar. What of it is Decade's own is here; the writer is in
- * tools/repo, the reader beside this file.
+ * The bundle format, version 1 (docs/format-bundle.md): one uncompressed pax tar. What of it is Decade's own is here; the writer
+ * is in tools/repo, the reader beside this file.
  */
 #ifndef DCD_UPDATER_SOURCE_BUNDLE_FORMAT_H
 #define DCD_UPDATER_SOURCE_BUNDLE_FORMAT_H
@@ -10,9 +10,9 @@
 #define DCD_BUNDLE_FORMAT_VERSION 1           /* its "format_version" */
 #define DCD_BUNDLE_SUFFIX ".dcb"
 
-#define DCD_BUNDLE_ENTRIES_MAX 4096       /* behind the index: some 600 payloads for each of three images */
-#define DCD_BUNDLE_INDEX_MAX (1U << 20)   /* bytes */
-#define DCD_BUNDLE_NAME_MAX 255           /* bytes of an entry's name */
+#define DCD_BUNDLE_ENTRIES_MAX 4096     /* behind the index: some 600 payloads for each of three images */
+#define DCD_BUNDLE_INDEX_MAX (1U << 20) /* bytes */
+#define DCD_BUNDLE_NAME_MAX 255         /* bytes of an entry's name */
 
 /* A payload is carried in two entries, so that all tables can come before all frames. */
 #define DCD_BUNDLE_PAYLOADS "targets/payloads/"

@@ -38,7 +38,8 @@ static int place_entry(const struct dcd_bundle_entry *entry, uint64_t *end, cons
 		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: its index places %s where it can't be", what, entry->name);
 	}
 	if (!dcd_add_u64(entry->offset, entry->size, end) || *end > INT64_MAX - DCD_BUNDLE_GAP_MAX) {
-		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: its index makes %s larger than a file can be", what, entry->name);
+		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: its index makes %s larger than a file can be", what,
+				    entry->name);
 	}
 	return 0;
 }
@@ -48,7 +49,8 @@ static int read_entry(const struct dcd_json *item, const char *what, struct dcd_
 	struct dcd_bundle_entry entry = { 0 };
 	int err = dcd_json_get_string(item, "name", what, DCD_BUNDLE_NAME_MAX, &entry.name, diag);
 	if (err == 0 && (!dcd_bundle_name_ok(entry.name) || strcmp(entry.name, DCD_BUNDLE_INDEX_NAME) == 0)) {
-		err = dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: its index has an entry '%s', which can't be in a bundle", what, entry.name);
+		err = dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: its index has an entry '%s', which can't be in a bundle", what,
+				   entry.name);
 	}
 	if (err == 0) {
 		err = dcd_json_get_u64(item, "offset", what, 0, INT64_MAX, &entry.offset, diag);
@@ -57,7 +59,8 @@ static int read_entry(const struct dcd_json *item, const char *what, struct dcd_
 		err = dcd_json_get_u64(item, "size", what, 0, INT64_MAX, &entry.size, diag);
 	}
 	if (err == 0 && dcd_json_count(item) != 3) {
-		err = dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: its index says more of %s than name, offset and size", what, entry.name);
+		err = dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: its index says more of %s than name, offset and size", what,
+				   entry.name);
 	}
 	if (err == 0) {
 		*ret = entry;
@@ -108,7 +111,8 @@ static int sort_names(struct dcd_bundle_index *index, const char *what, struct d
 	return 0;
 }
 
-/* The version is only for people, but what people read should be what is installed: it is held against the manifest's signed name. */
+/* The version is only for people, but what people read should be what is installed: it is held against the manifest's signed
+ * name. */
 static int check_version(const struct dcd_bundle_index *index, const char *what, struct dcd_diag *diag)
 {
 	size_t manifests = 0;
@@ -126,8 +130,8 @@ static int check_version(const struct dcd_bundle_index *index, const char *what,
 		       strcmp(name + HASH_AND_DOT + version_len, ".json") == 0;
 	}
 	if (manifests != 1 || !same) {
-		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: its index doesn't hold the one release that it names, '%s'", what,
-				    index->version);
+		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: its index doesn't hold the one release that it names, '%s'",
+				    what, index->version);
 	}
 	return 0;
 }
@@ -145,7 +149,8 @@ static int read_head(const struct dcd_json *root, const char *what, const char *
 		err = dcd_json_get_u64(root, "format_version", what, 1, UINT32_MAX, &format, diag);
 	}
 	if (err == 0 && format != DCD_BUNDLE_FORMAT_VERSION) {
-		err = dcd_diag_set(diag, DCD_ERR_UNSUPPORTED, "%s: has format version %llu, this decade reads %d; update it first", what,
+		err = dcd_diag_set(diag, DCD_ERR_UNSUPPORTED,
+				   "%s: has format version %llu, this decade reads %d; update it first", what,
 				   (unsigned long long)format, DCD_BUNDLE_FORMAT_VERSION);
 	}
 	if (err == 0) {
@@ -155,7 +160,8 @@ static int read_head(const struct dcd_json *root, const char *what, const char *
 		err = dcd_json_get_array(root, "entries", what, ret_entries, diag);
 	}
 	if (err == 0 && dcd_json_count(root) != 4) {
-		err = dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: its index has members that this format version doesn't know", what);
+		err = dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: its index has members that this format version doesn't know",
+				   what);
 	}
 	return err;
 }
@@ -164,8 +170,8 @@ static int read_entries(const struct dcd_json *entries, const char *what, struct
 {
 	index->count = dcd_json_count(entries);
 	if (index->count == 0 || index->count > DCD_BUNDLE_ENTRIES_MAX) {
-		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: its index has %zu entries; 1 to %d are possible", what, index->count,
-				    DCD_BUNDLE_ENTRIES_MAX);
+		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: its index has %zu entries; 1 to %d are possible", what,
+				    index->count, DCD_BUNDLE_ENTRIES_MAX);
 	}
 	index->entries = calloc(index->count, sizeof *index->entries);
 	index->by_name = calloc(index->count, sizeof *index->by_name);
@@ -247,5 +253,7 @@ struct dcd_bundle_gap dcd_bundle_index_gap(const struct dcd_bundle_index *index,
 {
 	uint64_t begin = i == 0 ? DCD_BUNDLE_BLOCK + index->size : index->entries[i - 1].offset + index->entries[i - 1].size;
 	uint64_t end = i == index->count ? index->total : index->entries[i].offset;
-	return (struct dcd_bundle_gap){ .begin = begin, .padding = (size_t)(padded(begin) - begin), .length = (size_t)(end - begin) };
+	return (struct dcd_bundle_gap){ .begin = begin,
+					.padding = (size_t)(padded(begin) - begin),
+					.length = (size_t)(end - begin) };
 }

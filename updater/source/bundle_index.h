@@ -1,6 +1,6 @@
 /*
- * What a bundle says it holds, and where: its first entry. Nobody signed it. It is believed as far as the tar headers bear it out, and it
- * can only lead to bytes that the signed metadata then judges.
+ * What a bundle says it holds, and where: its first entry. Nobody signed it. It is believed as far as the tar headers bear it
+ * out, and it can only lead to bytes that the signed metadata then judges.
  */
 #ifndef DCD_UPDATER_SOURCE_BUNDLE_INDEX_H
 #define DCD_UPDATER_SOURCE_BUNDLE_INDEX_H
@@ -32,9 +32,9 @@ struct dcd_bundle_index {
 bool dcd_bundle_name_ok(const char *name);
 
 /*
- * Parses an index and checks that it describes one possible layout: entries one behind the other, each with a header of one or three blocks
- * before it, no name twice, nothing beyond the bounds of bundle_format.h, and exactly one manifest, of the version it names.
- * DCD_ERR_MALFORMED, DCD_ERR_UNSUPPORTED (a later format), DCD_ERR_NO_MEMORY; `what` names the bundle in sentences.
+ * Parses an index and checks that it describes one possible layout: entries one behind the other, each with a header of one or
+ * three blocks before it, no name twice, nothing beyond the bounds of bundle_format.h, and exactly one manifest, of the version
+ * it names. DCD_ERR_MALFORMED, DCD_ERR_UNSUPPORTED (a later format), DCD_ERR_NO_MEMORY; `what` names the bundle in sentences.
  */
 DCD_NODISCARD int dcd_bundle_index_parse(const uint8_t *data, size_t len, const char *what, struct dcd_bundle_index *ret,
 					 struct dcd_diag *diag);
@@ -43,7 +43,8 @@ void dcd_bundle_index_free(struct dcd_bundle_index *index);
 /* The entry of that name, or null. */
 const struct dcd_bundle_entry *dcd_bundle_index_find(const struct dcd_bundle_index *index, const char *name);
 
-/* The bytes between two entries' data: what fills the last block of the one, and the header of the next. `i` may be the count: the trailer. */
+/* The bytes between two entries' data: what fills the last block of the one, and the header of the next. `i` may be the count:
+ * the trailer. */
 struct dcd_bundle_gap {
 	uint64_t begin;
 	size_t padding; /* bytes, below DCD_BUNDLE_BLOCK */

@@ -25,7 +25,8 @@ struct fd_input {
 
 static int ended_early(const struct fd_input *f, uint64_t at, struct dcd_diag *diag)
 {
-	return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: ends at byte %llu, in the middle of what it should hold; it was cut off", f->name,
+	return dcd_diag_set(diag, DCD_ERR_MALFORMED,
+			    "%s: ends at byte %llu, in the middle of what it should hold; it was cut off", f->name,
 			    (unsigned long long)at);
 }
 
@@ -59,7 +60,8 @@ static int fd_read(struct dcd_bundle_input *input, uint64_t offset, uint64_t len
 	struct fd_input *f = (struct fd_input *)input;
 	uint8_t buf[READ_SIZE];
 	if (input->sequential && offset != f->position) {
-		return dcd_diag_set(diag, DCD_ERR_BUG, "%s: a stream can't be read at byte %llu", f->name, (unsigned long long)offset);
+		return dcd_diag_set(diag, DCD_ERR_BUG, "%s: a stream can't be read at byte %llu", f->name,
+				    (unsigned long long)offset);
 	}
 	input->stats.requests++;
 	while (length > 0) {
@@ -69,8 +71,8 @@ static int fd_read(struct dcd_bundle_input *input, uint64_t offset, uint64_t len
 		}
 		ssize_t n = read_some(f, buf, (size_t)dcd_min_u64(length, sizeof buf), offset);
 		if (n < 0) {
-			return dcd_diag_set(diag, DCD_ERR_BROKEN_OFF, "%s: reading failed at byte %llu: %s; check the medium", f->name,
-					    (unsigned long long)offset, strerror(errno));
+			return dcd_diag_set(diag, DCD_ERR_BROKEN_OFF, "%s: reading failed at byte %llu: %s; check the medium",
+					    f->name, (unsigned long long)offset, strerror(errno));
 		}
 		if (n == 0) {
 			return ended_early(f, offset, diag);
@@ -89,8 +91,9 @@ static int fd_read(struct dcd_bundle_input *input, uint64_t offset, uint64_t len
 
 static int trailing(const struct fd_input *f, uint64_t total, struct dcd_diag *diag)
 {
-	return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: goes on after the %llu bytes that its index describes; something was appended",
-			    f->name, (unsigned long long)total);
+	return dcd_diag_set(diag, DCD_ERR_MALFORMED,
+			    "%s: goes on after the %llu bytes that its index describes; something was appended", f->name,
+			    (unsigned long long)total);
 }
 
 static int fd_check_total(struct dcd_bundle_input *input, uint64_t total, struct dcd_diag *diag)
@@ -138,7 +141,10 @@ static int wrap(int fd, bool owned, bool sequential, const char *name, struct dc
 		}
 		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "%s: no memory to open it", name);
 	}
-	*f = (struct fd_input){ .base = { .ops = &fd_ops, .name = copy, .sequential = sequential, .local = true }, .fd = fd, .owned = owned, .name = copy };
+	*f = (struct fd_input){ .base = { .ops = &fd_ops, .name = copy, .sequential = sequential, .local = true },
+				.fd = fd,
+				.owned = owned,
+				.name = copy };
 	atomic_init(&f->stop, 0);
 	*ret = &f->base;
 	return 0;
@@ -154,8 +160,8 @@ int dcd_bundle_input_file(const char *path, struct dcd_bundle_input **ret, struc
 		if (fd >= 0) {
 			(void)close(fd);
 		}
-		return dcd_diag_set(diag, cause == ENOENT ? DCD_ERR_NOT_FOUND : DCD_ERR_UNREACHABLE, "%s: the bundle can't be opened: %s",
-				    path, strerror(cause));
+		return dcd_diag_set(diag, cause == ENOENT ? DCD_ERR_NOT_FOUND : DCD_ERR_UNREACHABLE,
+				    "%s: the bundle can't be opened: %s", path, strerror(cause));
 	}
 	if (!S_ISREG(st.st_mode)) {
 		(void)close(fd);

@@ -65,12 +65,14 @@ static int read_range(struct object_input *o, uint64_t offset, uint64_t length, 
 	uint64_t missing = 0;
 	int err = read_unsized(o, offset, length, sink, &missing, diag);
 	if (err == 0 && missing > 0) {
-		err = dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: ends in the middle of what it should hold; it was cut off", o->name);
+		err = dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: ends in the middle of what it should hold; it was cut off",
+				   o->name);
 	}
 	return err;
 }
 
-static int object_read(struct dcd_bundle_input *input, uint64_t offset, uint64_t length, struct dcd_sink *sink, struct dcd_diag *diag)
+static int object_read(struct dcd_bundle_input *input, uint64_t offset, uint64_t length, struct dcd_sink *sink,
+		       struct dcd_diag *diag)
 {
 	struct object_input *o = (struct object_input *)input;
 	int err = 0;
@@ -87,17 +89,20 @@ static int object_read(struct dcd_bundle_input *input, uint64_t offset, uint64_t
 	return err;
 }
 
-/* Nothing is asked here: from now on the source refuses every answer about an object of another size, and the trailer is asked for. */
+/* Nothing is asked here: from now on the source refuses every answer about an object of another size, and the trailer is asked
+ * for. */
 static int object_check_total(struct dcd_bundle_input *input, uint64_t total, struct dcd_diag *diag)
 {
 	struct object_input *o = (struct object_input *)input;
 	if (total < o->head_len) {
-		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: goes on after the %llu bytes that its index describes; something was appended",
-				    o->name, (unsigned long long)total);
+		return dcd_diag_set(diag, DCD_ERR_MALFORMED,
+				    "%s: goes on after the %llu bytes that its index describes; something was appended", o->name,
+				    (unsigned long long)total);
 	}
 	if (o->head_len < DCD_BUNDLE_HEAD && total != o->head_len) {
-		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: ends at byte %zu, in the middle of what it should hold; it was cut off",
-				    o->name, o->head_len);
+		return dcd_diag_set(diag, DCD_ERR_MALFORMED,
+				    "%s: ends at byte %zu, in the middle of what it should hold; it was cut off", o->name,
+				    o->head_len);
 	}
 	o->total = total;
 	return 0;
@@ -146,7 +151,9 @@ int dcd_bundle_input_object(struct dcd_source *source, const char *path, struct 
 	struct object_input *o = calloc(1, sizeof *o);
 	char *copy = strdup(path);
 	char *name = join(source->name, path);
-	int err = o == NULL || copy == NULL || name == NULL ? dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "%s: no memory to open it", path) : 0;
+	int err = o == NULL || copy == NULL || name == NULL
+			  ? dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "%s: no memory to open it", path)
+			  : 0;
 	if (err == 0) {
 		o->base.ops = &object_ops;
 		o->base.name = o->name = name;

@@ -13,8 +13,8 @@
 #define TYPE_OFFSET 156
 
 /*
- * The checksum covers every byte of a block but its own eight, which tar readers take in many spellings. Only the writer's is taken here,
- * so that no byte of a bundle can be changed without being noticed.
+ * The checksum covers every byte of a block but its own eight, which tar readers take in many spellings. Only the writer's is
+ * taken here, so that no byte of a bundle can be changed without being noticed.
  */
 static int checksum_is_plain(const uint8_t *block)
 {
@@ -67,10 +67,13 @@ static int check_entry(struct archive *archive, struct archive_entry *entry, str
 {
 	int format = archive_format(archive);
 	if (format != ARCHIVE_FORMAT_TAR_USTAR && format != ARCHIVE_FORMAT_TAR_PAX_INTERCHANGE) {
-		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "an entry of another kind of tar (%s)", archive_format_name(archive));
+		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "an entry of another kind of tar (%s)",
+				    archive_format_name(archive));
 	}
-	if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != NULL || archive_entry_symlink(entry) != NULL) {
-		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "an entry that is a link, a folder or a device; only files belong in a bundle");
+	if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != NULL ||
+	    archive_entry_symlink(entry) != NULL) {
+		return dcd_diag_set(diag, DCD_ERR_MALFORMED,
+				    "an entry that is a link, a folder or a device; only files belong in a bundle");
 	}
 	if (archive_entry_sparse_count(entry) != 0) {
 		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "a sparse entry; a bundle has none");
@@ -85,7 +88,8 @@ static int check_entry(struct archive *archive, struct archive_entry *entry, str
 	return 0;
 }
 
-static int open_and_read(struct archive *archive, const uint8_t *data, size_t len, struct dcd_bundle_header *ret, struct dcd_diag *diag)
+static int open_and_read(struct archive *archive, const uint8_t *data, size_t len, struct dcd_bundle_header *ret,
+			 struct dcd_diag *diag)
 {
 	struct archive_entry *entry = NULL;
 	/* No filters: a compressed archive is none. libarchive doesn't write to the memory it is given. */
@@ -98,7 +102,8 @@ static int open_and_read(struct archive *archive, const uint8_t *data, size_t le
 	}
 	if (result != ARCHIVE_OK) { /* a warning is one byte too strange already */
 		const char *why = archive_error_string(archive);
-		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "something that is no tar header (%s)", why != NULL ? why : "it is empty");
+		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "something that is no tar header (%s)",
+				    why != NULL ? why : "it is empty");
 	}
 	int err = check_entry(archive, entry, diag);
 	if (err != 0) {

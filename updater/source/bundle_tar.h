@@ -14,9 +14,9 @@ struct dcd_bundle_header {
 };
 
 /*
- * Reads a header that takes exactly `len` bytes (DCD_BUNDLE_HEADER_SHORT or _LONG). Only what the writer writes is taken: ustar or pax, a
- * regular file, no links, no holes, a name that a source may be asked for; everything else is DCD_ERR_MALFORMED, with a sentence that says
- * what it is but not where.
+ * Reads a header that takes exactly `len` bytes (DCD_BUNDLE_HEADER_SHORT or _LONG). Only what the writer writes is taken: ustar
+ * or pax, a regular file, no links, no holes, a name that a source may be asked for; everything else is DCD_ERR_MALFORMED, with a
+ * sentence that says what it is but not where.
  */
 DCD_NODISCARD int dcd_bundle_header_read(const uint8_t *data, size_t len, struct dcd_bundle_header *ret, struct dcd_diag *diag);
 

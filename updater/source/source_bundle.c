@@ -55,7 +55,9 @@ static int read_memory(struct bundle_source *b, uint64_t offset, uint8_t *buf, s
 	struct memory_sink memory = { buf, length };
 	struct dcd_sink sink = { memory_write, &memory };
 	int err = read_bytes(b, offset, length, &sink, diag);
-	return err == 0 && memory.left != 0 ? dcd_diag_set(diag, DCD_ERR_SOURCE_LIES, "%s: less came than was asked for", b->base.name) : err;
+	return err == 0 && memory.left != 0
+		       ? dcd_diag_set(diag, DCD_ERR_SOURCE_LIES, "%s: less came than was asked for", b->base.name)
+		       : err;
 }
 
 static int drop(void *context, const uint8_t *data, size_t len)
@@ -89,8 +91,9 @@ static int check_header(const struct bundle_source *b, const struct dcd_bundle_e
 		return dcd_diag_set(diag, err, "%s: where %s should begin there is %s", b->base.name, entry->name, why.text);
 	}
 	if (strcmp(header.name, entry->name) != 0 || header.size != entry->size) {
-		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: holds %s of %llu bytes where its index has %s of %llu", b->base.name,
-				    header.name, (unsigned long long)header.size, entry->name, (unsigned long long)entry->size);
+		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: holds %s of %llu bytes where its index has %s of %llu",
+				    b->base.name, header.name, (unsigned long long)header.size, entry->name,
+				    (unsigned long long)entry->size);
 	}
 	return 0;
 }
@@ -105,8 +108,8 @@ static int check_gap(struct bundle_source *b, size_t i, struct dcd_diag *diag)
 	}
 	size_t zeros = i == b->index.count ? gap.length : gap.padding;
 	if (!all_zero(bytes, zeros)) {
-		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: has something at byte %llu where nothing should be", b->base.name,
-				    (unsigned long long)gap.begin);
+		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: has something at byte %llu where nothing should be",
+				    b->base.name, (unsigned long long)gap.begin);
 	}
 	if (i < b->index.count) {
 		err = check_header(b, &b->index.entries[i], bytes + gap.padding, gap.length - gap.padding, diag);
@@ -140,10 +143,11 @@ static int send_part(struct bundle_source *b, const struct dcd_bundle_entry *ent
 	}
 	if (b->base.sequential) {
 		if (entry->offset + offset < b->position) {
-			return dcd_diag_set(diag, DCD_ERR_SOURCE_LIES,
-					    "%s: %s has gone by already, and a stream can't be read again; what was written is kept, "
-					    "install once more or from a file",
-					    b->base.name, entry->name);
+			return dcd_diag_set(
+				diag, DCD_ERR_SOURCE_LIES,
+				"%s: %s has gone by already, and a stream can't be read again; what was written is kept, "
+				"install once more or from a file",
+				b->base.name, entry->name);
 		}
 		err = walk_to(b, i, diag);
 		if (err == 0) {
@@ -195,7 +199,9 @@ static bool find_object(const struct bundle_source *b, const char *path, struct 
 
 static int locate(const struct bundle_source *b, const char *path, struct object *ret, struct dcd_diag *diag)
 {
-	return find_object(b, path, ret) ? 0 : dcd_diag_set(diag, DCD_ERR_NOT_FOUND, "%s: the bundle doesn't hold %s", b->base.name, path);
+	return find_object(b, path, ret)
+		       ? 0
+		       : dcd_diag_set(diag, DCD_ERR_NOT_FOUND, "%s: the bundle doesn't hold %s", b->base.name, path);
 }
 
 static int bundle_fetch(struct dcd_source *source, const char *path, uint64_t max, struct dcd_sink *sink, struct dcd_diag *diag)
@@ -307,8 +313,8 @@ static int load_index(struct bundle_source *b, struct dcd_diag *diag)
 		return dcd_diag_set(diag, err, "%s: is no Decade bundle: it begins with %s", b->base.name, why.text);
 	}
 	if (strcmp(header.name, DCD_BUNDLE_INDEX_NAME) != 0 || header.size > DCD_BUNDLE_INDEX_MAX) {
-		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: is no Decade bundle: its first entry is '%s' of %llu bytes", b->base.name,
-				    header.name, (unsigned long long)header.size);
+		return dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: is no Decade bundle: its first entry is '%s' of %llu bytes",
+				    b->base.name, header.name, (unsigned long long)header.size);
 	}
 	DCD_AUTO_FREE uint8_t *data = malloc((size_t)header.size + 1);
 	if (data == NULL) {

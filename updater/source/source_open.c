@@ -67,13 +67,15 @@ static int open_stream(const char *spec, struct dcd_bundle_input **ret, struct d
 }
 
 /* https://host/folder/name.dcb is the object name.dcb of the server https://host/folder. */
-static int open_served(const char *spec, const struct dcd_source_http_options *http, struct dcd_bundle_input **ret, struct dcd_diag *diag)
+static int open_served(const char *spec, const struct dcd_source_http_options *http, struct dcd_bundle_input **ret,
+		       struct dcd_diag *diag)
 {
 	const char *slash = strrchr(spec, '/');
 	const char *host = strstr(spec, "://") + 3;
 	char name[DCD_BUNDLE_NAME_MAX + 1];
 	if (slash < host || !dcd_http_url_decode(slash + 1, name, sizeof name)) {
-		return dcd_diag_set(diag, DCD_ERR_CONFIG, "the bundle's URL can't be used; it is http(s)://HOST[:PORT]/PATH/NAME.dcb");
+		return dcd_diag_set(diag, DCD_ERR_CONFIG,
+				    "the bundle's URL can't be used; it is http(s)://HOST[:PORT]/PATH/NAME.dcb");
 	}
 	DCD_AUTO_FREE char *folder = strndup(spec, (size_t)(slash - spec));
 	if (folder == NULL) {
@@ -90,8 +92,8 @@ static int open_served(const char *spec, const struct dcd_source_http_options *h
 	return err;
 }
 
-static int open_bundle(enum dcd_source_kind kind, const char *spec, const struct dcd_source_http_options *http, struct dcd_source **ret,
-		       struct dcd_diag *diag)
+static int open_bundle(enum dcd_source_kind kind, const char *spec, const struct dcd_source_http_options *http,
+		       struct dcd_source **ret, struct dcd_diag *diag)
 {
 	struct dcd_bundle_input *input = NULL;
 	int err = kind == DCD_SOURCE_BUNDLE_SERVED   ? open_served(spec, http, &input, diag)
@@ -116,6 +118,7 @@ int dcd_source_open(const char *spec, const struct dcd_source_http_options *http
 		return open_bundle(kind, spec, http, ret, diag);
 	}
 	const char *scheme_end = strstr(spec, "://");
-	return dcd_diag_set(diag, DCD_ERR_CONFIG, "sources of the kind %.*s:// are unknown; use http, https, a folder or a bundle",
+	return dcd_diag_set(diag, DCD_ERR_CONFIG,
+			    "sources of the kind %.*s:// are unknown; use http, https, a folder or a bundle",
 			    (int)strnlen(spec, (size_t)(scheme_end - spec)), spec);
 }

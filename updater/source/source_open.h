@@ -14,8 +14,8 @@ enum dcd_source_kind {
 };
 
 /*
- * What `spec` is: an http or https URL, a file:// URL of this host, a path, or "-" for a bundle on standard input. Looks whether a path is a
- * folder; what isn't there is a bundle when it ends in ".dcb".
+ * What `spec` is: an http or https URL, a file:// URL of this host, a path, or "-" for a bundle on standard input. Looks whether
+ * a path is a folder; what isn't there is a bundle when it ends in ".dcb".
  */
 enum dcd_source_kind dcd_source_kind(const char *spec);
 
