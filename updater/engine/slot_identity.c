@@ -184,10 +184,53 @@ static void complete_record(const struct dcd_tuf *tuf, struct dcd_slot_record *r
 	}
 }
 
-int dcd_slot_identify(struct dcd_engine *engine, const struct dcd_tuf *tuf, const struct dcd_release *release, int slot,
+/* True when that version is listed and its manifest has every image that was found. */
+static bool has_every_image(struct dcd_tuf *tuf, const char *version, const struct dcd_slot_record *found)
+{
+	struct dcd_tuf_target target;
+	struct dcd_release_summary summary;
+	DCD_CLEANUP(dcd_release_freep) struct dcd_release *release = NULL;
+	if (dcd_policy_find_version(tuf, version, &target, &summary, NULL) != 0 || dcd_release_load(tuf, &target, &release, NULL) != 0) {
+		return false;
+	}
+	bool all = true;
+	for (size_t i = 0; all && i < found->image_count; i++) {
+		const struct dcd_release_image *image = dcd_release_image_find(release, found->images[i].class_name);
+		all = image != NULL && dcd_hash_equal(&image->image_id, &found->images[i].image_id);
+	}
+	return all;
+}
+
+/*
+ * The one version of all images. An image that several releases share goes by the name of only one of them, so that images of one release can
+ * come with different names: the manifests of those tell.
+ */
+static const char *common_version(struct dcd_tuf *tuf, const struct dcd_slot_record *found, const char *const *versions)
+{
+	size_t same = 1;
+	while (same < found->image_count && strcmp(versions[same], versions[0]) == 0) {
+		same++;
+	}
+	if (same >= found->image_count) {
+		return versions[0];
+	}
+	for (size_t i = 0; i < found->image_count; i++) {
+		bool seen = false;
+		for (size_t j = 0; j < i && !seen; j++) {
+			seen = strcmp(versions[i], versions[j]) == 0;
+		}
+		if (!seen && has_every_image(tuf, versions[i], found)) {
+			return versions[i];
+		}
+	}
+	return NULL;
+}
+
+int dcd_slot_identify(struct dcd_engine *engine, struct dcd_tuf *tuf, const struct dcd_release *release, int slot,
 		      struct dcd_slot_record *record, struct dcd_diag *diag)
 {
 	struct dcd_slot_record found = { .content = DCD_CONTENT_VERIFIED };
+	const char *versions[DCD_SLOT_IMAGES_MAX] = { "" };
 	for (size_t i = 0; i < release->image_count && i < DCD_SLOT_IMAGES_MAX; i++) {
 		const struct dcd_release_image *image = &release->images[i];
 		struct known_image known = { 0 };
@@ -198,16 +241,18 @@ int dcd_slot_identify(struct dcd_engine *engine, const struct dcd_tuf *tuf, cons
 		if (err != 0) {
 			return err;
 		}
-		if (i > 0 && strcmp(found.version, known.version) != 0) {
-			return dcd_diag_set(diag, DCD_ERR_UNKNOWN_CONTENT, "the running slot's images are of different releases");
-		}
-		set_name(found.version, known.version);
+		versions[i] = known.version;
 		set_name(found.images[i].class_name, image->class_name);
 		found.images[i].image_id = known.image_id;
 		found.images[i].size = known.size;
 		found.images[i].segment_size = image->segment_size;
 		found.image_count = i + 1;
 	}
+	const char *version = common_version(tuf, &found, versions);
+	if (version == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_UNKNOWN_CONTENT, "the running slot's images are of different releases");
+	}
+	set_name(found.version, version);
 	complete_record(tuf, &found);
 	*record = found;
 	return 0;
