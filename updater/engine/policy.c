@@ -136,7 +136,10 @@ int dcd_policy_choose(const struct dcd_policy *policy, const struct dcd_tuf *tuf
 	if (err != 0) {
 		return err;
 	}
-	if (choice.found) {
+	/* Who doesn't know what runs must not take something older only because the newest was rolled back. */
+	bool backwards = running_record(policy) == NULL && choice.refusal == DCD_ERR_KNOWN_BAD &&
+			 choice.refused_sequence > choice.best_sequence;
+	if (choice.found && !backwards) {
 		*ret = choice.best;
 		return 0;
 	}
