@@ -495,6 +495,7 @@ static int repair(struct run *run, struct dcd_diag *diag)
 		err = select_recorded(run, diag);
 	}
 	if (err == 0) {
+		estimate(run);
 		err = open_jobs(run, false, diag);
 	}
 	if (err == 0) {
