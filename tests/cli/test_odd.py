@@ -129,6 +129,16 @@ class Cuts(OddCase):
             self.expect(STATE, device.run(command), "boot-state is missing")
 
 
+class Reports(OddCase):
+    def test_a_full_install_says_that_it_is_one_and_a_repair_what_full_would_take(self):
+        device = self.factory()
+        self.expect(DONE, device.run("check"))
+        done = self.expect(DONE, device.run("install", "--full", "--json")).json
+        self.assertEqual(("full", done["bytes_full"]), (done["payload"], done["bytes_best"]))
+        device.overwrite("b", 0, b"damaged")
+        self.assertEqual(done["bytes_full"], self.expect(DONE, device.run("repair", "--json")).json["bytes_full"])
+
+
 class OddNames(OddCase):
     def test_a_report_is_json_whatever_bytes_a_name_has(self):
         device = self.factory()
