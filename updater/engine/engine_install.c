@@ -464,7 +464,8 @@ static int select_recorded(struct run *run, struct dcd_diag *diag)
 	return err != 0 ? err : load_release(run, diag);
 }
 
-/* A fallback that was whole before is a fallback again; a cut install of something newer is now staged, unless it was tried and left. */
+/* A fallback that was whole before is a fallback again; a cut install of something newer is now staged, unless it was tried and
+ * left. */
 static int end_repair(struct run *run, struct dcd_boot_slot before, struct dcd_diag *diag)
 {
 	struct dcd_session *session = &run->session;
