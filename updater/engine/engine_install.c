@@ -136,12 +136,12 @@ static const struct dcd_hash *running_image_id(struct run *run, const char *clas
 	return NULL;
 }
 
-static void estimate(struct run *run)
+static void estimate(struct run *run, bool no_delta)
 {
 	for (size_t i = 0; i < run->release->image_count; i++) {
 		const struct dcd_release_image *image = &run->release->images[i];
 		const struct dcd_release_payload *full = dcd_release_payload_find(image, NULL);
-		const struct dcd_hash *base_id = running_image_id(run, image->class_name);
+		const struct dcd_hash *base_id = no_delta ? NULL : running_image_id(run, image->class_name);
 		const struct dcd_release_payload *best = base_id == NULL ? NULL : dcd_release_payload_find(image, base_id);
 		run->report->delta = run->report->delta || best != NULL;
 		run->report->bytes_full += full->length;
@@ -395,7 +395,7 @@ int dcd_engine_check(struct dcd_engine *engine, struct dcd_report *ret, struct d
 			err = check_classes(run, diag);
 		}
 		if (err == 0) {
-			estimate(run);
+			estimate(run, false);
 		} else {
 			err = run_failed(run, err, diag);
 		}
@@ -411,7 +411,7 @@ static int install(struct run *run, const struct dcd_install_options *options, s
 		err = select_release(run, diag);
 	}
 	if (err == 0) {
-		estimate(run);
+		estimate(run, options->full);
 		err = stage(run, options->full, diag);
 	}
 	if (err == 0) {
@@ -464,7 +464,8 @@ static int select_recorded(struct run *run, struct dcd_diag *diag)
 	return err != 0 ? err : load_release(run, diag);
 }
 
-/* A fallback that was whole before is a fallback again; a cut install of something newer is now staged, unless it was tried and left. */
+/* A fallback that was whole before is a fallback again; a cut install of something newer is now staged, unless it was tried and
+ * left. */
 static int end_repair(struct run *run, struct dcd_boot_slot before, struct dcd_diag *diag)
 {
 	struct dcd_session *session = &run->session;
@@ -495,6 +496,7 @@ static int repair(struct run *run, struct dcd_diag *diag)
 		err = select_recorded(run, diag);
 	}
 	if (err == 0) {
+		estimate(run, false);
 		err = open_jobs(run, false, diag);
 	}
 	if (err == 0) {

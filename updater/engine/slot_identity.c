@@ -190,7 +190,8 @@ static bool has_every_image(struct dcd_tuf *tuf, const char *version, const stru
 	struct dcd_tuf_target target;
 	struct dcd_release_summary summary;
 	DCD_CLEANUP(dcd_release_freep) struct dcd_release *release = NULL;
-	if (dcd_policy_find_version(tuf, version, &target, &summary, NULL) != 0 || dcd_release_load(tuf, &target, &release, NULL) != 0) {
+	if (dcd_policy_find_version(tuf, version, &target, &summary, NULL) != 0 ||
+	    dcd_release_load(tuf, &target, &release, NULL) != 0) {
 		return false;
 	}
 	bool all = true;
@@ -202,8 +203,8 @@ static bool has_every_image(struct dcd_tuf *tuf, const char *version, const stru
 }
 
 /*
- * The one version of all images. An image that several releases share goes by the name of only one of them, so that images of one release can
- * come with different names: the manifests of those tell.
+ * The one version of all images. An image that several releases share goes by the name of only one of them, so that images of one
+ * release can come with different names: the manifests of those tell.
  */
 static const char *common_version(struct dcd_tuf *tuf, const struct dcd_slot_record *found, const char *const *versions)
 {
