@@ -64,7 +64,9 @@ static int refresh(struct run *run, struct dcd_diag *diag)
 
 static int load_release(struct run *run, struct dcd_diag *diag)
 {
-	dcd_release_freep(&run->release);
+	/* Loaded a second time once the running slot is known; when that fails, the first must not be freed again. */
+	dcd_release_free(run->release);
+	run->release = NULL;
 	int err = dcd_release_load(run->tuf, &run->target, &run->release, diag);
 	if (err == 0) {
 		set_text(run->report->version, sizeof run->report->version, run->release->version);

@@ -368,7 +368,8 @@ int dcd_life_rollback(struct dcd_device_state *state, struct dcd_boot_state *boo
 		withdraw(state, boot, tries, now);
 		return 0;
 	}
-	if (state->phase == DCD_PHASE_STAGED) {
+	/* What is staged may be the way back itself: a rollback that a cut interrupted, or one that was withdrawn. */
+	if (state->phase == DCD_PHASE_STAGED && record->sequence_number >= state->slot[boot->booted].sequence_number) {
 		return dcd_diag_set(diag, DCD_ERR_NO_OTHER_SLOT,
 				    "the other slot holds release %s, which is staged and newer; there is nothing to go back to", record->version);
 	}
