@@ -59,9 +59,11 @@ static int refuse_same_device(const struct dcd_config *config, int slot, const c
 			const struct dcd_config_image *other = &config->slot[i].images[j];
 			bool itself = i == slot && strcmp(other->class_name, class_name) == 0;
 			if (!itself && is_at(dev, other->path)) {
-				return dcd_diag_set(diag, DCD_ERR_CONFIG,
-						    "'%s' of slot %s and '%s' of slot %s are the same device (%s); give each its own", class_name,
-						    config->slot[slot].name, other->class_name, config->slot[i].name, other->path);
+				return dcd_diag_set(
+					diag, DCD_ERR_CONFIG,
+					"'%s' of slot %s and '%s' of slot %s are the same device (%s); give each its own",
+					class_name, config->slot[slot].name, other->class_name, config->slot[i].name,
+					other->path);
 			}
 		}
 	}

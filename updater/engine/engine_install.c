@@ -16,7 +16,7 @@ struct run {
 	struct dcd_tuf *tuf;
 	struct dcd_tuf_target target;
 	struct dcd_release *release;
-	int slot; /* the one to be written */
+	int slot;                     /* the one to be written */
 	struct dcd_slot_record bases; /* images that the running slot was found to hold, where it has no record */
 	struct dcd_image_ports image_ports;
 	struct dcd_image_job jobs[DCD_RELEASE_IMAGES_MAX];
@@ -70,7 +70,8 @@ static int check_classes(const struct run *run, struct dcd_diag *diag)
 	const struct dcd_slot_port *slots = &run->engine->slots;
 	for (size_t i = 0; i < slots->class_count; i++) {
 		if (dcd_release_image_find(run->release, slots->classes[i]) == NULL) {
-			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "release %s has no image for '%s', which this device's slots have",
+			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES,
+					    "release %s has no image for '%s', which this device's slots have",
 					    run->release->version, slots->classes[i]);
 		}
 	}
@@ -80,8 +81,9 @@ static int check_classes(const struct run *run, struct dcd_diag *diag)
 			found = strcmp(run->release->images[i].class_name, slots->classes[j]) == 0;
 		}
 		if (!found) {
-			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "release %s has an image '%s', which this device's slots lack",
-					    run->release->version, run->release->images[i].class_name);
+			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES,
+					    "release %s has an image '%s', which this device's slots lack", run->release->version,
+					    run->release->images[i].class_name);
 		}
 	}
 	return 0;
@@ -92,7 +94,9 @@ static int load_release(struct run *run, struct dcd_diag *diag)
 {
 	int err = 0;
 	if (run->release == NULL || !dcd_hash_equal(&run->release->manifest_hash, &run->target.sha256)) {
-		dcd_release_freep(&run->release);
+		/* Loaded a second time once the running slot is known; when that fails, the first must not be freed again. */
+		dcd_release_free(run->release);
+		run->release = NULL;
 		err = dcd_release_load(run->tuf, &run->target, &run->release, diag);
 	}
 	if (err == 0) {
@@ -172,12 +176,12 @@ static const struct dcd_hash *running_image_id(struct run *run, const char *clas
 	return NULL;
 }
 
-static void estimate(struct run *run)
+static void estimate(struct run *run, bool no_delta)
 {
 	for (size_t i = 0; i < run->release->image_count; i++) {
 		const struct dcd_release_image *image = &run->release->images[i];
 		const struct dcd_release_payload *full = dcd_release_payload_find(image, NULL);
-		const struct dcd_hash *base_id = running_image_id(run, image->class_name);
+		const struct dcd_hash *base_id = no_delta ? NULL : running_image_id(run, image->class_name);
 		const struct dcd_release_payload *best = base_id == NULL ? NULL : dcd_release_payload_find(image, base_id);
 		if (best != NULL && !dcd_payload_is_offered(run->engine->source, TARGETS_PREFIX, best)) {
 			best = NULL;
@@ -190,14 +194,16 @@ static void estimate(struct run *run)
 
 /* ---- making ready, with nothing written ---- */
 
-static int too_small(const struct run *run, const struct dcd_release_image *image, const struct dcd_blockdev *target, struct dcd_diag *diag)
+static int too_small(const struct run *run, const struct dcd_release_image *image, const struct dcd_blockdev *target,
+		     struct dcd_diag *diag)
 {
-	return dcd_diag_set(diag, DCD_ERR_SLOT_TOO_SMALL, "%s has %llu bytes, but the image '%s' of release %s needs %llu", target->name,
-			    (unsigned long long)target->size, image->class_name, run->release->version,
+	return dcd_diag_set(diag, DCD_ERR_SLOT_TOO_SMALL, "%s has %llu bytes, but the image '%s' of release %s needs %llu",
+			    target->name, (unsigned long long)target->size, image->class_name, run->release->version,
 			    (unsigned long long)image->size);
 }
 
-/* What an install would find out before it writes: that each image fits, and that the source has a payload for it. Nothing is fetched. */
+/* What an install would find out before it writes: that each image fits, and that the source has a payload for it. Nothing is
+ * fetched. */
 static int check_images(struct run *run, struct dcd_diag *diag)
 {
 	struct dcd_slot_port *slots = &run->engine->slots;
@@ -245,8 +251,13 @@ static int open_jobs(struct run *run, bool full, struct dcd_diag *diag)
 {
 	struct dcd_engine *engine = run->engine;
 	run->image_ports = (struct dcd_image_ports){
-		.source = engine->source, .targets_prefix = TARGETS_PREFIX, .stream = engine->stream, .new_writer = engine->new_writer,
-		.alg = engine->alg, .zstd = engine->zstd, .progress = &engine->progress,
+		.source = engine->source,
+		.targets_prefix = TARGETS_PREFIX,
+		.stream = engine->stream,
+		.new_writer = engine->new_writer,
+		.alg = engine->alg,
+		.zstd = engine->zstd,
+		.progress = &engine->progress,
 	};
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < run->release->image_count; i++) {
@@ -323,7 +334,8 @@ static int stage(struct run *run, bool full, struct dcd_diag *diag)
 {
 	const struct dcd_device_state *state = &run->session.state;
 	const struct dcd_slot_record *other = &state->slot[run->slot];
-	if (!run->policy.again && state->phase == DCD_PHASE_STAGED && dcd_hash_equal(&other->manifest_hash, &run->target.sha256)) {
+	if (!run->policy.again && state->phase == DCD_PHASE_STAGED &&
+	    dcd_hash_equal(&other->manifest_hash, &run->target.sha256)) {
 		return 0; /* an earlier install with --no-activate, or one cut before the flip */
 	}
 	uint64_t todo = 0;
@@ -381,8 +393,12 @@ static int run_open(struct run *run, struct dcd_engine *engine, bool again, stru
 	}
 	run->slot = dcd_slot_other(run->session.boot.booted);
 	run->policy = (struct dcd_policy){
-		.product = engine->product, .board = engine->board, .channel = engine->channel,
-		.state = &run->session.state, .booted = run->session.boot.booted, .again = again,
+		.product = engine->product,
+		.board = engine->board,
+		.channel = engine->channel,
+		.state = &run->session.state,
+		.booted = run->session.boot.booted,
+		.again = again,
 		.offered = engine->source != NULL && engine->source->ops->has != NULL ? release_is_offered : NULL,
 		.offered_context = run,
 	};
@@ -420,8 +436,8 @@ static bool worth_noting(const struct run *run, int err)
 }
 
 /*
- * What a stream lacks by its index, it may also have under a name that somebody changed: its headers, further on, tell. So it is read to its end
- * before anybody is told to try again later.
+ * What a stream lacks by its index, it may also have under a name that somebody changed: its headers, further on, tell. So it is
+ * read to its end before anybody is told to try again later.
  */
 static int doubt_stream(struct run *run, int err, struct dcd_diag *diag)
 {
@@ -469,7 +485,7 @@ int dcd_engine_check(struct dcd_engine *engine, struct dcd_report *ret, struct d
 			err = check_images(run, diag);
 		}
 		if (err == 0) {
-			estimate(run);
+			estimate(run, false);
 		} else {
 			err = run_failed(run, err, diag);
 		}
@@ -485,7 +501,7 @@ static int install(struct run *run, const struct dcd_install_options *options, s
 		err = select_release(run, diag);
 	}
 	if (err == 0) {
-		estimate(run);
+		estimate(run, options->full);
 		err = stage(run, options->full, diag);
 	}
 	if (err == 0) {
@@ -538,7 +554,8 @@ static int select_recorded(struct run *run, struct dcd_diag *diag)
 	return err != 0 ? err : load_release(run, diag);
 }
 
-/* A fallback that was whole before is a fallback again; a cut install of something newer is now staged, unless it was tried and left. */
+/* A fallback that was whole before is a fallback again; a cut install of something newer is now staged, unless it was tried and
+ * left. */
 static int end_repair(struct run *run, struct dcd_boot_slot before, struct dcd_diag *diag)
 {
 	struct dcd_session *session = &run->session;
@@ -546,7 +563,8 @@ static int end_repair(struct run *run, struct dcd_boot_slot before, struct dcd_d
 	bool newer = state->slot[run->slot].sequence_number > running_record(run)->sequence_number;
 	bool bad = dcd_life_is_known_bad(state, &run->release->manifest_hash);
 	dcd_life_staged(state, session->now);
-	(void)dcd_life_note(state, DCD_OUTCOME_REPAIRED, DCD_OK, run->release->version, "the other slot was repaired", session->now);
+	(void)dcd_life_note(state, DCD_OUTCOME_REPAIRED, DCD_OK, run->release->version, "the other slot was repaired",
+			    session->now);
 	if (!newer || bad) {
 		state->phase = DCD_PHASE_IDLE;
 		state->target = 0;
@@ -569,6 +587,7 @@ static int repair(struct run *run, struct dcd_diag *diag)
 		err = select_recorded(run, diag);
 	}
 	if (err == 0) {
+		estimate(run, false);
 		err = open_jobs(run, false, diag);
 	}
 	if (err == 0) {
