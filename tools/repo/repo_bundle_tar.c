@@ -9,6 +9,9 @@
 #include "base/cleanup.h"
 #include "tools/repo/repo_file.h"
 #include "tools/repo/repo_text.h"
+#include "updater/source/bundle_format.h"
+
+#define USTAR_SIZE_END (8ULL << 30) /* from here on a size takes a pax record */
 
 struct repo_bundle_tar {
 	struct archive *archive;
@@ -77,10 +80,14 @@ static la_ssize_t count_bytes(struct archive *archive, void *context, const void
 int repo_bundle_tar_header_length(const char *name, uint64_t size, uint64_t *ret, struct dcd_diag *diag)
 {
 	uint64_t length = 0;
+	if (size >= USTAR_SIZE_END) {
+		*ret = DCD_BUNDLE_HEADER_LONG; /* the name's record, if it needs one, fits into the same block */
+		return 0;
+	}
 	DCD_CLEANUP(close_archive) struct archive *archive = archive_write_new();
 	if (archive == NULL || set_up(archive) != 0 || archive_write_set_bytes_per_block(archive, 0) != ARCHIVE_OK ||
-	    archive_write_open(archive, &length, NULL, count_bytes, NULL) != ARCHIVE_OK ||
-	    write_header(archive, name, size) != 0) {
+	    archive_write_open(archive, &length, NULL, count_bytes, NULL) != ARCHIVE_OK || write_header(archive, name, 0) != 0 ||
+	    archive_write_finish_entry(archive) != ARCHIVE_OK) {
 		return dcd_diag_set(diag, DCD_ERR_HOST, "%s: can't be an entry of a bundle", name);
 	}
 	*ret = length;
