@@ -28,7 +28,8 @@ static void check_header(const char *name, uint64_t size, uint64_t expected_leng
 	assert_int_equal(repo_bundle_tar_open(fileno(file), "x.dcb", &tar, NULL), 0);
 	assert_int_equal(repo_bundle_tar_entry(tar, name, size, NULL), 0);
 	if (size >= sizeof filling) {
-		assert_int_equal(repo_bundle_tar_data(tar, filling, sizeof filling, NULL), 0); /* more than libarchive keeps back */
+		assert_int_equal(repo_bundle_tar_data(tar, filling, sizeof filling, NULL),
+				 0); /* more than libarchive keeps back */
 	} else {
 		assert_int_equal(repo_bundle_tar_finish(tar, NULL), 0);
 	}

@@ -3,8 +3,10 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "tools/repo/repo_file.h"
@@ -16,15 +18,29 @@
 struct repo_bundle_tar {
 	struct archive *archive;
 	char *path;
+	int fd;
+	bool given_up; /* what is half written is thrown away, so nothing more is written */
 };
 
 static void close_archive(struct archive **archive)
 {
 	if (*archive != NULL) {
-		/* Unfinished entries are not filled up: what is half written is thrown away. */
-		(void)archive_write_fail(*archive);
 		(void)archive_write_free(*archive);
 	}
+}
+
+static la_ssize_t write_bytes(struct archive *archive, void *context, const void *data, size_t len)
+{
+	const struct repo_bundle_tar *tar = context;
+	/* Freeing an unfinished archive would fill its entry up, gigabytes of it perhaps. */
+	ssize_t n = -1;
+	errno = EIO;
+	while (!tar->given_up && (n = write(tar->fd, data, len)) < 0 && errno == EINTR) {
+	}
+	if (n < 0) {
+		archive_set_error(archive, errno, "%s", strerror(errno));
+	}
+	return n;
 }
 
 static void free_entry(struct archive_entry **entry)
@@ -98,8 +114,10 @@ int repo_bundle_tar_open(int fd, const char *path, struct repo_bundle_tar **ret,
 {
 	struct repo_bundle_tar *tar = repo_alloc(1, sizeof *tar);
 	tar->path = repo_text("%s", path);
+	tar->fd = fd;
 	tar->archive = archive_write_new();
-	if (tar->archive == NULL || set_up(tar->archive) != 0 || archive_write_open_fd(tar->archive, fd) != ARCHIVE_OK) {
+	if (tar->archive == NULL || set_up(tar->archive) != 0 ||
+	    archive_write_open(tar->archive, tar, NULL, write_bytes, NULL) != ARCHIVE_OK) {
 		repo_bundle_tar_close(tar);
 		return dcd_diag_set(diag, DCD_ERR_HOST, "%s: libarchive can't write a pax tar", path);
 	}
@@ -125,6 +143,7 @@ int repo_bundle_tar_finish(struct repo_bundle_tar *tar, struct dcd_diag *diag)
 void repo_bundle_tar_close(struct repo_bundle_tar *tar)
 {
 	if (tar != NULL) {
+		tar->given_up = true;
 		close_archive(&tar->archive);
 		free(tar->path);
 		free(tar);
