@@ -8,5 +8,7 @@ extern const char repo_help_release[];
 extern const char repo_help_refresh[];
 extern const char repo_help_check[];
 extern const char repo_help_list[];
+extern const char repo_help_bundle[];
+extern const char repo_help_extract[];
 
 #endif

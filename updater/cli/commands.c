@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "updater/cli/device.h"
+#include "updater/cli/info.h"
 #include "updater/cli/install_progress.h"
 #include "updater/cli/show.h"
 
@@ -191,6 +192,7 @@ const struct dcd_command dcd_commands[] = {
 	{ "status", "slots, releases, boot state, and why the last update ended as it did", 0, run_status },
 	{ "check", "refresh metadata and say what would be installed", DCD_TAKES_SOURCE, run_check },
 	{ "install", "write the newest release to the other slot and activate it", DCD_TAKES_SOURCE | DCD_TAKES_INSTALL, run_install },
+	{ "info", "what a bundle holds, and whether this device would take it", DCD_TAKES_SOURCE, dcd_run_info },
 	{ "activate", "try the staged release at the next boot", 0, run_activate },
 	{ "mark-good", "confirm the running slot", 0, run_mark_good },
 	{ "mark-bad", "give the running slot up: the next boot takes the other one", DCD_TAKES_REASON, run_mark_bad },
