@@ -29,6 +29,7 @@ struct options {
 	bool dense;       /* the second level too with every subset */
 	bool stop_first;
 	bool no_faults;
+	bool quick;       /* one kind of media, one access in three fails: for mutants */
 	int jobs;
 	uint64_t seed;
 	unsigned long at_least;
@@ -244,7 +245,7 @@ static int try_media_faults(struct task *task, unsigned long accesses)
 {
 	static const char *const names[SIM_FAULT_KINDS] = { "none", "EIO", "ENOSPC", "short", "bit rot", "gone until reboot" };
 	int stop = 0;
-	for (unsigned long at = 0; stop == 0 && at < accesses; at++) {
+	for (unsigned long at = 0; stop == 0 && at < accesses; at += task->options->quick ? 3 : 1) {
 		for (int kind = SIM_FAULT_IO; stop == 0 && kind < SIM_FAULT_KINDS; kind++) {
 			struct sim_device *device = new_device(task);
 			device->media.fault = (enum sim_fault_kind)kind;
@@ -340,7 +341,7 @@ static void work(const struct options *options, struct board *board)
 {
 	for (;;) {
 		int number = __atomic_fetch_add(&board->next_task, 1, __ATOMIC_RELAXED);
-		if (number >= sim_flow_count * TRAITS || board->stop) {
+		if (number >= sim_flow_count * (options->quick ? 1 : TRAITS) || board->stop) {
 			return;
 		}
 		const struct sim_flow *flow = &sim_flows[number % sim_flow_count];
@@ -420,10 +421,11 @@ static int report(const struct options *options, const struct board *board, doub
 
 static int usage(FILE *to, int code)
 {
-	(void)fprintf(to, "usage: explore [--flow NAME] [--second N] [--dense] [--stop-first] [--no-faults] [--jobs N] [--seed N] [--at-least N]\n"
+	(void)fprintf(to, "usage: explore [--flow NAME] [--second N] [--dense] [--stop-first] [--no-faults] [--quick] [--jobs N] [--seed N] [--at-least N]\n"
 			  "Cuts the power of simulated devices at every operation of every flow.\n"
 			  "  --second N     cut one in N states again at each operation of its recovery (0: never; default 12)\n"
 			  "  --dense        there too with every subset of what was not flushed\n"
+			  "  --quick        one kind of media, one access in three fails: for mutants\n"
 			  "  --at-least N   fail unless so many crash states were explored\n"
 			  "Flows:\n");
 	for (int i = 0; i < sim_flow_count; i++) {
@@ -440,7 +442,7 @@ int main(int argc, char **argv)
 		{ "dense", no_argument, NULL, 'd' },          { "stop-first", no_argument, NULL, 's' },
 		{ "no-faults", no_argument, NULL, 'n' },      { "jobs", required_argument, NULL, 'j' },
 		{ "seed", required_argument, NULL, 'r' },     { "at-least", required_argument, NULL, 'l' },
-		{ "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 },
+		{ "quick", no_argument, NULL, 'q' },          { "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 },
 	};
 	for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
 		switch (c) {
@@ -448,6 +450,7 @@ int main(int argc, char **argv)
 		case '2': options.second = (unsigned)strtoul(optarg, NULL, 10); break;
 		case 'd': options.dense = true; break;
 		case 's': options.stop_first = true; break;
+		case 'q': options.quick = true; break;
 		case 'n': options.no_faults = true; break;
 		case 'j': options.jobs = atoi(optarg); break;
 		case 'r': options.seed = strtoull(optarg, NULL, 10); break;

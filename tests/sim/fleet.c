@@ -3,6 +3,7 @@
  * (sim_device.h); what happens to it follows from the seed and its number alone, so the same seed is the same run.
  */
 #include <getopt.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -466,6 +467,9 @@ int main(int argc, char **argv)
 	if (fleet.devices < 1 || fleet.months < 3 || fleet.months > FLEET_MONTHS_MAX || jobs < 1 || jobs > 64 || optind != argc) {
 		return usage(stderr, 2);
 	}
+	/* Thousands of buffers a second come and go: the kernel need not see each. */
+	(void)mallopt(M_MMAP_THRESHOLD, 64 << 20);
+	(void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
 	struct timespec began, ended;
 	(void)clock_gettime(CLOCK_MONOTONIC, &began);
 	int broken = run_fleet(&fleet, jobs);

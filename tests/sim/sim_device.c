@@ -122,6 +122,14 @@ int sim_device_settle(struct sim_device *device)
 	}
 	const struct sim_release *release = device->running_release < 0 ? NULL : sim_world_release(device->world, device->running_release);
 	bool healthy = release != NULL && !release->bad && !device->sick;
+	if (!healthy) {
+		/* A release that isn't well may still ask for updates; its fallback must stay as it is. */
+		const struct dcd_install_options options = { .again = true };
+		int impatient = dcd_engine_install(&device->engine, &options, &device->report, &device->diag);
+		if (impatient == 0) {
+			device->media.violation = "the fallback was given up while the running slot wasn't confirmed";
+		}
+	}
 	if (!healthy && !device->gives_up) {
 		return DCD_ERR_NOT_CONFIRMED;
 	}
