@@ -64,3 +64,17 @@ int dcd_key_signer_load(const char *path, struct dcd_signer **ret, struct dcd_di
 	}
 	return dcd_key_signer_new(key, path, ret, diag);
 }
+
+int dcd_key_signer_load_as(const char *path, enum dcd_key_algorithm algorithm, struct dcd_signer **ret, struct dcd_diag *diag)
+{
+	struct dcd_private_key *key = NULL;
+	int err = dcd_private_key_load(path, &key, diag);
+	if (err == 0) {
+		err = dcd_private_key_sign_as(key, algorithm, diag);
+	}
+	if (err != 0) {
+		dcd_private_key_free(key);
+		return err;
+	}
+	return dcd_key_signer_new(key, path, ret, diag);
+}

@@ -12,9 +12,9 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "init", repo_help_init, "kpx", repo_init },         { "release", repo_help_release, "kvicbsrBnSetx", repo_release },
-	{ "refresh", repo_help_refresh, "kx", repo_refresh }, { "check", repo_help_check, "dR", repo_check },
-	{ "list", repo_help_list, "jR", repo_list },
+	{ "init", repo_help_init, "kpx", repo_init },          { "release", repo_help_release, "kvicbsrBnSetxW", repo_release },
+	{ "refresh", repo_help_refresh, "kxW", repo_refresh }, { "rotate", repo_help_rotate, "klaTAKMExW", repo_rotate },
+	{ "check", repo_help_check, "dR", repo_check },        { "list", repo_help_list, "jR", repo_list },
 };
 
 static int report(int err, const struct dcd_diag *diag)

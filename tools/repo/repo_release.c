@@ -45,7 +45,7 @@ static int load_keys(struct release_work *work, struct dcd_diag *diag)
 	static const enum repo_role roles[] = { REPO_TARGETS, REPO_SNAPSHOT, REPO_TIMESTAMP };
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < sizeof roles / sizeof roles[0]; i++) {
-		err = repo_signing_load(&work->signing, work->options->keys, roles[i], work->view, diag);
+		err = repo_signing_load(&work->signing, work->options, roles[i], work->view, diag);
 	}
 	return err;
 }
