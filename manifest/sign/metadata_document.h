@@ -56,6 +56,15 @@ DCD_NODISCARD int dcd_document_snapshot(const struct dcd_document_head *head, co
 DCD_NODISCARD int dcd_document_timestamp(const struct dcd_document_head *head, const struct dcd_document_file *snapshot,
 					 struct dcd_json **ret, struct dcd_diag *diag);
 
+/* Puts into a snapshot what `before` and then `changed` (name -> entry, both may be null) say of files other than targets.json.
+ */
+DCD_NODISCARD int dcd_document_snapshot_keep(struct dcd_json *document, const struct dcd_json *before,
+					     const struct dcd_json *changed, struct dcd_diag *diag);
+/* A snapshot's entry for a file, or null when memory is short. */
+struct dcd_json *dcd_document_meta_entry(const struct dcd_document_file *file);
+/* `document` (targets) with these delegations instead of its own; takes them over, also on failure. */
+DCD_NODISCARD int dcd_document_set_delegations(struct dcd_json *document, struct dcd_json *delegations, struct dcd_diag *diag);
+
 /* Says when it is signed ("x-decade-signed"): for a timestamp, from which devices learn that time is no earlier. */
 DCD_NODISCARD int dcd_document_set_signing_time(struct dcd_json *document, int64_t now, struct dcd_diag *diag);
 

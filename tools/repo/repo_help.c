@@ -7,6 +7,7 @@ const char repo_help_main[] =
 	"    decade-repo release  REPO --keys KEYS --version V --image CLASS=FILE...\n"
 	"    decade-repo refresh  REPO --keys KEYS\n"
 	"    decade-repo rotate   REPO --keys KEYS --role ROLE\n"
+	"    decade-repo delegate REPO --keys KEYS --name NAME --path PATTERN...\n"
 	"    decade-repo check    REPO [--deep]\n"
 	"    decade-repo list     REPO [--json]\n"
 	"    decade-repo COMMAND --help        more about a command\n"
@@ -59,6 +60,7 @@ const char repo_help_release[] =
 	"    --requires-version V    the release that a device must run first (stepping stone)\n"
 	"    --bases all|N|none      deltas against all, the N newest or no earlier releases; all unless given\n"
 	"    --notes FILE            text for people\n"
+	"    --name ROLE             listed and signed by this delegated role (see `delegate`) instead of targets\n"
 	"    --segment-size BYTES    a power of two; 1048576 unless given\n"
 	"    --effort 1..9           6 unless given\n"
 	"    --threads N             one a core unless given\n" HELP_SIGN_WITH HELP_EXPIRES "\n"
@@ -95,6 +97,23 @@ const char repo_help_rotate[] =
 	"Examples:\n"
 	"    decade-repo rotate /srv/www/thermostat --keys ~/keys --role timestamp\n"
 	"    decade-repo rotate /srv/www/thermostat --keys ~/keys --role root --add --add --threshold 2 --algorithm ed25519\n";
+
+const char repo_help_delegate[] =
+	"decade-repo delegate REPO --keys KEYS --name NAME [--path PATTERN]... [OPTION]...\n"
+	"\n"
+	"Lets a role of that name, with keys of its own, list the targets whose paths match a pattern: a product's team releases "
+	"without\n"
+	"the repository's targets key (`release --name NAME`). For a role that is there, changes its keys or paths. Devices look "
+	"at a\n"
+	"role's releases where a pattern can match releases/VERSION.json.\n"
+	"\n"
+	"    --path PATTERN          '*' and '?' match inside a path's component (repeatable)\n"
+	"    --terminating           what this role doesn't list in its paths isn't looked for in later roles\n"
+	"    --add, --add-key FILE, --remove KEYID, --replace, --threshold N, --algorithm A      as for `rotate`\n" HELP_SIGN_WITH
+		HELP_EXPIRES "\n"
+	"Example:\n"
+	"    decade-repo delegate repo --keys ~/keys --name team-a --path 'releases/a-*.json'\n"
+	"    decade-repo release repo --keys ~/keys --name team-a --version a-1.0 --image rootfs=rootfs.img\n";
 
 const char repo_help_check[] =
 	"decade-repo check REPO [--deep] [--root FILE]\n"

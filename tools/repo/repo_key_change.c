@@ -70,6 +70,7 @@ static int make_key(struct change *c, struct dcd_diag *diag)
 		err = add_key(c, signer->keyid, signer->key, diag);
 	}
 	dcd_signer_close(signer);
+	c->keys->scanned = false; /* there is one more */
 	if (err == 0) {
 		printf("made    %s (%s)\n", path, dcd_key_names(c->options->algorithm)->name);
 	}
@@ -114,9 +115,8 @@ static int add_file(struct change *c, const char *path, struct dcd_diag *diag)
 	struct dcd_signer *signer = NULL;
 	if (dcd_key_signer_load_as(path, c->options->algorithm, &signer, NULL) == 0 ||
 	    dcd_key_signer_load(path, &signer, NULL) == 0) {
-		int err = add_key(c, signer->keyid, signer->key, diag);
-		dcd_signer_close(signer);
-		return err;
+		signer = repo_keys_add(c->keys, signer);
+		return add_key(c, signer->keyid, signer->key, diag);
 	}
 	DCD_AUTO_FREE char *text = NULL;
 	size_t len = 0;

@@ -20,8 +20,7 @@ static struct dcd_signer *pool_find(const struct repo_keys *keys, const char *ke
 	return NULL;
 }
 
-/* Takes the signer over; one that is there already stays. */
-static struct dcd_signer *pool_add(struct repo_keys *keys, struct dcd_signer *signer)
+struct dcd_signer *repo_keys_add(struct repo_keys *keys, struct dcd_signer *signer)
 {
 	struct dcd_signer *known = pool_find(keys, signer->keyid);
 	if (known != NULL) {
@@ -38,7 +37,7 @@ int repo_keys_load_file(struct repo_keys *keys, const char *path, struct dcd_sig
 	struct dcd_signer *signer = NULL;
 	int err = dcd_key_signer_load(path, &signer, diag);
 	if (err == 0) {
-		*ret = pool_add(keys, signer);
+		*ret = repo_keys_add(keys, signer);
 	}
 	return err;
 }
@@ -52,9 +51,9 @@ static void scan_file(struct repo_keys *keys, const char *path)
 		keys->unreadable = repo_text("%s", path);
 		return;
 	}
-	(void)pool_add(keys, signer);
+	(void)repo_keys_add(keys, signer);
 	if (dcd_key_signer_load_as(path, DCD_KEY_RSA_PKCS1, &signer, NULL) == 0) {
-		(void)pool_add(keys, signer);
+		(void)repo_keys_add(keys, signer);
 	}
 }
 
@@ -98,7 +97,7 @@ static int ask_command(struct repo_keys *keys, const struct dcd_json *key_map, c
 	}
 	int err = dcd_command_signer_new(keys->sign_with, name, keyid, key, &signer, diag);
 	if (err == 0) {
-		signers->list[signers->count++] = pool_add(keys, signer);
+		signers->list[signers->count++] = repo_keys_add(keys, signer);
 	}
 	return err;
 }

@@ -27,6 +27,9 @@ struct repo_keys {
 /* One certain file of the folder, whatever it is for. */
 DCD_NODISCARD int repo_keys_load_file(struct repo_keys *keys, const char *path, struct dcd_signer **ret, struct dcd_diag *diag);
 
+/* Takes the signer over; returns it, or the one with that key id that was there already. */
+struct dcd_signer *repo_keys_add(struct repo_keys *keys, struct dcd_signer *signer);
+
 /*
  * Adds to `ret` every key that `role` ({"keyids","threshold"}) lists and whose private half is in a *.pem file of the folder;
  * where those are fewer than the threshold, as many as it takes of the others, by the command. DCD_ERR_SIGNATURE when it stays

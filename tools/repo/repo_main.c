@@ -12,9 +12,13 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "init", repo_help_init, "kpx", repo_init },          { "release", repo_help_release, "kvicbsrBnSetxW", repo_release },
-	{ "refresh", repo_help_refresh, "kxW", repo_refresh }, { "rotate", repo_help_rotate, "klaTAKMExW", repo_rotate },
-	{ "check", repo_help_check, "dR", repo_check },        { "list", repo_help_list, "jR", repo_list },
+	{ "init", repo_help_init, "kpx", repo_init },
+	{ "release", repo_help_release, "kvicbsrBnSetxWN", repo_release },
+	{ "refresh", repo_help_refresh, "kxW", repo_refresh },
+	{ "rotate", repo_help_rotate, "klaTAKMExW", repo_rotate },
+	{ "delegate", repo_help_delegate, "kNPaTAKMExWG", repo_delegate },
+	{ "check", repo_help_check, "dR", repo_check },
+	{ "list", repo_help_list, "jR", repo_list },
 };
 
 static int report(int err, const struct dcd_diag *diag)

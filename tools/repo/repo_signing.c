@@ -48,6 +48,7 @@ int repo_signing_load(struct repo_signing *signing, const struct repo_options *o
 		return 0;
 	}
 	if (view != NULL) {
+		signing->meta_before = dcd_json_member(repo_view_signed(view, REPO_SNAPSHOT), "meta");
 		return repo_signing_load_by(signing, options, role, repo_view_signed(view, REPO_ROOT), diag);
 	}
 	DCD_AUTO_FREE char *path = repo_text("%s/%s.pem", options->keys, repo_role_name(role));
@@ -59,6 +60,8 @@ int repo_signing_load(struct repo_signing *signing, const struct repo_options *o
 void repo_signing_free(struct repo_signing *signing)
 {
 	repo_keys_free(&signing->keys);
+	dcd_json_free(signing->meta_changed);
+	signing->meta_changed = NULL;
 }
 
 int repo_signing_head(const struct repo_signing *signing, enum repo_role role, uint64_t version, struct dcd_document_head *ret,
@@ -72,26 +75,32 @@ int repo_signing_head(const struct repo_signing *signing, enum repo_role role, u
 	return 0;
 }
 
-int repo_signing_write(const struct repo_signing *signing, struct repo_publish *publish, enum repo_role role, const char *name,
-		       const struct dcd_json *document, struct dcd_document_file *ret, struct dcd_diag *diag)
+int repo_signing_write_as(const struct repo_signers *signers, struct repo_publish *publish, size_t max, const char *name,
+			  const struct dcd_json *document, struct dcd_document_file *ret, struct dcd_diag *diag)
 {
 	DCD_AUTO_FREE uint8_t *data = NULL;
 	size_t len = 0;
-	int err = dcd_envelope_sign(document, signing->signers[role].list, signing->signers[role].count, &data, &len, diag);
+	int err = dcd_envelope_sign(document, signers->list, signers->count, &data, &len, diag);
 	if (err != 0) {
 		return err;
 	}
-	static const size_t max[REPO_ROLES] = { DCD_TUF_ROOT_MAX, DCD_TUF_TARGETS_MAX, DCD_TUF_SNAPSHOT_MAX,
-						DCD_TUF_TIMESTAMP_MAX };
-	if (len > max[role]) {
+	if (len > max) {
 		return dcd_diag_set(diag, DCD_ERR_USAGE, "%s would have %zu bytes, more than the %zu that devices accept", name,
-				    len, max[role]);
+				    len, max);
 	}
 	*ret = (struct dcd_document_file){ .version = (uint64_t)dcd_json_integer(dcd_json_member(document, "version")),
 					   .length = len };
 	dcd_hash_once(&dcd_sha256, data, len, &ret->sha256);
 	DCD_AUTO_FREE char *relative = repo_text("metadata/%s", name);
 	return repo_publish_write(publish, relative, data, len, diag);
+}
+
+int repo_signing_write(const struct repo_signing *signing, struct repo_publish *publish, enum repo_role role, const char *name,
+		       const struct dcd_json *document, struct dcd_document_file *ret, struct dcd_diag *diag)
+{
+	static const size_t max[REPO_ROLES] = { DCD_TUF_ROOT_MAX, DCD_TUF_TARGETS_MAX, DCD_TUF_SNAPSHOT_MAX,
+						DCD_TUF_TIMESTAMP_MAX };
+	return repo_signing_write_as(&signing->signers[role], publish, max[role], name, document, ret, diag);
 }
 
 int repo_signing_write_snapshot(const struct repo_signing *signing, struct repo_publish *publish,
@@ -104,6 +113,9 @@ int repo_signing_write_snapshot(const struct repo_signing *signing, struct repo_
 	int err = repo_signing_head(signing, REPO_SNAPSHOT, version, &head, diag);
 	if (err == 0) {
 		err = dcd_document_snapshot(&head, targets, &document, diag);
+	}
+	if (err == 0) {
+		err = dcd_document_snapshot_keep(document, signing->meta_before, signing->meta_changed, diag);
 	}
 	return err == 0 ? repo_signing_write(signing, publish, REPO_SNAPSHOT, name, document, ret, diag) : err;
 }

@@ -12,7 +12,10 @@
 struct repo_signing {
 	struct repo_keys keys;
 	struct repo_signers signers[REPO_ROLES]; /* none: not loaded, it isn't needed */
-	int64_t now;                             /* seconds since 1970: what expiry counts from */
+	/* What the next snapshot says of delegated roles: as the present one (the view's), but for what has changed (owned). */
+	const struct dcd_json *meta_before;
+	struct dcd_json *meta_changed;
+	int64_t now; /* seconds since 1970: what expiry counts from */
 	const uint64_t *expires_days;
 };
 
@@ -37,6 +40,11 @@ DCD_NODISCARD int repo_signing_head(const struct repo_signing *signing, enum rep
 DCD_NODISCARD int repo_signing_write(const struct repo_signing *signing, struct repo_publish *publish, enum repo_role role,
 				     const char *name, const struct dcd_json *document, struct dcd_document_file *ret,
 				     struct dcd_diag *diag);
+
+/* The same by anybody, within `max` bytes. */
+DCD_NODISCARD int repo_signing_write_as(const struct repo_signers *signers, struct repo_publish *publish, size_t max,
+					const char *name, const struct dcd_json *document, struct dcd_document_file *ret,
+					struct dcd_diag *diag);
 
 /* Each over the file below it. */
 DCD_NODISCARD int repo_signing_write_snapshot(const struct repo_signing *signing, struct repo_publish *publish,
