@@ -26,6 +26,8 @@ struct dcd_blockdev_ops {
 	int (*flush)(struct dcd_blockdev *dev);
 	/* Frees the device; no flush is implied. */
 	void (*close)(struct dcd_blockdev *dev);
+	/* Optional: why the last operation failed, in the operating system's words ("No space left on device"), or null. */
+	const char *(*why)(struct dcd_blockdev *dev);
 };
 
 /* Implementations embed this as their first member. The name (for messages) lives as long as the device. */
@@ -34,5 +36,12 @@ struct dcd_blockdev {
 	uint64_t size; /* bytes that can be read and written */
 	const char *name;
 };
+
+/* What `why` says, or the code's own name. */
+static inline const char *dcd_blockdev_why(struct dcd_blockdev *dev, int err)
+{
+	const char *why = dev->ops->why != NULL ? dev->ops->why(dev) : NULL;
+	return why != NULL ? why : dcd_err_name(err);
+}
 
 #endif

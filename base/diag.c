@@ -4,15 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void diag_sanitize(char *text)
-{
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-		if (c < 0x20 || c == 0x7f) {
-			*text = '?';
-		}
-	}
-}
+#include "base/utf8.h"
 
 int dcd_diag_set(struct dcd_diag *diag, int err, const char *format, ...)
 {
@@ -23,7 +15,7 @@ int dcd_diag_set(struct dcd_diag *diag, int err, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(diag->text, sizeof diag->text, format, args);
 	va_end(args);
-	diag_sanitize(diag->text);
+	dcd_utf8_clean(diag->text);
 	diag->err = err;
 	return err;
 }
@@ -38,7 +30,7 @@ int dcd_diag_prefix(struct dcd_diag *diag, int err, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(prefix, sizeof prefix, format, args);
 	va_end(args);
-	diag_sanitize(prefix);
+	dcd_utf8_clean(prefix);
 
 	/* Shift the old sentence right, as much of it as still fits behind "prefix: ". */
 	size_t room = sizeof diag->text - 1;
@@ -48,6 +40,7 @@ int dcd_diag_prefix(struct dcd_diag *diag, int err, const char *format, ...)
 	memcpy(diag->text, prefix, used);
 	memcpy(diag->text + used, ": ", 2);
 	diag->text[used + 2 + kept] = '\0';
+	dcd_utf8_clean(diag->text); /* the cut may be within a character */
 	diag->err = err;
 	return err;
 }

@@ -17,8 +17,8 @@ struct dcd_diag {
 /*
  * Records a sentence and returns `err`, so that a failing path is one statement:
  *	return dcd_diag_set(diag, DCD_ERR_HASH, "%s: SHA-256 differs from the signed one", path);
- * Bytes outside printable ASCII and UTF-8 lead/continuation bytes are replaced by '?': what an attacker named must not
- * reach a terminal as a control sequence.
+ * Control characters and what is no UTF-8 are replaced by '?': what an attacker named must not reach a terminal as a control
+ * sequence, nor break a JSON report.
  */
 int dcd_diag_set(struct dcd_diag *diag, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

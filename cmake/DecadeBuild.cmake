@@ -59,11 +59,16 @@ function(decade_fuzz_target subject)
   endif()
 endfunction()
 
-# decade_program(NAME SOURCES ... LIBRARIES ...): an installed program.
+# decade_program(NAME SOURCES ... LIBRARIES ...): an installed program, with the man pages docs/man/NAME.SECTION and NAME.*.SECTION.
 function(decade_program name)
   cmake_parse_arguments(arg "" "" "SOURCES;LIBRARIES" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LIBRARIES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
   install(TARGETS ${name} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  file(GLOB pages CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/docs/man/${name}.*")
+  foreach(page IN LISTS pages)
+    string(REGEX MATCH "[0-9]$" section "${page}")
+    install(FILES "${page}" DESTINATION "${CMAKE_INSTALL_MANDIR}/man${section}")
+  endforeach()
 endfunction()

@@ -225,6 +225,7 @@ static void an_unknown_or_missing_running_slot_is_not_guessed(void **state)
 	sim_put(sim, "booted", "A", 1);
 	assert_int_equal(control->ops->load(control, &found, NULL), DCD_ERR_BOOT_STATE);
 	sim_put(sim, "booted", "AB\n", 3);
+	assert_int_equal(control->ops->load(control, &found, NULL), DCD_ERR_BOOT_STATE); /* boot-state was lost */
 	assert_int_equal(control->ops->store(control, &trial, NULL), 0);
 	assert_int_equal(control->ops->load(control, &found, NULL), 0);
 	assert_int_equal(found.booted, 1);

@@ -207,6 +207,104 @@ static void the_only_slot_that_boots_is_never_given_up(void **state)
 	assert_true(device.boot.slot[0].bootable);
 }
 
+/* Release 2 runs in slot 1, confirmed; release 1 is behind it in slot 0. */
+static struct device updated_device(uint64_t security_version)
+{
+	struct device device = factory_device();
+	install(&device, 2, security_version);
+	assert_int_equal(reboot(&device), 1);
+	assert_true(dcd_life_confirm(&device.state, &device.boot, 3, NOW));
+	return device;
+}
+
+static void a_way_back_that_is_withdrawn_leaves_the_fallback_as_it_was(void **state)
+{
+	(void)state;
+	struct device device = updated_device(0);
+	assert_int_equal(dcd_life_rollback(&device.state, &device.boot, 3, NOW, NULL), 0);
+	assert_int_equal(dcd_life_rollback(&device.state, &device.boot, 3, NOW, NULL), 0);
+	assert_int_equal(dcd_life_of(&device.state, &device.boot), DCD_LIFE_IDLE);
+	assert_true(device.boot.slot[0].bootable);
+	assert_int_equal(reboot(&device), 1);
+	assert_int_equal(dcd_life_rollback(&device.state, &device.boot, 3, NOW, NULL), 0);
+	assert_int_equal(reboot(&device), 0);
+}
+
+static void a_way_back_that_is_cut_before_the_flip_can_be_asked_for_again(void **state)
+{
+	(void)state;
+	struct device device = updated_device(0);
+	const struct dcd_boot_state before = device.boot;
+	assert_int_equal(dcd_life_rollback(&device.state, &device.boot, 3, NOW, NULL), 0);
+	device.boot = before;
+	assert_int_equal(reboot(&device), 1);
+	assert_int_equal(dcd_life_of(&device.state, &device.boot), DCD_LIFE_IDLE);
+	assert_int_equal(dcd_life_rollback(&device.state, &device.boot, 3, NOW, NULL), 0);
+	assert_int_equal(reboot(&device), 0);
+}
+
+static void the_way_back_never_leads_to_a_release_that_was_rolled_back(void **state)
+{
+	(void)state;
+	struct device device = factory_device();
+	install(&device, 2, 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(reboot(&device), 1);
+	}
+	assert_int_equal(reboot(&device), 0);
+	assert_int_equal(dcd_life_rollback(&device.state, &device.boot, 3, NOW, NULL), DCD_ERR_KNOWN_BAD);
+	assert_int_equal(reboot(&device), 0);
+}
+
+static void a_confirmed_slot_is_not_given_up_for_one_that_never_was(void **state)
+{
+	(void)state;
+	struct device device = factory_device();
+	install(&device, 2, 0);
+	assert_int_equal(dcd_life_mark_bad(&device.state, &device.boot, "x", NOW, NULL), DCD_ERR_NO_OTHER_SLOT);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(reboot(&device), 1);
+	}
+	assert_int_equal(reboot(&device), 0);
+	assert_int_equal(dcd_life_of(&device.state, &device.boot), DCD_LIFE_ROLLED_BACK);
+}
+
+static void a_confirmed_slot_is_not_given_up_for_one_below_the_floor(void **state)
+{
+	(void)state;
+	struct device device = updated_device(7);
+	assert_int_equal(dcd_life_mark_bad(&device.state, &device.boot, "x", NOW, NULL), DCD_ERR_DOWNGRADE);
+	assert_int_equal(reboot(&device), 1);
+	struct device equal = updated_device(0);
+	assert_int_equal(dcd_life_mark_bad(&equal.state, &equal.boot, "x", NOW, NULL), 0);
+	assert_int_equal(reboot(&equal), 0);
+}
+
+static void a_slot_that_proves_itself_after_all_is_not_known_bad(void **state)
+{
+	(void)state;
+	struct device device = factory_device();
+	const struct dcd_release release = release_of(2, 0);
+	install(&device, 2, 0);
+	assert_int_equal(reboot(&device), 1);
+	const struct dcd_boot_state before = device.boot;
+	assert_int_equal(dcd_life_mark_bad(&device.state, &device.boot, "x", NOW, NULL), 0);
+	device.boot = before; /* a cut before the loader knew */
+	assert_int_equal(reboot(&device), 1);
+	assert_true(dcd_life_is_known_bad(&device.state, &release.manifest_hash));
+	assert_true(dcd_life_confirm(&device.state, &device.boot, 3, NOW));
+	assert_false(dcd_life_is_known_bad(&device.state, &release.manifest_hash));
+	assert_int_equal(reboot(&device), 1);
+}
+
+static void a_reason_has_no_control_characters(void **state)
+{
+	(void)state;
+	struct device device = factory_device();
+	assert_true(dcd_life_note(&device.state, DCD_OUTCOME_FAILED, DCD_ERR_IO, "", "a\033[2J\nb\177", NOW));
+	assert_string_equal(device.state.last.reason, "a?[2J?b?");
+}
+
 static void the_same_reason_is_noted_once(void **state)
 {
 	(void)state;
@@ -252,6 +350,13 @@ int main(void)
 		cmocka_unit_test(before_the_reboot_going_back_takes_the_flip_back),
 		cmocka_unit_test(a_bad_trial_gives_up_its_tries_at_once),
 		cmocka_unit_test(the_only_slot_that_boots_is_never_given_up),
+		cmocka_unit_test(a_way_back_that_is_withdrawn_leaves_the_fallback_as_it_was),
+		cmocka_unit_test(a_way_back_that_is_cut_before_the_flip_can_be_asked_for_again),
+		cmocka_unit_test(the_way_back_never_leads_to_a_release_that_was_rolled_back),
+		cmocka_unit_test(a_confirmed_slot_is_not_given_up_for_one_that_never_was),
+		cmocka_unit_test(a_confirmed_slot_is_not_given_up_for_one_below_the_floor),
+		cmocka_unit_test(a_slot_that_proves_itself_after_all_is_not_known_bad),
+		cmocka_unit_test(a_reason_has_no_control_characters),
 		cmocka_unit_test(the_same_reason_is_noted_once),
 		cmocka_unit_test(the_list_of_bad_releases_forgets_the_oldest),
 	};

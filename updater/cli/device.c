@@ -17,7 +17,7 @@
 #include "updater/slot/blockdev_posix.h"
 #include "updater/source/source_open.h"
 
-#define READ_AHEAD_BYTES (256U << 10)
+#define READ_AHEAD_BYTES (128U << 10)
 
 static int64_t system_time(void *context)
 {
@@ -36,19 +36,36 @@ static const char *slot_path(const struct dcd_config *config, int slot, const ch
 	return NULL;
 }
 
-/* Two names for one device would make the engine write the slot that it runs from. */
-static int refuse_same_device(const struct dcd_config *config, int slot, const char *class_name, const struct dcd_blockdev *dev,
-			      struct dcd_diag *diag)
+static bool is_at(const struct dcd_blockdev *dev, const char *path)
 {
-	const char *path = slot_path(config, dcd_slot_other(slot), class_name);
 	struct dcd_blockdev *other = NULL;
-	if (path == NULL || dcd_blockdev_posix_open(path, DCD_BLOCKDEV_READ_ONLY, &other, NULL) != 0) {
-		return 0;
+	if (dcd_blockdev_posix_open(path, DCD_BLOCKDEV_READ_ONLY, &other, NULL) != 0) {
+		return false;
 	}
 	bool same = dcd_blockdev_same(dev, other);
 	other->ops->close(other);
-	return !same ? 0 : dcd_diag_set(diag, DCD_ERR_CONFIG, "both slots have the same device for '%s' (%s); give each its own", class_name,
-					path);
+	return same;
+}
+
+/*
+ * Two names for one device would make the engine write what runs, or one image over another that was read back already. The
+ * configuration has no path twice; links and device nodes show only here.
+ */
+static int refuse_same_device(const struct dcd_config *config, int slot, const char *class_name, const struct dcd_blockdev *dev,
+			      struct dcd_diag *diag)
+{
+	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
+		for (size_t j = 0; j < config->slot[i].image_count; j++) {
+			const struct dcd_config_image *other = &config->slot[i].images[j];
+			bool itself = i == slot && strcmp(other->class_name, class_name) == 0;
+			if (!itself && is_at(dev, other->path)) {
+				return dcd_diag_set(diag, DCD_ERR_CONFIG,
+						    "'%s' of slot %s and '%s' of slot %s are the same device (%s); give each its own", class_name,
+						    config->slot[slot].name, other->class_name, config->slot[i].name, other->path);
+			}
+		}
+	}
+	return 0;
 }
 
 static int open_slot(void *context, int slot, const char *class_name, bool writable, struct dcd_blockdev **ret, struct dcd_diag *diag)

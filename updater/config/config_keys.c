@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 #define SLOT_PREFIX "slot "
 
 enum value_kind { KIND_NAME, KIND_PATH, KIND_URL, KIND_EXPIRY, KIND_NUMBER };
@@ -56,9 +58,9 @@ static int set_name(struct dcd_config_builder *b, char **ret, const char *value)
 	if (len == 0 || len > DCD_CONFIG_STRING_MAX) {
 		return refuse(b, "a value must have 1 to 128 bytes, not this:", value);
 	}
-	for (const char *c = value; *c != '\0'; c++) {
-		if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-			return refuse(b, "a control character in the value", value);
+	for (const char *c = value; *c != '\0'; c += dcd_utf8_length(c)) {
+		if ((unsigned char)*c < 0x20 || *c == 0x7f || dcd_utf8_length(c) == 0) {
+			return refuse(b, "a control character, or what is no UTF-8, in the value", value);
 		}
 	}
 	*ret = strdup(value);

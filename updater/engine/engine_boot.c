@@ -46,6 +46,17 @@ int dcd_engine_mark_good(struct dcd_engine *engine, struct dcd_diag *diag)
 	return store_boot_then_journal(&session, diag);
 }
 
+/*
+ * A slot that is given up is left even when the journal can't be stored, as on a disk that the bad release has filled: only the memory that the
+ * release was bad is lost then.
+ */
+static int store_giving_up(struct dcd_session *session, struct dcd_diag *diag)
+{
+	int err = dcd_session_store_journal(session, diag);
+	int boot_err = dcd_session_store_boot(session, err == 0 ? diag : NULL);
+	return err != 0 ? err : boot_err;
+}
+
 int dcd_engine_mark_bad(struct dcd_engine *engine, const char *reason, struct dcd_diag *diag)
 {
 	struct dcd_session session;
@@ -53,15 +64,24 @@ int dcd_engine_mark_bad(struct dcd_engine *engine, const char *reason, struct dc
 	if (err == 0) {
 		err = dcd_life_mark_bad(&session.state, &session.boot, reason, session.now, diag);
 	}
-	return err != 0 ? err : store_boot_then_journal(&session, diag);
+	return err != 0 ? err : store_giving_up(&session, diag);
 }
 
 int dcd_engine_rollback(struct dcd_engine *engine, struct dcd_diag *diag)
 {
 	struct dcd_session session;
 	int err = dcd_session_open(engine, true, &session, diag);
-	if (err == 0) {
-		err = dcd_life_rollback(&session.state, &session.boot, engine->tries, session.now, diag);
+	if (err != 0) {
+		return err;
 	}
-	return err != 0 ? err : store_journal_then_boot(&session, diag);
+	bool gives_up = !session.boot.slot[session.boot.booted].good;
+	bool withdraws = !gives_up && session.state.phase == DCD_PHASE_PENDING;
+	err = dcd_life_rollback(&session.state, &session.boot, engine->tries, session.now, diag);
+	if (err != 0) {
+		return err;
+	}
+	if (gives_up) {
+		return store_giving_up(&session, diag);
+	}
+	return withdraws ? store_boot_then_journal(&session, diag) : store_journal_then_boot(&session, diag);
 }

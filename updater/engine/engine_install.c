@@ -253,9 +253,14 @@ static int scan(struct run *run, uint64_t *ret_todo, struct dcd_diag *diag)
 /* The loader forgets the slot before its first byte changes; the journal says what it is becoming. */
 static int begin_writing(struct run *run, struct dcd_diag *diag)
 {
+	const struct dcd_device_state before = run->session.state;
 	dcd_life_begin_writing(&run->session.state, &run->session.boot, run->slot, run->release);
 	int err = dcd_session_store_boot(&run->session, diag);
-	return err != 0 ? err : dcd_session_store_journal(&run->session, diag);
+	if (err != 0) {
+		run->session.state = before; /* the reason of the failure goes to the journal; what didn't begin must not */
+		return err;
+	}
+	return dcd_session_store_journal(&run->session, diag);
 }
 
 static int write_images(struct run *run, struct dcd_diag *diag)
@@ -453,23 +458,26 @@ static int select_recorded(struct run *run, struct dcd_diag *diag)
 		err = dcd_policy_find_version(run->tuf, record->version, &run->target, &summary, diag);
 	}
 	if (err == 0 && !dcd_hash_equal(&run->target.sha256, &record->manifest_hash)) {
-		err = dcd_diag_set(diag, DCD_ERR_UNLISTED, "the repository's release %s is not the one that the other slot held",
+		err = dcd_diag_set(diag, DCD_ERR_NOT_FOUND, "the repository's release %s is not the one that the other slot held",
 				   record->version);
 	}
 	return err != 0 ? err : load_release(run, diag);
 }
 
-/* A fallback that was whole before is a fallback again; a cut install of something newer is now staged. */
+/* A fallback that was whole before is a fallback again; a cut install of something newer is now staged, unless it was tried and left. */
 static int end_repair(struct run *run, struct dcd_boot_slot before, struct dcd_diag *diag)
 {
 	struct dcd_session *session = &run->session;
 	struct dcd_device_state *state = &session->state;
 	bool newer = state->slot[run->slot].sequence_number > running_record(run)->sequence_number;
+	bool bad = dcd_life_is_known_bad(state, &run->release->manifest_hash);
 	dcd_life_staged(state, session->now);
 	(void)dcd_life_note(state, DCD_OUTCOME_REPAIRED, DCD_OK, run->release->version, "the other slot was repaired", session->now);
-	if (!newer) {
+	if (!newer || bad) {
 		state->phase = DCD_PHASE_IDLE;
 		state->target = 0;
+	}
+	if (dcd_life_may_fall_back(state, &session->boot)) {
 		const struct dcd_boot_slot again = { .bootable = true, .good = false, .tries_left = run->engine->tries };
 		session->boot.slot[run->slot] = before.bootable ? before : again;
 	}
@@ -492,7 +500,9 @@ static int repair(struct run *run, struct dcd_diag *diag)
 	if (err == 0) {
 		err = scan(run, &todo, diag);
 	}
-	if (err == 0 && todo == 0 && was_whole) {
+	/* A cut before the last store of a repair leaves a whole slot that the loader doesn't know of. */
+	bool known_to_loader = before.bootable || !dcd_life_may_fall_back(&run->session.state, &run->session.boot);
+	if (err == 0 && todo == 0 && was_whole && known_to_loader) {
 		return dcd_diag_set(diag, DCD_ERR_UP_TO_DATE, "nothing to repair: every segment of the other slot is right");
 	}
 	if (err == 0) {

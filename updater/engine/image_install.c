@@ -74,25 +74,26 @@ void dcd_image_job_close(struct dcd_image_job *job)
 	job->status = NULL;
 }
 
-static bool all_zero(const uint8_t *data, size_t len)
-{
-	return len == 0 || (data[0] == 0 && memcmp(data, data + 1, len - 1) == 0);
-}
-
 /* Hashing zeros again and again would be most of the work for a sparse image: their hash is computed once. */
 struct zero_hash {
 	uint32_t length;
 	struct dcd_hash hash;
 };
 
+/* `zeros`: entry->segment_length of them. */
+static bool zeros_are_right(struct dcd_image_job *job, const struct dcd_payload_entry *entry, const uint8_t *zeros, struct zero_hash *zero)
+{
+	if (zero->length != entry->segment_length) {
+		dcd_segment_hash(job->ports->alg, zeros, entry->segment_length, &zero->hash);
+		zero->length = entry->segment_length;
+	}
+	return dcd_hash_equal(&zero->hash, &entry->segment_hash);
+}
+
 static bool segment_is_right(struct dcd_image_job *job, const struct dcd_payload_entry *entry, const uint8_t *data, struct zero_hash *zero)
 {
-	if (all_zero(data, entry->segment_length)) {
-		if (zero->length != entry->segment_length) {
-			dcd_segment_hash(job->ports->alg, data, entry->segment_length, &zero->hash);
-			zero->length = entry->segment_length;
-		}
-		return dcd_hash_equal(&zero->hash, &entry->segment_hash);
+	if (dcd_all_zero(data, entry->segment_length)) {
+		return zeros_are_right(job, entry, data, zero);
 	}
 	if (entry->kind == DCD_FRAME_ZERO) {
 		return false;
@@ -143,6 +144,7 @@ struct round {
 	uint8_t *workspace;
 	struct dcd_range *ranges;
 	size_t range_count;
+	struct zero_hash zero;
 };
 
 static int read_base(void *context, uint64_t offset, void *buf, size_t len)
@@ -281,6 +283,15 @@ static bool base_is_to_blame(const struct dcd_payload_entry *entry, int err)
 	return uses_base && (err == DCD_ERR_WRONG_BASE || err == DCD_ERR_IO);
 }
 
+static int make_segment(struct round *round, const struct dcd_payload_entry *entry, uint8_t *segment)
+{
+	if (entry->kind == DCD_FRAME_ZERO) {
+		memset(segment, 0, entry->segment_length);
+		return zeros_are_right(round->job, entry, segment, &round->zero) ? 0 : DCD_ERR_MALFORMED;
+	}
+	return dcd_frame_make_segment(entry, round->frame, entry->frame_length, &round->tools, segment);
+}
+
 static int make_one(struct round *round, const struct dcd_payload_entry *entry, uint32_t index, struct dcd_diag *diag)
 {
 	struct dcd_image_job *job = round->job;
@@ -297,7 +308,7 @@ static int make_one(struct round *round, const struct dcd_payload_entry *entry, 
 	if (err != 0) {
 		return err;
 	}
-	err = dcd_frame_make_segment(entry, round->frame, entry->frame_length, &round->tools, segment);
+	err = make_segment(round, entry, segment);
 	if (base_is_to_blame(entry, err)) {
 		job->status[index] = SEGMENT_TODO_FULL;
 		job->stats->refetched++;
@@ -309,7 +320,10 @@ static int make_one(struct round *round, const struct dcd_payload_entry *entry, 
 	/* Done unless the read-back, which comes later, says otherwise; so the status is set before the writer has it. */
 	job->status[index] = SEGMENT_DONE;
 	count_segment(round, entry->kind);
-	const struct dcd_written_segment written = { index, entry->segment_length, entry->segment_offset, entry->segment_hash };
+	const struct dcd_written_segment written = {
+		.index = index, .length = entry->segment_length, .offset = entry->segment_offset,
+		.zero = entry->kind == DCD_FRAME_ZERO, .hash = entry->segment_hash,
+	};
 	return round->writer->ops->put(round->writer, &written, segment, diag);
 }
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 const char *dcd_life_name(enum dcd_life life)
 {
 	switch (life) {
@@ -54,6 +56,8 @@ bool dcd_life_note(struct dcd_device_state *state, enum dcd_outcome_kind kind, i
 	struct dcd_outcome outcome = { .kind = kind, .err = err, .time = now };
 	copy_text(outcome.version, sizeof outcome.version, version);
 	copy_text(outcome.reason, sizeof outcome.reason, reason);
+	/* Anybody's words, and status shows them on a terminal. */
+	dcd_utf8_clean(outcome.reason);
 	bool news = state->last.kind != kind || state->last.err != err || strcmp(state->last.version, outcome.version) != 0 ||
 		    strcmp(state->last.reason, outcome.reason) != 0;
 	if (news) {
@@ -130,9 +134,32 @@ static void note_confirmed(struct dcd_device_state *state, int slot, int64_t now
 	    other->sequence_number > record->sequence_number) {
 		remember_bad(state, &other->manifest_hash);
 	}
+	/* Marked bad, but a cut came before the loader heard of it, and then it proved itself. */
+	dcd_life_forget_bad(state, &record->manifest_hash);
 	set_idle(state);
 	note_format(state, DCD_OUTCOME_CONFIRMED, DCD_OK, record->version, now, "release %s was confirmed good",
 		    record->version[0] != '\0' ? record->version : "(unknown)");
+}
+
+/* True when the target is what a user goes back to: nothing newer than what runs, and no update's to stage. */
+static bool is_way_back(const struct dcd_device_state *state, const struct dcd_boot_state *boot, int target)
+{
+	const struct dcd_slot_record *record = &state->slot[target];
+	const struct dcd_slot_record *running = &state->slot[boot->booted];
+	return record->content != DCD_CONTENT_VERIFIED ||
+	       (running->content == DCD_CONTENT_VERIFIED && record->sequence_number < running->sequence_number);
+}
+
+/* The cut came before the flip. A slot that an update has written can't boot yet, one that was a fallback still can. */
+static void flip_was_cut(struct dcd_device_state *state, const struct dcd_boot_state *boot, int64_t now)
+{
+	if (!is_way_back(state, boot, state->target)) {
+		state->phase = DCD_PHASE_STAGED;
+		return;
+	}
+	note_format(state, DCD_OUTCOME_FAILED, DCD_ERR_CANCELLED, state->slot[state->target].version, now,
+		    "going back to the other slot was cut short; the running one stays");
+	set_idle(state);
 }
 
 static bool reconcile_pending(struct dcd_device_state *state, const struct dcd_boot_state *boot, int64_t now)
@@ -146,7 +173,7 @@ static bool reconcile_pending(struct dcd_device_state *state, const struct dcd_b
 		return true;
 	}
 	if (boot->order[0] != state->target) {
-		state->phase = DCD_PHASE_STAGED; /* the cut came before the flip */
+		flip_was_cut(state, boot, now);
 		return true;
 	}
 	if (target->bootable && (target->good || target->tries_left > 0)) {
@@ -216,6 +243,13 @@ void dcd_life_begin_writing(struct dcd_device_state *state, struct dcd_boot_stat
 	state->target = target;
 }
 
+bool dcd_life_may_fall_back(const struct dcd_device_state *state, const struct dcd_boot_state *boot)
+{
+	const struct dcd_slot_record *record = &state->slot[dcd_slot_other(boot->booted)];
+	return record->sequence_number <= state->slot[boot->booted].sequence_number &&
+	       record->security_version >= state->security_floor && !dcd_life_is_known_bad(state, &record->manifest_hash);
+}
+
 void dcd_life_staged(struct dcd_device_state *state, int64_t now)
 {
 	struct dcd_slot_record *record = &state->slot[state->target];
@@ -263,6 +297,24 @@ bool dcd_life_confirm(struct dcd_device_state *state, struct dcd_boot_state *boo
 	return true;
 }
 
+/* A running slot that is confirmed is given up only for one that is known to boot, and may. */
+static int may_give_up_good(const struct dcd_device_state *state, const struct dcd_boot_slot *fallback,
+			    const struct dcd_slot_record *record, struct dcd_diag *diag)
+{
+	if (!fallback->good) {
+		return dcd_diag_set(diag, DCD_ERR_NO_OTHER_SLOT,
+				    "the other slot was never confirmed, so the running one stays as the way back; %s",
+				    state->phase == DCD_PHASE_PENDING ? "reboot to try the other" : "'decade rollback' tries the other");
+	}
+	if (record->security_version < state->security_floor) {
+		return dcd_diag_set(diag, DCD_ERR_DOWNGRADE,
+				    "the other slot's release '%s' has security version %llu, below this device's floor of %llu; install a "
+				    "newer one", record->version, (unsigned long long)record->security_version,
+				    (unsigned long long)state->security_floor);
+	}
+	return 0;
+}
+
 int dcd_life_mark_bad(struct dcd_device_state *state, struct dcd_boot_state *boot, const char *reason, int64_t now,
 		      struct dcd_diag *diag)
 {
@@ -271,6 +323,10 @@ int dcd_life_mark_bad(struct dcd_device_state *state, struct dcd_boot_state *boo
 	if (!fallback->bootable || (!fallback->good && fallback->tries_left == 0)) {
 		return dcd_diag_set(diag, DCD_ERR_NO_OTHER_SLOT,
 				    "the other slot can't boot, so the running one stays; install a release there first");
+	}
+	int err = boot->slot[boot->booted].good ? may_give_up_good(state, fallback, &state->slot[other], diag) : 0;
+	if (err != 0) {
+		return err;
 	}
 	const struct dcd_slot_record *record = &state->slot[boot->booted];
 	put_first(boot, other);
@@ -282,14 +338,21 @@ int dcd_life_mark_bad(struct dcd_device_state *state, struct dcd_boot_state *boo
 	return 0;
 }
 
-/* Not rebooted yet: taking the flip back is all there is to do. */
-static void withdraw(struct dcd_device_state *state, struct dcd_boot_state *boot, int64_t now)
+/* Not rebooted yet: taking the flip back is all there is to do. What was a fallback before is one again. */
+static void withdraw(struct dcd_device_state *state, struct dcd_boot_state *boot, uint8_t tries, int64_t now)
 {
-	const char *version = state->slot[state->target].version;
+	int target = state->target;
+	bool back = is_way_back(state, boot, target);
+	const char *version = state->slot[target].version;
 	put_first(boot, boot->booted);
-	boot->slot[state->target] = (struct dcd_boot_slot){ 0 };
-	state->phase = DCD_PHASE_STAGED;
-	note_format(state, DCD_OUTCOME_STAGED, DCD_OK, version, now, "the activation of release %s was withdrawn", version);
+	boot->slot[target] = back ? (struct dcd_boot_slot){ .bootable = true, .tries_left = tries } : (struct dcd_boot_slot){ 0 };
+	note_format(state, back ? DCD_OUTCOME_NONE : DCD_OUTCOME_STAGED, DCD_OK, version, now, "the activation of release %s was withdrawn",
+		    version);
+	if (back) {
+		set_idle(state);
+	} else {
+		state->phase = DCD_PHASE_STAGED;
+	}
 }
 
 int dcd_life_rollback(struct dcd_device_state *state, struct dcd_boot_state *boot, uint8_t tries, int64_t now, struct dcd_diag *diag)
@@ -300,7 +363,7 @@ int dcd_life_rollback(struct dcd_device_state *state, struct dcd_boot_state *boo
 		return dcd_life_mark_bad(state, boot, "a user asked to go back", now, diag);
 	}
 	if (state->phase == DCD_PHASE_PENDING) {
-		withdraw(state, boot, now);
+		withdraw(state, boot, tries, now);
 		return 0;
 	}
 	if (state->phase == DCD_PHASE_STAGED) {
@@ -315,6 +378,11 @@ int dcd_life_rollback(struct dcd_device_state *state, struct dcd_boot_state *boo
 				    "release %s has security version %llu, below this device's floor of %llu; it must not run again",
 				    record->version, (unsigned long long)record->security_version,
 				    (unsigned long long)state->security_floor);
+	}
+	if (dcd_life_is_known_bad(state, &record->manifest_hash)) {
+		return dcd_diag_set(diag, DCD_ERR_KNOWN_BAD,
+				    "the other slot's release %s was left or rolled back on this device; 'decade install --reinstall' tries it "
+				    "again", record->version);
 	}
 	make_pending(state, boot, other, tries, now);
 	return 0;

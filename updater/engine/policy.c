@@ -33,7 +33,7 @@ int dcd_policy_find_version(const struct dcd_tuf *tuf, const char *version, stru
 		return err;
 	}
 	if (!search.found) {
-		return dcd_diag_set(diag, DCD_ERR_UNLISTED, "the repository doesn't list release %s (any more)", version);
+		return dcd_diag_set(diag, DCD_ERR_NOT_FOUND, "the repository doesn't list release %s (any more)", version);
 	}
 	*ret = search.target;
 	*ret_summary = search.summary;
@@ -144,7 +144,7 @@ int dcd_policy_choose(const struct dcd_policy *policy, const struct dcd_tuf *tuf
 		return dcd_diag_set(diag, choice.refusal, "%s", choice.refusal_diag.text);
 	}
 	if (!choice.any_in_channel) {
-		return dcd_diag_set(diag, DCD_ERR_UNLISTED, "the repository has no release in channel '%s'", policy->channel);
+		return dcd_diag_set(diag, DCD_ERR_UP_TO_DATE, "the repository has no release in channel '%s'", policy->channel);
 	}
 	return dcd_diag_set(diag, DCD_ERR_UP_TO_DATE, "already up to date");
 }

@@ -21,13 +21,13 @@ struct dcd_policy {
 
 /*
  * The newest release that this device may go to. A release whose stepping stone the device hasn't reached gives way to the newest one that it can
- * take now. 0; DCD_ERR_UP_TO_DATE; DCD_ERR_UNLISTED (no release for this channel at all); or why the newest one is refused:
+ * take now. 0; DCD_ERR_UP_TO_DATE (also when the channel has no release at all); or why the newest one is refused:
  * DCD_ERR_WRONG_BOARD, DCD_ERR_DOWNGRADE, DCD_ERR_KNOWN_BAD, DCD_ERR_STEPPING_STONE.
  */
 DCD_NODISCARD int dcd_policy_choose(const struct dcd_policy *policy, const struct dcd_tuf *tuf, struct dcd_tuf_target *ret,
 				    struct dcd_diag *diag);
 
-/* The release of that version, whatever its merits (DCD_ERR_UNLISTED). */
+/* The release of that version, whatever its merits (DCD_ERR_NOT_FOUND). */
 DCD_NODISCARD int dcd_policy_find_version(const struct dcd_tuf *tuf, const char *version, struct dcd_tuf_target *ret,
 					  struct dcd_release_summary *ret_summary, struct dcd_diag *diag);
 

@@ -1,8 +1,8 @@
 #include "updater/engine/segment_writer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#include "base/cleanup.h"
 #include "bsdiff/apply/image_id.h"
 
 #define READ_BACK_CHUNK (64U << 10)
@@ -31,22 +31,33 @@ static int plain_buffer(struct dcd_segment_writer *writer, uint8_t **ret, struct
 	return 0;
 }
 
-static int read_back(struct plain_writer *plain, const struct dcd_written_segment *segment, struct dcd_hash *ret)
+bool dcd_all_zero(const uint8_t *data, size_t len)
+{
+	return len == 0 || (data[0] == 0 && memcmp(data, data + 1, len - 1) == 0);
+}
+
+/* True when the medium gives back what was written. A segment that can't be read is as bad as a wrong one. */
+static bool came_back(struct plain_writer *plain, const struct dcd_written_segment *segment)
 {
 	struct dcd_hash_state state;
+	struct dcd_hash hash;
 	struct dcd_blockdev *dev = plain->options.dev;
 	dcd_segment_hash_begin(plain->options.alg, &state);
 	for (uint32_t done = 0; done < segment->length;) {
 		uint32_t n = segment->length - done < READ_BACK_CHUNK ? segment->length - done : READ_BACK_CHUNK;
-		int err = dev->ops->read_medium(dev, segment->offset + done, plain->chunk, n);
-		if (err != 0) {
-			return err;
+		if (dev->ops->read_medium(dev, segment->offset + done, plain->chunk, n) != 0) {
+			return false;
 		}
-		plain->options.alg->update(&state, plain->chunk, n);
+		if (segment->zero && !dcd_all_zero(plain->chunk, n)) {
+			return false;
+		}
+		if (!segment->zero) {
+			plain->options.alg->update(&state, plain->chunk, n);
+		}
 		done += n;
 	}
-	dcd_segment_hash_end(plain->options.alg, &state, ret);
-	return 0;
+	dcd_segment_hash_end(plain->options.alg, &state, &hash);
+	return segment->zero || dcd_hash_equal(&hash, &segment->hash);
 }
 
 /* Flush first: only what is durable may be compared, and only what compared right may count. */
@@ -56,12 +67,10 @@ static int settle(struct plain_writer *plain, struct dcd_diag *diag)
 	int err = dev->ops->flush(dev);
 	if (err != 0) {
 		return dcd_diag_set(diag, err, "%s: the flush failed (%s); the medium may be worn out or write-protected", dev->name,
-				    dcd_err_name(err));
+				    dcd_blockdev_why(dev, err));
 	}
 	for (size_t i = 0; i < plain->group_count; i++) {
-		struct dcd_hash hash;
-		err = read_back(plain, &plain->group[i], &hash);
-		if (err != 0 || !dcd_hash_equal(&hash, &plain->group[i].hash)) {
+		if (!came_back(plain, &plain->group[i])) {
 			plain->writer.bad_segments++;
 			plain->options.bad(plain->options.context, &plain->group[i]);
 		}
@@ -95,7 +104,7 @@ static int plain_put(struct dcd_segment_writer *writer, const struct dcd_written
 	int err = dev->ops->write(dev, segment->offset, data, segment->length);
 	if (err != 0) {
 		return dcd_diag_set(diag, err, "%s: writing %u bytes at %llu failed (%s)", dev->name, segment->length,
-				    (unsigned long long)segment->offset, dcd_err_name(err));
+				    (unsigned long long)segment->offset, dcd_blockdev_why(dev, err));
 	}
 	writer->bytes_written += segment->length;
 	err = remember(plain, segment);

@@ -5,6 +5,7 @@
 #ifndef DCD_UPDATER_ENGINE_SEGMENT_WRITER_H
 #define DCD_UPDATER_ENGINE_SEGMENT_WRITER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct dcd_written_segment {
 	uint32_t index;
 	uint32_t length;      /* bytes */
 	uint64_t offset;      /* bytes */
+	bool zero;            /* nothing but zeros: compared as such, which is much faster than hashing them */
 	struct dcd_hash hash; /* leaf hash that must come back */
 };
 
@@ -57,6 +59,9 @@ struct dcd_segment_writer_options {
 /* The writer without threads. */
 DCD_NODISCARD int dcd_plain_writer_new(const struct dcd_segment_writer_options *options, struct dcd_segment_writer **ret,
 				       struct dcd_diag *diag);
+
+/* True when data[0..len) is nothing but zeros. */
+bool dcd_all_zero(const uint8_t *data, size_t len);
 
 /* How a program gives the engine its kind of writer. */
 typedef int dcd_segment_writer_factory(const struct dcd_segment_writer_options *options, struct dcd_segment_writer **ret,

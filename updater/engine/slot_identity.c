@@ -10,21 +10,57 @@
 
 #define HASH_CHUNK (64U << 10)
 
-static int hash_segment(struct dcd_engine *engine, struct dcd_blockdev *dev, uint64_t offset, uint64_t length, uint8_t *chunk,
-			struct dcd_hash *ret)
+/* Hashes segments one after the other. Zeros are most of many an image, so the leaf of a whole segment of them is computed once. */
+struct segment_hasher {
+	struct dcd_engine *engine;
+	struct dcd_blockdev *dev;
+	uint8_t *chunk; /* HASH_CHUNK bytes */
+	uint8_t *zeros; /* HASH_CHUNK bytes */
+	uint64_t zero_length;
+	struct dcd_hash zero_leaf;
+};
+
+static void update_zeros(struct segment_hasher *hasher, struct dcd_hash_state *state, uint64_t length)
 {
+	for (uint64_t done = 0; done < length; done += HASH_CHUNK) {
+		hasher->engine->alg->update(state, hasher->zeros, (size_t)dcd_min_u64(length - done, HASH_CHUNK));
+	}
+}
+
+static int hash_segment(struct segment_hasher *hasher, uint64_t offset, uint64_t length, struct dcd_hash *ret)
+{
+	const struct dcd_hash_alg *alg = hasher->engine->alg;
 	struct dcd_hash_state state;
-	dcd_segment_hash_begin(engine->alg, &state);
+	uint64_t leading_zeros = 0; /* not hashed yet */
+	dcd_segment_hash_begin(alg, &state);
 	for (uint64_t done = 0; done < length;) {
 		size_t n = (size_t)dcd_min_u64(length - done, HASH_CHUNK);
-		int err = dev->ops->read_medium(dev, offset + done, chunk, n);
+		int err = hasher->dev->ops->read_medium(hasher->dev, offset + done, hasher->chunk, n);
 		if (err != 0) {
 			return err;
 		}
-		engine->alg->update(&state, chunk, n);
+		if (leading_zeros == done && dcd_all_zero(hasher->chunk, n)) {
+			leading_zeros += n;
+		} else {
+			if (leading_zeros == done) {
+				update_zeros(hasher, &state, leading_zeros);
+			}
+			alg->update(&state, hasher->chunk, n);
+		}
 		done += n;
 	}
-	dcd_segment_hash_end(engine->alg, &state, ret);
+	if (leading_zeros == length && hasher->zero_length == length) {
+		*ret = hasher->zero_leaf;
+		return 0;
+	}
+	if (leading_zeros == length) {
+		update_zeros(hasher, &state, length);
+	}
+	dcd_segment_hash_end(alg, &state, ret);
+	if (leading_zeros == length) {
+		hasher->zero_length = length;
+		hasher->zero_leaf = *ret;
+	}
 	return 0;
 }
 
@@ -36,7 +72,9 @@ int dcd_slot_image_id(struct dcd_engine *engine, struct dcd_blockdev *dev, uint6
 				    (unsigned long long)dev->size, (unsigned long long)size);
 	}
 	DCD_AUTO_FREE uint8_t *chunk = malloc(HASH_CHUNK);
-	if (chunk == NULL) {
+	DCD_AUTO_FREE uint8_t *zeros = calloc(1, HASH_CHUNK);
+	struct segment_hasher hasher = { .engine = engine, .dev = dev, .chunk = chunk, .zeros = zeros };
+	if (chunk == NULL || zeros == NULL) {
 		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory to hash %s", dev->name);
 	}
 	struct dcd_image_tree tree;
@@ -45,7 +83,7 @@ int dcd_slot_image_id(struct dcd_engine *engine, struct dcd_blockdev *dev, uint6
 	for (uint64_t offset = 0; offset < size;) {
 		uint64_t length = dcd_min_u64(size - offset, segment_size);
 		struct dcd_hash leaf;
-		int err = hash_segment(engine, dev, offset, length, chunk, &leaf);
+		int err = hash_segment(&hasher, offset, length, &leaf);
 		if (err != 0) {
 			return dcd_diag_set(diag, err, "%s: reading at %llu failed", dev->name, (unsigned long long)offset);
 		}
@@ -146,27 +184,75 @@ static void complete_record(const struct dcd_tuf *tuf, struct dcd_slot_record *r
 	}
 }
 
-int dcd_slot_identify(struct dcd_engine *engine, const struct dcd_tuf *tuf, const struct dcd_release *release, int slot,
+/* True when that version is listed and its manifest has every image that was found. */
+static bool has_every_image(struct dcd_tuf *tuf, const char *version, const struct dcd_slot_record *found)
+{
+	struct dcd_tuf_target target;
+	struct dcd_release_summary summary;
+	DCD_CLEANUP(dcd_release_freep) struct dcd_release *release = NULL;
+	if (dcd_policy_find_version(tuf, version, &target, &summary, NULL) != 0 || dcd_release_load(tuf, &target, &release, NULL) != 0) {
+		return false;
+	}
+	bool all = true;
+	for (size_t i = 0; all && i < found->image_count; i++) {
+		const struct dcd_release_image *image = dcd_release_image_find(release, found->images[i].class_name);
+		all = image != NULL && dcd_hash_equal(&image->image_id, &found->images[i].image_id);
+	}
+	return all;
+}
+
+/*
+ * The one version of all images. An image that several releases share goes by the name of only one of them, so that images of one release can
+ * come with different names: the manifests of those tell.
+ */
+static const char *common_version(struct dcd_tuf *tuf, const struct dcd_slot_record *found, const char *const *versions)
+{
+	size_t same = 1;
+	while (same < found->image_count && strcmp(versions[same], versions[0]) == 0) {
+		same++;
+	}
+	if (same >= found->image_count) {
+		return versions[0];
+	}
+	for (size_t i = 0; i < found->image_count; i++) {
+		bool seen = false;
+		for (size_t j = 0; j < i && !seen; j++) {
+			seen = strcmp(versions[i], versions[j]) == 0;
+		}
+		if (!seen && has_every_image(tuf, versions[i], found)) {
+			return versions[i];
+		}
+	}
+	return NULL;
+}
+
+int dcd_slot_identify(struct dcd_engine *engine, struct dcd_tuf *tuf, const struct dcd_release *release, int slot,
 		      struct dcd_slot_record *record, struct dcd_diag *diag)
 {
 	struct dcd_slot_record found = { .content = DCD_CONTENT_VERIFIED };
+	const char *versions[DCD_SLOT_IMAGES_MAX] = { "" };
 	for (size_t i = 0; i < release->image_count && i < DCD_SLOT_IMAGES_MAX; i++) {
 		const struct dcd_release_image *image = &release->images[i];
 		struct known_image known = { 0 };
 		int err = identify_image(engine, release, image, slot, &known, diag);
-		if (err != 0) {
+		if (err == DCD_ERR_UNKNOWN_CONTENT) {
 			return dcd_diag_set(diag, err, "the running slot holds no release that the repository knows");
 		}
-		if (i > 0 && strcmp(found.version, known.version) != 0) {
-			return dcd_diag_set(diag, DCD_ERR_UNKNOWN_CONTENT, "the running slot's images are of different releases");
+		if (err != 0) {
+			return err;
 		}
-		set_name(found.version, known.version);
+		versions[i] = known.version;
 		set_name(found.images[i].class_name, image->class_name);
 		found.images[i].image_id = known.image_id;
 		found.images[i].size = known.size;
 		found.images[i].segment_size = image->segment_size;
 		found.image_count = i + 1;
 	}
+	const char *version = common_version(tuf, &found, versions);
+	if (version == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_UNKNOWN_CONTENT, "the running slot's images are of different releases");
+	}
+	set_name(found.version, version);
 	complete_record(tuf, &found);
 	*record = found;
 	return 0;

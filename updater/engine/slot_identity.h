@@ -12,9 +12,10 @@ DCD_NODISCARD int dcd_slot_image_id(struct dcd_engine *engine, struct dcd_blockd
 /*
  * A slot without a record (a factory image, a lost journal) is compared with what the signed manifest knows: the release itself and the
  * bases of its deltas. Fills `record` and returns 0 when every image matches one release; DCD_ERR_UNKNOWN_CONTENT when none does. Each distinct
- * image size costs one pass over the slot, DCD_IDENTIFY_SIZES_MAX of them at most, newest first.
+ * image size costs one pass over the slot, DCD_IDENTIFY_SIZES_MAX of them at most, newest first. Where releases share an image, the manifests of those
+ * whose names came up are fetched as well.
  */
-DCD_NODISCARD int dcd_slot_identify(struct dcd_engine *engine, const struct dcd_tuf *tuf, const struct dcd_release *release, int slot,
+DCD_NODISCARD int dcd_slot_identify(struct dcd_engine *engine, struct dcd_tuf *tuf, const struct dcd_release *release, int slot,
 				    struct dcd_slot_record *record, struct dcd_diag *diag);
 
 #define DCD_IDENTIFY_SIZES_MAX 4

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/hex.h"
+#include "base/utf8.h"
 #include "manifest/crypto/sha256.h"
 #include "manifest/json/json.h"
 
@@ -19,23 +20,6 @@
 
 /* ---- encode ---- */
 
-/* The length of the UTF-8 character at `s`, or 0 when there is none (RFC 3629: no surrogates, no overlong forms). */
-static size_t utf8_length(const unsigned char *s)
-{
-	if (s[0] < 0x80) {
-		return 1;
-	}
-	size_t len = s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
-	for (size_t i = 1; i < len; i++) {
-		if ((s[i] & 0xc0) != 0x80) {
-			return 0;
-		}
-	}
-	bool bad = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xf0 && s[1] < 0x90) ||
-		   (s[0] == 0xf4 && s[1] >= 0x90);
-	return bad ? 0 : len;
-}
-
 /* `text` has room for at most `size` bytes, and its NUL is among them or it is cut there. */
 static int set_text(struct dcd_json *object, const char *key, const char *text, size_t size)
 {
@@ -44,7 +28,7 @@ static int set_text(struct dcd_json *object, const char *key, const char *text, 
 	memcpy(clean, text, len);
 	clean[len] = '\0';
 	for (size_t i = 0; i < len;) {
-		size_t step = utf8_length((const unsigned char *)clean + i);
+		size_t step = dcd_utf8_length(clean + i);
 		if (step == 0) {
 			clean[i] = '?';
 			step = 1;

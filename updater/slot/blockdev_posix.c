@@ -199,12 +199,19 @@ static void posix_close(struct dcd_blockdev *dev)
 	free(bd);
 }
 
+static const char *posix_why(struct dcd_blockdev *dev)
+{
+	int error = atomic_load(&of(dev)->last_errno);
+	return error != 0 ? strerrordesc_np(error) : NULL;
+}
+
 static const struct dcd_blockdev_ops posix_ops = {
 	.read = posix_read,
 	.read_medium = posix_read_medium,
 	.write = posix_write,
 	.flush = posix_flush,
 	.close = posix_close,
+	.why = posix_why,
 };
 
 static bool same_object(const struct stat *a, const struct stat *b)

@@ -280,6 +280,7 @@ static void outcome_of_curl(struct transfer *t, CURLcode code, const char *detai
 		break;
 	case CURLE_UNSUPPORTED_PROTOCOL: /* what curl calls an answer without a status line */
 	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_BAD_CONTENT_ENCODING: /* a transfer coding that nobody asked for (curl 8) */
 #if LIBCURL_VERSION_NUM >= 0x080600
 	case CURLE_TOO_LARGE:
 #endif
