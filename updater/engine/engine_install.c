@@ -35,6 +35,21 @@ static struct dcd_slot_record *running_record(struct run *run)
 
 /* ---- finding out what there is ---- */
 
+/*
+ * The newest verified signing time, for the clock that status and reports are dated by. It follows the timestamp downwards too:
+ * after a stolen timestamp key has been replaced, what that key said of the time is gone. Expiry has its own floor, in the
+ * metadata store.
+ */
+static int keep_time_floor(struct run *run, struct dcd_diag *diag)
+{
+	int64_t signed_at = dcd_tuf_signing_time(run->tuf);
+	if (signed_at <= 0 || signed_at == run->session.state.time_floor) {
+		return 0;
+	}
+	run->session.state.time_floor = signed_at;
+	return dcd_session_store_journal(&run->session, diag);
+}
+
 static int refresh(struct run *run, struct dcd_diag *diag)
 {
 	struct dcd_engine *engine = run->engine;
@@ -45,7 +60,7 @@ static int refresh(struct run *run, struct dcd_diag *diag)
 		.targets_prefix = "targets/",
 		.factory_root = engine->factory_root,
 		.factory_root_len = engine->factory_root_len,
-		.start_time = run->session.now,
+		.start_time = dcd_session_clock(engine),
 		.expiry = engine->expiry,
 	};
 	run->progress.stage = DCD_STAGE_CHECKING;
@@ -57,7 +72,11 @@ static int refresh(struct run *run, struct dcd_diag *diag)
 		err = dcd_tuf_refresh(run->tuf, diag);
 	}
 	if (err == 0) {
+		err = dcd_tuf_load_delegations(run->tuf, DCD_RELEASE_FOLDER, diag);
+	}
+	if (err == 0) {
 		set_text(run->report->stale, sizeof run->report->stale, dcd_tuf_stale(run->tuf));
+		err = keep_time_floor(run, diag);
 	}
 	return err;
 }
@@ -156,7 +175,8 @@ static int check_classes(const struct run *run, struct dcd_diag *diag)
 	const struct dcd_slot_port *slots = &run->engine->slots;
 	for (size_t i = 0; i < slots->class_count; i++) {
 		if (dcd_release_image_find(run->release, slots->classes[i]) == NULL) {
-			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "release %s has no image for '%s', which this device's slots have",
+			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES,
+					    "release %s has no image for '%s', which this device's slots have",
 					    run->release->version, slots->classes[i]);
 		}
 	}
@@ -166,8 +186,9 @@ static int check_classes(const struct run *run, struct dcd_diag *diag)
 			found = strcmp(run->release->images[i].class_name, slots->classes[j]) == 0;
 		}
 		if (!found) {
-			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "release %s has an image '%s', which this device's slots lack",
-					    run->release->version, run->release->images[i].class_name);
+			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES,
+					    "release %s has an image '%s', which this device's slots lack", run->release->version,
+					    run->release->images[i].class_name);
 		}
 	}
 	return 0;
@@ -181,9 +202,10 @@ static int open_devices(struct run *run, struct dcd_image_job *job, bool full, s
 		return err;
 	}
 	if (job->image->size > job->target->size) {
-		return dcd_diag_set(diag, DCD_ERR_SLOT_TOO_SMALL, "%s has %llu bytes, but the image '%s' of release %s needs %llu",
-				    job->target->name, (unsigned long long)job->target->size, job->image->class_name,
-				    run->release->version, (unsigned long long)job->image->size);
+		return dcd_diag_set(diag, DCD_ERR_SLOT_TOO_SMALL,
+				    "%s has %llu bytes, but the image '%s' of release %s needs %llu", job->target->name,
+				    (unsigned long long)job->target->size, job->image->class_name, run->release->version,
+				    (unsigned long long)job->image->size);
 	}
 	job->base_id = full ? NULL : running_image_id(run, job->image->class_name);
 	if (job->base_id == NULL) {
@@ -200,8 +222,13 @@ static int open_jobs(struct run *run, bool full, struct dcd_diag *diag)
 {
 	struct dcd_engine *engine = run->engine;
 	run->image_ports = (struct dcd_image_ports){
-		.source = engine->source, .targets_prefix = "targets/", .stream = engine->stream, .new_writer = engine->new_writer,
-		.alg = engine->alg, .zstd = engine->zstd, .progress = &engine->progress,
+		.source = engine->source,
+		.targets_prefix = "targets/",
+		.stream = engine->stream,
+		.new_writer = engine->new_writer,
+		.alg = engine->alg,
+		.zstd = engine->zstd,
+		.progress = &engine->progress,
 	};
 	int err = check_classes(run, diag);
 	for (size_t i = 0; err == 0 && i < run->release->image_count; i++) {
@@ -278,7 +305,8 @@ static int stage(struct run *run, bool full, struct dcd_diag *diag)
 {
 	const struct dcd_device_state *state = &run->session.state;
 	const struct dcd_slot_record *other = &state->slot[run->slot];
-	if (!run->policy.again && state->phase == DCD_PHASE_STAGED && dcd_hash_equal(&other->manifest_hash, &run->target.sha256)) {
+	if (!run->policy.again && state->phase == DCD_PHASE_STAGED &&
+	    dcd_hash_equal(&other->manifest_hash, &run->target.sha256)) {
 		return 0; /* an earlier install with --no-activate, or one cut before the flip */
 	}
 	uint64_t todo = 0;
@@ -325,8 +353,12 @@ static int run_open(struct run *run, struct dcd_engine *engine, bool again, stru
 	}
 	run->slot = dcd_slot_other(run->session.boot.booted);
 	run->policy = (struct dcd_policy){
-		.product = engine->product, .board = engine->board, .channel = engine->channel,
-		.state = &run->session.state, .booted = run->session.boot.booted, .again = again,
+		.product = engine->product,
+		.board = engine->board,
+		.channel = engine->channel,
+		.state = &run->session.state,
+		.booted = run->session.boot.booted,
+		.again = again,
 	};
 	return 0;
 }
@@ -464,7 +496,8 @@ static int select_recorded(struct run *run, struct dcd_diag *diag)
 	return err != 0 ? err : load_release(run, diag);
 }
 
-/* A fallback that was whole before is a fallback again; a cut install of something newer is now staged, unless it was tried and left. */
+/* A fallback that was whole before is a fallback again; a cut install of something newer is now staged, unless it was tried and
+ * left. */
 static int end_repair(struct run *run, struct dcd_boot_slot before, struct dcd_diag *diag)
 {
 	struct dcd_session *session = &run->session;
@@ -472,7 +505,8 @@ static int end_repair(struct run *run, struct dcd_boot_slot before, struct dcd_d
 	bool newer = state->slot[run->slot].sequence_number > running_record(run)->sequence_number;
 	bool bad = dcd_life_is_known_bad(state, &run->release->manifest_hash);
 	dcd_life_staged(state, session->now);
-	(void)dcd_life_note(state, DCD_OUTCOME_REPAIRED, DCD_OK, run->release->version, "the other slot was repaired", session->now);
+	(void)dcd_life_note(state, DCD_OUTCOME_REPAIRED, DCD_OK, run->release->version, "the other slot was repaired",
+			    session->now);
 	if (!newer || bad) {
 		state->phase = DCD_PHASE_IDLE;
 		state->target = 0;
