@@ -13,7 +13,7 @@
 #define FAKE_ALIAS 100 /* key number k + FAKE_ALIAS is key k under another id */
 
 struct fake_file {
-	char name[200];
+	char name[300];
 	uint8_t *data;
 	size_t len;
 };
