@@ -26,6 +26,12 @@ struct dcd_range {
 struct dcd_source;
 
 /*
+ * Stands for a '/' that is part of a name and separates nothing (TUF lets a role be called "a/b"): a web server is asked for "%2F".
+ * No other control character may be in a path.
+ */
+#define DCD_SOURCE_SLASH '\x1f'
+
+/*
  * Paths are relative to the repository ("metadata/timestamp.json"), with '/' between components, not percent-encoded; they
  * never begin with '/' and have no "." or ".." component (a source refuses them otherwise).
  */

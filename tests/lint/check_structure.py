@@ -37,11 +37,13 @@ ARROWS = {
     "tools/*": ["base", "bsdiff", "manifest"],
     # A bundle is read by the device's own code on the host too.
     "tools/repo": ["base", "bsdiff", "manifest", "updater/source"],
+    # A client needs HTTP and durable files: these two adapters, which know nothing of devices, and never the engine.
+    "tools/tuf": ["base", "manifest", "updater/source", "updater/journal/dir_posix.h"],
     "tests": ["base", "bsdiff", "manifest", "updater", "tools"],
 }
 
 # What makes or holds private keys: never on the device, whatever the arrows above say.
-HOST_ONLY = ["manifest/sign", "manifest/crypto/private_key.h"]
+HOST_ONLY = ["manifest/sign", "manifest/crypto/private_key.h", "manifest/crypto/private_file.h", "manifest/crypto/private_half.h"]
 HOST_ONLY_SEEN_BY = ["manifest/sign", "manifest/crypto", "tools", "tests"]
 
 # Third-party headers: the one place of each, or the writer's and the reader's. "one file" under it, where the second column says so. Tests may
@@ -50,6 +52,8 @@ THIRD_PARTY = [
     (r"zstd(_errors)?\.h", "bsdiff/codec", "folder"),
     (r"divsufsort(64)?\.h", "bsdiff/diff", "one file"),
     (r"(mbedtls|psa)/.*", "manifest/crypto", "folder"),
+    # Ed25519, which mbedTLS lacks: one file verifies, one signs, so that the device never links the signing half.
+    (r"sodium\.h", "manifest/crypto", "folder"),
     (r"jansson\.h", "manifest/json", "one file"),
     (r"curl/.*", "updater/source", "folder"),
     (r"archive(_entry)?\.h", ("updater/source", "tools/repo"), "one file"),
@@ -63,7 +67,7 @@ SYSTEM_HEADERS = re.compile(
 
 # The persistence seam: in these folders only these files may change anything on a medium.
 SEAM_FOLDERS = ["base", "bsdiff/apply", "bsdiff/codec", "manifest/crypto", "manifest/json", "manifest/tuf", "manifest/release", "updater"]
-SEAM_FILES = ["updater/slot/blockdev_posix.c", "updater/journal/dir_posix.c", "updater/journal/lock.c", "manifest/crypto/private_key"]
+SEAM_FILES = ["updater/slot/blockdev_posix.c", "updater/journal/dir_posix.c", "updater/journal/lock.c", "manifest/crypto/private_file"]
 SEAM_CALLS = re.compile(
     r"(?<![\w>.])(p?writev?2?|pwrite64|fwrite|fsync|fdatasync|sync|syncfs|sync_file_range|msync|rename|renameat2?|unlink|unlinkat|remove"
     r"|rmdir|f?truncate|fallocate|posix_fallocate|creat|mkdir|mkdirat|mkd?o?s?temps?|link|linkat|symlink|symlinkat|copy_file_range|sendfile"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bsdiff/format.h"
+#include "tools/repo/repo_keys.h"
 #include "tools/repo/repo_text.h"
 
 #define DAYS_MAX 36500
@@ -43,6 +44,17 @@ static const struct option long_options[] = {
 	{ "output", required_argument, NULL, 'o' },
 	{ "deep", no_argument, NULL, 'd' },
 	{ "json", no_argument, NULL, 'j' },
+	{ "sign-with", required_argument, NULL, 'W' },
+	{ "role", required_argument, NULL, 'l' },
+	{ "name", required_argument, NULL, 'N' },
+	{ "algorithm", required_argument, NULL, 'a' },
+	{ "threshold", required_argument, NULL, 'T' },
+	{ "add", no_argument, NULL, 'A' },
+	{ "add-key", required_argument, NULL, 'K' },
+	{ "remove", required_argument, NULL, 'M' },
+	{ "path", required_argument, NULL, 'P' },
+	{ "replace", no_argument, NULL, 'E' },
+	{ "terminating", no_argument, NULL, 'G' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -162,6 +174,50 @@ static int parse_base(const char *text, struct repo_options *options, struct dcd
 	return parse_name("base", text, &options->base_versions[options->base_count++], diag);
 }
 
+static int parse_list(const char *option, const char *text, const char **list, size_t *count, struct dcd_diag *diag)
+{
+	if (*count == REPO_KEY_OPTIONS_MAX) {
+		return dcd_diag_set(diag, DCD_ERR_USAGE, "--%s: at most %d times", option, REPO_KEY_OPTIONS_MAX);
+	}
+	list[(*count)++] = text;
+	return 0;
+}
+
+static int parse_key_option(int letter, const char *text, struct repo_options *options, struct dcd_diag *diag)
+{
+	switch (letter) {
+	case 'W':
+		options->sign_with = text;
+		return 0;
+	case 'l':
+		options->role = text;
+		return 0;
+	case 'N':
+		return parse_name("name", text, &options->name, diag);
+	case 'a':
+		return dcd_key_algorithm_find(text, &options->algorithm, diag);
+	case 'T':
+		return parse_number("threshold", text, 1, REPO_SIGNERS_MAX, &options->threshold, diag);
+	case 'A':
+		options->new_keys++;
+		return 0;
+	case 'K':
+		return parse_list("add-key", text, options->key_files, &options->key_file_count, diag);
+	case 'M':
+		return parse_list("remove", text, options->removed, &options->removed_count, diag);
+	case 'P':
+		return parse_list("path", text, options->paths, &options->path_count, diag);
+	case 'E':
+		options->replace = true;
+		return 0;
+	case 'G':
+		options->terminating = true;
+		return 0;
+	default:
+		return dcd_diag_set(diag, DCD_ERR_BUG, "an option without a reader");
+	}
+}
+
 static int parse_one(int letter, const char *text, struct repo_options *options, struct dcd_diag *diag)
 {
 	switch (letter) {
@@ -215,7 +271,7 @@ static int parse_one(int letter, const char *text, struct repo_options *options,
 		options->json = true;
 		return 0;
 	default:
-		return dcd_diag_set(diag, DCD_ERR_BUG, "an option without a reader");
+		return parse_key_option(letter, text, options, diag);
 	}
 }
 

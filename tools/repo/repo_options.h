@@ -7,9 +7,11 @@
 #include <stdint.h>
 
 #include "base/diag.h"
+#include "manifest/crypto/private_key.h"
 #include "manifest/release/release.h"
 #include "tools/repo/repo_view.h"
 
+#define REPO_KEY_OPTIONS_MAX 64
 #define REPO_BASES_ALL UINT64_MAX
 #define REPO_SECURITY_UNSET UINT64_MAX
 
@@ -45,6 +47,21 @@ struct repo_options {
 	bool no_full;
 	bool deep;
 	bool json;
+	/* rotate, delegate */
+	const char *sign_with;
+	const char *role;
+	const char *name;
+	enum dcd_key_algorithm algorithm;
+	uint64_t threshold; /* 0: as it is */
+	size_t new_keys;    /* --add, how often */
+	const char *key_files[REPO_KEY_OPTIONS_MAX];
+	size_t key_file_count;
+	const char *removed[REPO_KEY_OPTIONS_MAX];
+	size_t removed_count;
+	const char *paths[REPO_KEY_OPTIONS_MAX];
+	size_t path_count;
+	bool replace;
+	bool terminating;
 };
 
 /* argv[0] is the sub-command. `accepted`: the letters of the options that it knows (repo_options.c has them all); '2': it takes FILE and

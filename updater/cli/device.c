@@ -15,6 +15,7 @@
 #include "updater/journal/journal_file.h"
 #include "updater/pipeline/threaded_writer.h"
 #include "updater/slot/blockdev_posix.h"
+#include "updater/source/source_mirrors.h"
 #include "updater/source/source_open.h"
 
 #define READ_AHEAD_BYTES (128U << 10)
@@ -70,12 +71,14 @@ static int refuse_same_device(const struct dcd_config *config, int slot, const c
 	return 0;
 }
 
-static int open_slot(void *context, int slot, const char *class_name, bool writable, struct dcd_blockdev **ret, struct dcd_diag *diag)
+static int open_slot(void *context, int slot, const char *class_name, bool writable, struct dcd_blockdev **ret,
+		     struct dcd_diag *diag)
 {
 	const struct dcd_config *config = context;
 	const char *path = slot_path(config, slot, class_name);
 	if (path == NULL) {
-		return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "slot '%s' has no image class '%s'", config->slot[slot].name, class_name);
+		return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "slot '%s' has no image class '%s'", config->slot[slot].name,
+				    class_name);
 	}
 	struct dcd_blockdev *dev = NULL;
 	int err = dcd_blockdev_posix_open(path, writable ? DCD_BLOCKDEV_READ_WRITE : DCD_BLOCKDEV_READ_ONLY, &dev, diag);
@@ -127,18 +130,33 @@ static enum dcd_expiry expiry_of(const struct dcd_config *config, const char *so
 	return expiry == DCD_CONFIG_EXPIRY_REPORT ? DCD_EXPIRY_REPORT : DCD_EXPIRY_ENFORCE;
 }
 
+/* Every 'url' of the configuration, in its order. A folder that isn't mounted is no reason to give up the others. */
+static int open_mirrors(const struct dcd_config *config, const struct dcd_source_http_options *http, struct dcd_source **ret,
+			struct dcd_diag *diag)
+{
+	struct dcd_source *mirrors[DCD_CONFIG_URLS_MAX];
+	size_t count = 0;
+	int err = DCD_ERR_BUG;
+	for (size_t i = 0; i < config->url_count; i++) {
+		err = dcd_source_open(config->urls[i], http, &mirrors[count], diag);
+		count += err == 0 ? 1U : 0U;
+	}
+	return count == 0 ? err : dcd_source_mirrors_new(mirrors, count, ret, diag);
+}
+
 static int open_source(struct dcd_device *device, const char *source, struct dcd_diag *diag)
 {
 	const struct dcd_config *config = device->config;
-	const char *spec = source != NULL ? source : config->url_count > 0 ? config->urls[0] : NULL;
-	if (spec == NULL) {
+	if (source == NULL && config->url_count == 0) {
 		return dcd_diag_set(diag, DCD_ERR_CONFIG, "no source: give one, or set 'url' in [source]");
 	}
 	struct dcd_source_http_options http = dcd_source_http_defaults();
 	http.retries = config->retries;
 	http.connect_timeout_ms = config->timeout_s * 1000;
 	http.stall_timeout_ms = config->stall_timeout_s * 1000;
-	int err = dcd_source_open(spec, &http, &device->source, diag);
+	int err = source != NULL || config->url_count == 1
+			  ? dcd_source_open(source != NULL ? source : config->urls[0], &http, &device->source, diag)
+			  : open_mirrors(config, &http, &device->source, diag);
 	if (err == 0) {
 		err = dcd_prefetch_stream_new(device->source, READ_AHEAD_BYTES, &device->stream, diag);
 	}
@@ -165,7 +183,8 @@ static int open_state(struct dcd_device *device, struct dcd_diag *diag)
 	}
 	if (err == 0) {
 		const struct dcd_boot_options options = {
-			.bootname = { config->slot[0].bootname, config->slot[1].bootname }, .state_dir = device->state_dir,
+			.bootname = { config->slot[0].bootname, config->slot[1].bootname },
+			.state_dir = device->state_dir,
 		};
 		err = dcd_boot_open(config->loader, &options, &device->engine.boot, diag);
 	}

@@ -38,6 +38,21 @@ static struct dcd_slot_record *running_record(struct run *run)
 
 /* ---- finding out what there is ---- */
 
+/*
+ * The newest verified signing time, for the clock that status and reports are dated by. It follows the timestamp downwards too:
+ * after a stolen timestamp key has been replaced, what that key said of the time is gone. Expiry has its own floor, in the
+ * metadata store.
+ */
+static int keep_time_floor(struct run *run, struct dcd_diag *diag)
+{
+	int64_t signed_at = dcd_tuf_signing_time(run->tuf);
+	if (signed_at <= 0 || signed_at == run->session.state.time_floor) {
+		return 0;
+	}
+	run->session.state.time_floor = signed_at;
+	return dcd_session_store_journal(&run->session, diag);
+}
+
 static int refresh(struct run *run, struct dcd_diag *diag)
 {
 	struct dcd_engine *engine = run->engine;
@@ -48,7 +63,7 @@ static int refresh(struct run *run, struct dcd_diag *diag)
 		.targets_prefix = TARGETS_PREFIX,
 		.factory_root = engine->factory_root,
 		.factory_root_len = engine->factory_root_len,
-		.start_time = run->session.now,
+		.start_time = dcd_session_clock(engine),
 		.expiry = engine->expiry,
 	};
 	run->progress.stage = DCD_STAGE_CHECKING;
@@ -60,7 +75,11 @@ static int refresh(struct run *run, struct dcd_diag *diag)
 		err = dcd_tuf_refresh(run->tuf, diag);
 	}
 	if (err == 0) {
+		err = dcd_tuf_load_delegations(run->tuf, DCD_RELEASE_FOLDER, diag);
+	}
+	if (err == 0) {
 		set_text(run->report->stale, sizeof run->report->stale, dcd_tuf_stale(run->tuf));
+		err = keep_time_floor(run, diag);
 	}
 	return err;
 }

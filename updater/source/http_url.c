@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/source.h"
+
 static bool unreserved(char c)
 {
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
@@ -25,7 +27,7 @@ bool dcd_http_url_join(const char *base, const char *path, char *ret, size_t siz
 			ret[used++] = *path;
 			continue;
 		}
-		unsigned char byte = (unsigned char)*path;
+		unsigned char byte = (unsigned char)(*path == DCD_SOURCE_SLASH ? '/' : *path);
 		ret[used++] = '%';
 		ret[used++] = digits[byte >> 4];
 		ret[used++] = digits[byte & 15];
