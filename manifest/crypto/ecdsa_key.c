@@ -1,4 +1,7 @@
-/* ECDSA over P-256 and P-384, keys as PEM SubjectPublicKeyInfo, signatures as DER (RFC 3279 §2.2.3). */
+/*
+ * ECDSA over P-256 and P-384, keys as PEM SubjectPublicKeyInfo or as an uncompressed point in hex, signatures as DER (RFC 3279
+ * §2.2.3).
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,20 +10,29 @@
 #include <mbedtls/pk.h>
 #include <mbedtls/version.h>
 
+#include "base/hex.h"
 #include "manifest/crypto/key_scheme.h"
 #include "manifest/crypto/sha256.h"
 
 #define SPKI_DER_MAX 256 /* P-384 takes 120 bytes */
 
+/* What DER puts before an uncompressed point to make it a SubjectPublicKeyInfo (RFC 5480). */
+static const uint8_t spki_p256[] = { 0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+				     0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00 };
+static const uint8_t spki_p384[] = { 0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02,
+				     0x01, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00 };
+
 struct ecdsa_curve {
 	mbedtls_ecp_group_id group;
 	mbedtls_md_type_t hash;
 	size_t coordinate; /* bytes */
+	const uint8_t *spki;
+	size_t spki_len;
 };
 
 static const struct ecdsa_curve ecdsa_curves[] = {
-	[ECDSA_P256_SHA256] = { MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_MD_SHA256, 32 },
-	[ECDSA_P384_SHA384] = { MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_MD_SHA384, 48 },
+	[ECDSA_P256_SHA256] = { MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_MD_SHA256, 32, spki_p256, sizeof spki_p256 },
+	[ECDSA_P384_SHA384] = { MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_MD_SHA384, 48, spki_p384, sizeof spki_p384 },
 };
 
 static mbedtls_ecp_group_id ecdsa_group(const mbedtls_pk_context *pk)
@@ -38,6 +50,21 @@ static void ecdsa_free(void *key)
 	free(key);
 }
 
+static int parse_text(mbedtls_pk_context *pk, const char *value, const struct ecdsa_curve *curve)
+{
+	size_t point = 1 + 2 * curve->coordinate;
+	uint8_t der[SPKI_DER_MAX];
+	if (strlen(value) != 2 * point || value[0] != '0' || value[1] != '4') {
+		/* mbedTLS wants the NUL counted. */
+		return mbedtls_pk_parse_public_key(pk, (const unsigned char *)value, strlen(value) + 1);
+	}
+	if (!dcd_hex_decode(value, 2 * point, der + curve->spki_len)) {
+		return -1;
+	}
+	memcpy(der, curve->spki, curve->spki_len);
+	return mbedtls_pk_parse_public_key(pk, der, curve->spki_len + point);
+}
+
 static void *ecdsa_parse(const char *value, int variant, int *ret_err)
 {
 	mbedtls_pk_context *pk = malloc(sizeof *pk);
@@ -46,9 +73,9 @@ static void *ecdsa_parse(const char *value, int variant, int *ret_err)
 		return NULL;
 	}
 	mbedtls_pk_init(pk);
-	/* mbedTLS wants the NUL counted, and checks that the point is on its curve. */
-	if (mbedtls_pk_parse_public_key(pk, (const unsigned char *)value, strlen(value) + 1) != 0 ||
-	    mbedtls_pk_get_type(pk) != MBEDTLS_PK_ECKEY || ecdsa_group(pk) != ecdsa_curves[variant].group) {
+	/* mbedTLS checks that the point is on its curve. */
+	if (parse_text(pk, value, &ecdsa_curves[variant]) != 0 || mbedtls_pk_get_type(pk) != MBEDTLS_PK_ECKEY ||
+	    ecdsa_group(pk) != ecdsa_curves[variant].group) {
 		ecdsa_free(pk);
 		*ret_err = DCD_ERR_MALFORMED;
 		return NULL;

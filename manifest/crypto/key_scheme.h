@@ -1,5 +1,5 @@
 /*
- * One family of signature schemes behind public_key.c: ECDSA is one file, and RSA, Ed25519 or a hash-based scheme is one more,
+ * One family of signature schemes behind public_key.c: ECDSA, RSA and Ed25519 are a file each, and another scheme is one more,
  * with a line in public_key.c's table. Internal to manifest/crypto.
  */
 #ifndef DCD_MANIFEST_CRYPTO_KEY_SCHEME_H
@@ -29,5 +29,19 @@ enum ecdsa_variant {
 	ECDSA_P384_SHA384,
 };
 extern const struct key_family dcd_ecdsa_family;
+
+/* RSA with moduli of 2,048 to 8,192 bits. PSS takes any length of salt: signers differ in it. */
+enum rsa_variant {
+	RSA_PSS_SHA256,
+	RSA_PSS_SHA384,
+	RSA_PSS_SHA512,
+	RSA_PKCS1V15_SHA256,
+	RSA_PKCS1V15_SHA384,
+	RSA_PKCS1V15_SHA512,
+};
+extern const struct key_family dcd_rsa_family;
+
+/* RFC 8032, over the message itself. */
+extern const struct key_family dcd_ed25519_family;
 
 #endif

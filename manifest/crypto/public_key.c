@@ -20,6 +20,13 @@ static const struct key_scheme key_schemes[] = {
 	{ "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", &dcd_ecdsa_family, ECDSA_P256_SHA256 },
 	{ "ecdsa", "ecdsa-sha2-nistp384", &dcd_ecdsa_family, ECDSA_P384_SHA384 },
 	{ "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384", &dcd_ecdsa_family, ECDSA_P384_SHA384 },
+	{ "ed25519", "ed25519", &dcd_ed25519_family, 0 },
+	{ "rsa", "rsassa-pss-sha256", &dcd_rsa_family, RSA_PSS_SHA256 },
+	{ "rsa", "rsassa-pss-sha384", &dcd_rsa_family, RSA_PSS_SHA384 },
+	{ "rsa", "rsassa-pss-sha512", &dcd_rsa_family, RSA_PSS_SHA512 },
+	{ "rsa", "rsa-pkcs1v15-sha256", &dcd_rsa_family, RSA_PKCS1V15_SHA256 },
+	{ "rsa", "rsa-pkcs1v15-sha384", &dcd_rsa_family, RSA_PKCS1V15_SHA384 },
+	{ "rsa", "rsa-pkcs1v15-sha512", &dcd_rsa_family, RSA_PKCS1V15_SHA512 },
 };
 
 struct dcd_public_key {

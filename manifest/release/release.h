@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "manifest/tuf/tuf.h"
 
+#define DCD_RELEASE_FOLDER "releases/"      /* where release manifests are among a repository's targets */
 #define DCD_RELEASE_MANIFEST_MAX (4U << 20) /* bytes */
 #define DCD_RELEASE_STRING_MAX 128          /* bytes: product, version, channel, board, class */
 #define DCD_RELEASE_NOTES_MAX (256U << 10)  /* bytes */

@@ -43,7 +43,8 @@ int dcd_key_signer_new(struct dcd_private_key *key, const char *name, struct dcd
 	char *pem = NULL;
 	int err = dcd_private_key_public_pem(key, &pem, diag);
 	if (err == 0) {
-		err = dcd_signer_set_key(&self->base, "ecdsa", "ecdsa-sha2-nistp256", pem, diag);
+		const struct dcd_key_names *names = dcd_key_names(dcd_private_key_algorithm(key));
+		err = dcd_signer_set_key(&self->base, names->keytype, names->scheme, pem, diag);
 	}
 	free(pem);
 	if (err != 0) {
@@ -59,6 +60,20 @@ int dcd_key_signer_load(const char *path, struct dcd_signer **ret, struct dcd_di
 	struct dcd_private_key *key = NULL;
 	int err = dcd_private_key_load(path, &key, diag);
 	if (err != 0) {
+		return err;
+	}
+	return dcd_key_signer_new(key, path, ret, diag);
+}
+
+int dcd_key_signer_load_as(const char *path, enum dcd_key_algorithm algorithm, struct dcd_signer **ret, struct dcd_diag *diag)
+{
+	struct dcd_private_key *key = NULL;
+	int err = dcd_private_key_load(path, &key, diag);
+	if (err == 0) {
+		err = dcd_private_key_sign_as(key, algorithm, diag);
+	}
+	if (err != 0) {
+		dcd_private_key_free(key);
 		return err;
 	}
 	return dcd_key_signer_new(key, path, ret, diag);

@@ -56,19 +56,33 @@ int dcd_document_root(const struct dcd_document_head *head, const struct dcd_doc
 					    roles[i].name, (unsigned long long)roles[i].threshold, roles[i].signer_count);
 		}
 	}
-	struct dcd_json *document = NULL;
-	int err = document_begin("root", head, &document, diag);
-	if (err != 0) {
-		return err;
-	}
 	struct dcd_json *keys = dcd_json_new_object();
 	struct dcd_json *role_map = dcd_json_new_object();
+	int err = 0;
 	for (size_t i = 0; i < role_count; i++) {
 		err |= root_add_role(&roles[i], keys, role_map);
 	}
+	if (err != 0) {
+		dcd_json_free(keys);
+		dcd_json_free(role_map);
+		return no_memory(diag, "root");
+	}
+	return dcd_document_root_of(head, keys, role_map, ret, diag);
+}
+
+int dcd_document_root_of(const struct dcd_document_head *head, struct dcd_json *keys, struct dcd_json *roles,
+			 struct dcd_json **ret, struct dcd_diag *diag)
+{
+	struct dcd_json *document = NULL;
+	int err = document_begin("root", head, &document, diag);
+	if (err != 0) {
+		dcd_json_free(keys);
+		dcd_json_free(roles);
+		return err;
+	}
 	err |= dcd_json_set_bool(document, "consistent_snapshot", true);
 	err |= dcd_json_set(document, "keys", keys);
-	err |= dcd_json_set(document, "roles", role_map);
+	err |= dcd_json_set(document, "roles", roles);
 	if (err != 0) {
 		dcd_json_free(document);
 		return no_memory(diag, "root");
@@ -128,6 +142,16 @@ static struct dcd_json *file_entry(const struct dcd_document_file *file)
 	return entry;
 }
 
+struct dcd_json *dcd_document_meta_entry(const struct dcd_document_file *file)
+{
+	struct dcd_json *entry = file_entry(file);
+	if (dcd_json_set_u64(entry, "version", file->version) != 0) {
+		dcd_json_free(entry);
+		return NULL;
+	}
+	return entry;
+}
+
 static int document_meta(const char *type, const struct dcd_document_head *head, const char *name,
 			 const struct dcd_document_file *file, struct dcd_json **ret, struct dcd_diag *diag)
 {
@@ -136,10 +160,8 @@ static int document_meta(const char *type, const struct dcd_document_head *head,
 	if (err != 0) {
 		return err;
 	}
-	struct dcd_json *entry = file_entry(file);
 	struct dcd_json *meta = dcd_json_new_object();
-	err |= dcd_json_set_u64(entry, "version", file->version);
-	err |= dcd_json_set(meta, name, entry);
+	err |= dcd_json_set(meta, name, dcd_document_meta_entry(file));
 	err |= dcd_json_set(document, "meta", meta);
 	if (err != 0) {
 		dcd_json_free(document);
@@ -159,6 +181,40 @@ int dcd_document_timestamp(const struct dcd_document_head *head, const struct dc
 			   struct dcd_diag *diag)
 {
 	return document_meta("timestamp", head, "snapshot.json", snapshot, ret, diag);
+}
+
+int dcd_document_snapshot_keep(struct dcd_json *document, const struct dcd_json *before, const struct dcd_json *changed,
+			       struct dcd_diag *diag)
+{
+	struct dcd_json *meta = dcd_json_copy(dcd_json_member(document, "meta"));
+	const struct dcd_json *const sources[] = { before, changed };
+	int err = meta == NULL ? DCD_ERR_NO_MEMORY : 0;
+	for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+		for (void *it = dcd_json_iter(sources[i]); err == 0 && it != NULL; it = dcd_json_iter_next(sources[i], it)) {
+			if (strcmp(dcd_json_iter_key(it), "targets.json") != 0) {
+				err = dcd_json_set(meta, dcd_json_iter_key(it), dcd_json_copy(dcd_json_iter_value(it)));
+			}
+		}
+	}
+	if (err != 0) {
+		dcd_json_free(meta);
+		return no_memory(diag, "snapshot");
+	}
+	return dcd_json_set(document, "meta", meta) == 0 ? 0 : no_memory(diag, "snapshot");
+}
+
+int dcd_document_set_delegations(struct dcd_json *document, struct dcd_json *delegations, struct dcd_diag *diag)
+{
+	return dcd_json_set(document, "delegations", delegations) == 0 ? 0 : no_memory(diag, "targets");
+}
+
+int dcd_document_set_signing_time(struct dcd_json *document, int64_t now, struct dcd_diag *diag)
+{
+	char text[DCD_UTC_TIME_SIZE];
+	if (dcd_utc_time_format(now, text) != 0) {
+		return dcd_diag_set(diag, DCD_ERR_USAGE, "the clock says what no date can");
+	}
+	return dcd_json_set_string(document, "x-decade-signed", text) == 0 ? 0 : no_memory(diag, "timestamp");
 }
 
 int dcd_document_target_entry(const struct dcd_document_file *file, struct dcd_json *custom, struct dcd_json **ret,

@@ -42,6 +42,9 @@ struct dcd_document_file {
 /* All return a document that the caller frees. DCD_ERR_USAGE (a time or threshold that can't be) or DCD_ERR_NO_MEMORY. */
 DCD_NODISCARD int dcd_document_root(const struct dcd_document_head *head, const struct dcd_document_role *roles,
 				    size_t role_count, struct dcd_json **ret, struct dcd_diag *diag);
+/* The same from "keys" and "roles" as they stand; takes both over, also on failure. */
+DCD_NODISCARD int dcd_document_root_of(const struct dcd_document_head *head, struct dcd_json *keys, struct dcd_json *roles,
+				       struct dcd_json **ret, struct dcd_diag *diag);
 /*
  * From `previous` (the signed part of the version before, or null): all its targets, and every member that this code doesn't
  * know, go on unchanged.
@@ -52,6 +55,18 @@ DCD_NODISCARD int dcd_document_snapshot(const struct dcd_document_head *head, co
 					struct dcd_json **ret, struct dcd_diag *diag);
 DCD_NODISCARD int dcd_document_timestamp(const struct dcd_document_head *head, const struct dcd_document_file *snapshot,
 					 struct dcd_json **ret, struct dcd_diag *diag);
+
+/* Puts into a snapshot what `before` and then `changed` (name -> entry, both may be null) say of files other than targets.json.
+ */
+DCD_NODISCARD int dcd_document_snapshot_keep(struct dcd_json *document, const struct dcd_json *before,
+					     const struct dcd_json *changed, struct dcd_diag *diag);
+/* A snapshot's entry for a file, or null when memory is short. */
+struct dcd_json *dcd_document_meta_entry(const struct dcd_document_file *file);
+/* `document` (targets) with these delegations instead of its own; takes them over, also on failure. */
+DCD_NODISCARD int dcd_document_set_delegations(struct dcd_json *document, struct dcd_json *delegations, struct dcd_diag *diag);
+
+/* Says when it is signed ("x-decade-signed"): for a timestamp, from which devices learn that time is no earlier. */
+DCD_NODISCARD int dcd_document_set_signing_time(struct dcd_json *document, int64_t now, struct dcd_diag *diag);
 
 /* A target entry for dcd_document_add_target(); `custom` (may be null) is taken over, also on failure. */
 DCD_NODISCARD int dcd_document_target_entry(const struct dcd_document_file *file, struct dcd_json *custom, struct dcd_json **ret,

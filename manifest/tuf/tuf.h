@@ -3,8 +3,9 @@
  * targets, over any source. One `struct dcd_tuf` lives for one refresh and the target look-ups after it.
  *
  * Trusted metadata is kept in `store` (N.root.json for every root since the factory's, timestamp.json, snapshot.json,
- * targets.json); each is replaced only by something that was verified, and a local file that doesn't verify counts as absent. A
- * stored root is used only where it follows from the factory's root, one verified version at a time.
+ * targets.json, and delegated roles under their percent-encoded names); each is replaced only by something that was verified, and
+ * a local file that doesn't verify counts as absent. A stored root is used only where it follows from the factory's root, one
+ * verified version at a time.
  */
 #ifndef DCD_MANIFEST_TUF_TUF_H
 #define DCD_MANIFEST_TUF_TUF_H
@@ -30,6 +31,7 @@ enum dcd_expiry {
 #define DCD_TUF_SNAPSHOT_MAX (2U << 20)
 #define DCD_TUF_TARGETS_MAX (5U << 20)
 #define DCD_TUF_ROTATIONS_MAX 1024U /* root versions walked in one refresh */
+#define DCD_TUF_DELEGATED_MAX 32U   /* delegated roles visited in one search */
 
 struct dcd_tuf_options {
 	struct dcd_source *source;
@@ -39,7 +41,11 @@ struct dcd_tuf_options {
 	/* The root that the device was made with; used where the store has none that verifies from it. */
 	const uint8_t *factory_root;
 	size_t factory_root_len;
-	int64_t start_time; /* seconds since 1970: the one time that expiry is checked against */
+	/*
+	 * Seconds since 1970, by the clock as far as it is believed. Expiry is checked against this one time, or the signing time
+	 * of the newest timestamp in the store where that is later: a clock that stands at 1970 makes nothing fresh again.
+	 */
+	int64_t start_time;
 	enum dcd_expiry expiry;
 };
 
@@ -49,7 +55,10 @@ struct dcd_tuf; /* opaque */
 struct dcd_tuf_target {
 	const char *path;
 	uint64_t length; /* bytes */
+	bool has_sha256; /* or has_sha512, or both: each that is there is checked */
 	struct dcd_hash sha256;
+	bool has_sha512;
+	uint8_t sha512[64];
 	const struct dcd_json *custom; /* may be null */
 };
 
@@ -69,14 +78,41 @@ struct dcd_tuf_versions {
 };
 void dcd_tuf_versions(const struct dcd_tuf *tuf, struct dcd_tuf_versions *ret);
 
-/* Calls `each` for every target of the top-level targets role, in no order; a non-zero return stops and is returned. */
+/*
+ * The time at which the timestamp says it was signed ("x-decade-signed", a member of ours): seconds since 1970, or 0 where it
+ * doesn't say. Never later than the timestamp's own expiry.
+ */
+int64_t dcd_tuf_signing_time(const struct dcd_tuf *tuf);
+
+/*
+ * After a refresh: loads and verifies every delegated role that may list targets below `folder` ("releases/"; "" for all), so
+ * that dcd_tuf_each_target() sees theirs too. Fetches only what the store doesn't have. One role that fails fails the whole: a
+ * withheld file must not look like no release. DCD_ERR_SIZE when there are more than DCD_TUF_DELEGATED_MAX.
+ */
+DCD_NODISCARD int dcd_tuf_load_delegations(struct dcd_tuf *tuf, const char *folder, struct dcd_diag *diag);
+
+/*
+ * Calls `each` for every target that has a SHA-256, of the top-level role and of the delegated roles that
+ * dcd_tuf_load_delegations() loaded, in no order; a non-zero return stops and is returned. A delegated target is given only where
+ * a look-up of its path ends at that very role: patterns, order and termination count here as in dcd_tuf_find_target().
+ */
 DCD_NODISCARD int dcd_tuf_each_target(const struct dcd_tuf *tuf, int (*each)(void *context, const struct dcd_tuf_target *target),
 				      void *context);
 
-/* Section 5.6.7: the target of that path, or DCD_ERR_UNLISTED. */
+/*
+ * Section 5.6.7: the target of that path, found in pre-order through at most DCD_TUF_DELEGATED_MAX delegated roles, each verified
+ * by the keys of the very role that delegates to it here; or DCD_ERR_UNLISTED, also when the search was given up.
+ */
 DCD_NODISCARD int dcd_tuf_find_target(struct dcd_tuf *tuf, const char *path, struct dcd_tuf_target *ret, struct dcd_diag *diag);
 
-/* Section 5.7: fetches a small target into memory that the caller frees, checked by length and hash. */
+/*
+ * Section 5.7.3: what the source calls that target's file ("targets/releases/<sha256>.1.0.json" with consistent snapshots). `ret` has room for
+ * DCD_TUF_PATH_SIZE. DCD_ERR_MALFORMED for a path that no source has, DCD_ERR_USAGE without verified metadata.
+ */
+#define DCD_TUF_PATH_SIZE 1025
+DCD_NODISCARD int dcd_tuf_target_path(const struct dcd_tuf *tuf, const struct dcd_tuf_target *target, char *ret, struct dcd_diag *diag);
+
+/* Section 5.7: fetches a small target into memory that the caller frees, checked by length and hashes. */
 DCD_NODISCARD int dcd_tuf_load_target(struct dcd_tuf *tuf, const struct dcd_tuf_target *target, uint64_t max, uint8_t **ret_data,
 				      size_t *ret_len, struct dcd_diag *diag);
 

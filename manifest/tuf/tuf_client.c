@@ -10,25 +10,10 @@ const char *tuf_role_name(enum tuf_role_index role)
 	return names[role];
 }
 
-int tuf_accept(const struct dcd_tuf *tuf, enum tuf_role_index role, const struct tuf_bytes *bytes, const char *what,
-	       struct tuf_metadata **ret, struct dcd_diag *diag)
-{
-	TUF_AUTO_METADATA struct tuf_metadata *metadata = NULL;
-	int err = tuf_metadata_parse(bytes, tuf_role_name(role), what, &metadata, diag);
-	if (err == 0) {
-		err = tuf_role_verify(&tuf->root->roles[role], metadata, what, diag);
-	}
-	if (err == 0) {
-		*ret = metadata;
-		metadata = NULL;
-	}
-	return err;
-}
-
-int tuf_check_expiry(struct dcd_tuf *tuf, enum tuf_role_index role, const struct tuf_metadata *metadata, const char *what,
+int tuf_check_expiry(struct dcd_tuf *tuf, const char *role, const struct tuf_metadata *metadata, const char *what,
 		     struct dcd_diag *diag)
 {
-	if (metadata->expires > tuf->options.start_time) {
+	if (metadata->expires > tuf->start_time) {
 		return 0;
 	}
 	if (tuf->options.expiry == DCD_EXPIRY_ENFORCE) {
@@ -37,7 +22,7 @@ int tuf_check_expiry(struct dcd_tuf *tuf, enum tuf_role_index role, const struct
 				    metadata->expires_text);
 	}
 	size_t used = strlen(tuf->stale);
-	(void)snprintf(tuf->stale + used, sizeof tuf->stale - used, "%s%s expired %s", used > 0 ? ", " : "", tuf_role_name(role),
+	(void)snprintf(tuf->stale + used, sizeof tuf->stale - used, "%s%.64s expired %s", used > 0 ? ", " : "", role,
 		       metadata->expires_text);
 	return 0;
 }
@@ -55,6 +40,7 @@ int dcd_tuf_new(const struct dcd_tuf_options *options, struct dcd_tuf **ret, str
 
 static void forget_metadata(struct dcd_tuf *tuf)
 {
+	tuf_delegated_free(tuf);
 	tuf_metadata_free(tuf->targets);
 	tuf_metadata_free(tuf->snapshot);
 	tuf_metadata_free(tuf->timestamp);
@@ -77,7 +63,14 @@ void dcd_tuf_free(struct dcd_tuf *tuf)
 int dcd_tuf_refresh(struct dcd_tuf *tuf, struct dcd_diag *diag)
 {
 	forget_metadata(tuf);
+	tuf->start_time = tuf->options.start_time;
 	int err = tuf_root_update(tuf, diag);
+	if (err == 0) {
+		err = tuf_clock_floor(tuf, diag);
+	}
+	if (err == 0) {
+		err = tuf_check_expiry(tuf, tuf_role_name(TUF_ROLE_ROOT), tuf->root->metadata, "the newest root", diag);
+	}
 	if (err == 0) {
 		err = tuf_timestamp_update(tuf, diag);
 	}

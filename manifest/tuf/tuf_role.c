@@ -180,11 +180,19 @@ int tuf_role_verify(const struct tuf_role *role, const struct tuf_metadata *meta
 	if (err != 0) {
 		return dcd_diag_set(diag, err, "%s: its signatures can't be checked (%s)", what, dcd_err_name(err));
 	}
-	if (signers < role->threshold) {
-		return dcd_diag_set(diag, DCD_ERR_SIGNATURE, "%s: %llu valid signature(s) of the %llu that its role needs", what,
-				    (unsigned long long)signers, (unsigned long long)role->threshold);
+	if (signers >= role->threshold) {
+		return 0;
 	}
-	return 0;
+	size_t unusable = 0;
+	for (size_t i = 0; i < role->key_count; i++) {
+		unusable += role->keys[i].key == NULL ? 1U : 0U;
+	}
+	return dcd_diag_set(diag, DCD_ERR_SIGNATURE,
+			    unusable == 0
+				    ? "%s: %llu valid signature(s) of the %llu that its role needs"
+				    : "%s: %llu valid signature(s) of the %llu that its role needs; %zu of its keys are of a "
+				      "kind that this program can't verify",
+			    what, (unsigned long long)signers, (unsigned long long)role->threshold, unusable);
 }
 
 static bool role_has(const struct tuf_role *role, const struct dcd_hash *identity)

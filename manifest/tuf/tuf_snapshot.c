@@ -49,7 +49,8 @@ static int snapshot_fetch(struct dcd_tuf *tuf, const struct tuf_file_entry *entr
 	TUF_AUTO_BYTES struct tuf_bytes bytes = { 0 };
 	TUF_AUTO_METADATA struct tuf_metadata *fresh = NULL;
 	struct tuf_file_entry targets;
-	int err = tuf_fetch_entry(tuf, TUF_ROLE_SNAPSHOT, entry, DCD_TUF_SNAPSHOT_MAX, &path, &bytes, &fresh, diag);
+	const struct tuf_signed_file file = tuf_top_level_file(tuf, TUF_ROLE_SNAPSHOT);
+	int err = tuf_fetch_entry(tuf, &file, entry, DCD_TUF_SNAPSHOT_MAX, &path, &bytes, &fresh, diag);
 	if (err == 0) {
 		err = tuf_snapshot_entry(fresh, "targets.json", path.text, &targets, diag);
 	}
@@ -57,7 +58,7 @@ static int snapshot_fetch(struct dcd_tuf *tuf, const struct tuf_file_entry *entr
 		err = check_rollback(trusted, fresh, path.text, diag);
 	}
 	if (err == 0) {
-		err = tuf_check_expiry(tuf, TUF_ROLE_SNAPSHOT, fresh, path.text, diag);
+		err = tuf_check_expiry(tuf, tuf_role_name(TUF_ROLE_SNAPSHOT), fresh, path.text, diag);
 	}
 	if (err == 0) {
 		err = tuf_store_keep(tuf, 0, "snapshot.json", &bytes, diag);
@@ -84,7 +85,7 @@ int tuf_snapshot_update(struct dcd_tuf *tuf, struct dcd_diag *diag)
 	if (!is_current(&entry, trusted, &bytes)) {
 		return snapshot_fetch(tuf, &entry, trusted, &tuf->snapshot, diag);
 	}
-	err = tuf_check_expiry(tuf, TUF_ROLE_SNAPSHOT, trusted, "the stored snapshot", diag);
+	err = tuf_check_expiry(tuf, tuf_role_name(TUF_ROLE_SNAPSHOT), trusted, "the stored snapshot", diag);
 	if (err == 0) {
 		tuf->snapshot = trusted;
 		trusted = NULL;

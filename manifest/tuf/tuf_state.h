@@ -27,12 +27,14 @@ struct dcd_tuf {
 	struct tuf_metadata *timestamp;
 	struct tuf_metadata *snapshot;
 	struct tuf_metadata *targets;
+	struct tuf_delegated *delegated; /* every delegated role verified since the refresh */
+	int64_t start_time;              /* the options' one, or the floor above it */
 	char stale[256];
 };
 
 /* ---- tuf_root.c ---- */
 
-/* §5.2, §5.3: the newest root that can be reached from the factory's. */
+/* §5.2, §5.3 up to §5.3.9: the newest root that can be reached from the factory's. Its expiry is looked at after this. */
 DCD_NODISCARD int tuf_root_update(struct dcd_tuf *tuf, struct dcd_diag *diag);
 void tuf_root_free(struct tuf_root *root);
 
@@ -42,13 +44,17 @@ DCD_NODISCARD int tuf_timestamp_update(struct dcd_tuf *tuf, struct dcd_diag *dia
 DCD_NODISCARD int tuf_snapshot_update(struct dcd_tuf *tuf, struct dcd_diag *diag);
 DCD_NODISCARD int tuf_targets_update(struct dcd_tuf *tuf, struct dcd_diag *diag);
 
-/* Parses a file and checks that the root's role signed it. */
-DCD_NODISCARD int tuf_accept(const struct dcd_tuf *tuf, enum tuf_role_index role, const struct tuf_bytes *bytes, const char *what,
-			     struct tuf_metadata **ret, struct dcd_diag *diag);
+/* Between root and its expiry: raises the start time to the signing time of the stored timestamp, as the newest root's keys sign.
+ */
+DCD_NODISCARD int tuf_clock_floor(struct dcd_tuf *tuf, struct dcd_diag *diag);
+
+/* ---- tuf_delegated.c ---- */
+
+void tuf_delegated_free(struct dcd_tuf *tuf);
 
 /* The freeze check of each step, against the one start time; under DCD_EXPIRY_REPORT it notes and passes. */
-DCD_NODISCARD int tuf_check_expiry(struct dcd_tuf *tuf, enum tuf_role_index role, const struct tuf_metadata *metadata,
-				   const char *what, struct dcd_diag *diag);
+DCD_NODISCARD int tuf_check_expiry(struct dcd_tuf *tuf, const char *role, const struct tuf_metadata *metadata, const char *what,
+				   struct dcd_diag *diag);
 
 const char *tuf_role_name(enum tuf_role_index role);
 

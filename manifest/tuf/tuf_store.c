@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 struct store_name {
-	char text[64];
+	char text[DCD_DIR_NAME_MAX + 1];
 };
 
 static struct store_name store_name_make(uint64_t version, const char *name)
@@ -33,15 +33,20 @@ int tuf_store_load(struct dcd_tuf *tuf, uint64_t version, const char *name, size
 int tuf_store_load_role(struct dcd_tuf *tuf, enum tuf_role_index role, size_t max, struct tuf_bytes *ret_bytes,
 			struct tuf_metadata **ret, struct dcd_diag *diag)
 {
-	char name[32];
-	(void)snprintf(name, sizeof name, "%s.json", tuf_role_name(role));
+	const struct tuf_signed_file file = tuf_top_level_file(tuf, role);
+	return tuf_store_load_signed(tuf, &file, file.name, max, ret_bytes, ret, diag);
+}
+
+int tuf_store_load_signed(struct dcd_tuf *tuf, const struct tuf_signed_file *file, const char *name, size_t max,
+			  struct tuf_bytes *ret_bytes, struct tuf_metadata **ret, struct dcd_diag *diag)
+{
 	TUF_AUTO_BYTES struct tuf_bytes bytes = { 0 };
 	int err = tuf_store_load(tuf, 0, name, max, &bytes, diag);
 	*ret = NULL;
 	if (err != 0 || bytes.data == NULL) {
 		return err;
 	}
-	err = tuf_accept(tuf, role, &bytes, name, ret, NULL);
+	err = tuf_accept(file, &bytes, name, ret, NULL);
 	if (err == 0) {
 		*ret_bytes = bytes;
 		bytes = (struct tuf_bytes){ 0 };

@@ -8,7 +8,7 @@
 #ifndef DCD_MANIFEST_TUF_TUF_STORE_H
 #define DCD_MANIFEST_TUF_TUF_STORE_H
 
-#include "manifest/tuf/tuf_state.h"
+#include "manifest/tuf/tuf_file.h"
 
 /* 0 with null data when the file is absent or can't be read. DCD_ERR_NO_MEMORY. `version` is 0 for a plain name. */
 DCD_NODISCARD int tuf_store_load(struct dcd_tuf *tuf, uint64_t version, const char *name, size_t max, struct tuf_bytes *ret,
@@ -17,6 +17,10 @@ DCD_NODISCARD int tuf_store_load(struct dcd_tuf *tuf, uint64_t version, const ch
 /* A stored file of a role that the current root's keys have signed, or null. */
 DCD_NODISCARD int tuf_store_load_role(struct dcd_tuf *tuf, enum tuf_role_index role, size_t max, struct tuf_bytes *ret_bytes,
 				      struct tuf_metadata **ret, struct dcd_diag *diag);
+
+/* The same for any signed file, stored as `name`. */
+DCD_NODISCARD int tuf_store_load_signed(struct dcd_tuf *tuf, const struct tuf_signed_file *file, const char *name, size_t max,
+					struct tuf_bytes *ret_bytes, struct tuf_metadata **ret, struct dcd_diag *diag);
 
 /* Only for what was verified. Durable on return. */
 DCD_NODISCARD int tuf_store_keep(struct dcd_tuf *tuf, uint64_t version, const char *name, const struct tuf_bytes *bytes,

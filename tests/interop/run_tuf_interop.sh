@@ -3,7 +3,7 @@
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-"${PYTHON:-python3}" "$(dirname "$0")/make_repository.py" "$folder/repository" || exit $?
+"$(dirname "$0")/run_python_tuf.sh" "$(dirname "$0")/make_repository.py" "$folder/repository" || exit $?
 "$1" "$folder/repository"
 # The same repository with one byte of the last link changed must not verify.
 sed -i 's/"version": 4/"version": 5/' "$folder/repository/metadata/timestamp.json"

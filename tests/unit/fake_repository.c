@@ -288,6 +288,10 @@ static struct dcd_json *meta_of(struct fake_repository *repository, int role)
 		assert_int_equal(dcd_json_set_u64(entry, "length", file->len), 0);
 	}
 	assert_int_equal(dcd_json_set(meta, name, entry), 0);
+	for (void *it = dcd_json_iter(repository->delegated_meta); role == FAKE_TARGETS && it != NULL;
+	     it = dcd_json_iter_next(repository->delegated_meta, it)) {
+		assert_int_equal(dcd_json_set(meta, dcd_json_iter_key(it), dcd_json_copy(dcd_json_iter_value(it))), 0);
+	}
 	return meta;
 }
 
@@ -298,11 +302,58 @@ void fake_publish_role(struct fake_repository *repository, int role)
 	role_path(repository, role, path);
 	if (role == FAKE_TARGETS) {
 		assert_int_equal(dcd_json_set(body, "targets", dcd_json_copy(repository->targets)), 0);
+		if (repository->delegations != NULL) {
+			assert_int_equal(dcd_json_set(body, "delegations", dcd_json_copy(repository->delegations)), 0);
+		}
 	} else {
 		int below = role == FAKE_SNAPSHOT ? FAKE_TARGETS : FAKE_SNAPSHOT;
 		assert_int_equal(dcd_json_set(body, "meta", meta_of(repository, below)), 0);
+		if (role == FAKE_TIMESTAMP && repository->signed_at != NULL) {
+			assert_int_equal(dcd_json_set_string(body, "x-decade-signed", repository->signed_at), 0);
+		}
 	}
 	sign_and_serve(repository, body, &repository->roles[role], NULL, path);
+}
+
+void fake_delegate(struct fake_repository *repository, struct dcd_json **delegations, const char *name, int key, const char *kind,
+		   const char *path, bool terminating)
+{
+	struct dcd_json *fresh = dcd_json_new_object();
+	struct dcd_json *keys =
+		*delegations == NULL ? dcd_json_new_object() : dcd_json_copy(dcd_json_member(*delegations, "keys"));
+	struct dcd_json *roles =
+		*delegations == NULL ? dcd_json_new_array() : dcd_json_copy(dcd_json_member(*delegations, "roles"));
+	const struct fake_role role = { .keys = { key }, .key_count = 1, .threshold = 1 };
+	struct dcd_json *object = role_object(repository, &role, keys);
+	struct dcd_json *paths = dcd_json_new_array();
+	assert_int_equal(dcd_json_append_string(paths, path), 0);
+	assert_int_equal(dcd_json_set_string(object, "name", name), 0);
+	assert_int_equal(dcd_json_set(object, kind, paths), 0);
+	assert_int_equal(dcd_json_set_bool(object, "terminating", terminating), 0);
+	assert_int_equal(dcd_json_append(roles, object), 0);
+	assert_int_equal(dcd_json_set(fresh, "keys", keys), 0);
+	assert_int_equal(dcd_json_set(fresh, "roles", roles), 0);
+	dcd_json_free(*delegations);
+	*delegations = fresh;
+}
+
+void fake_publish_delegated(struct fake_repository *repository, const char *name, int key, const struct dcd_json *targets,
+			    const struct dcd_json *delegations)
+{
+	const struct fake_role role = { .keys = { key }, .key_count = 1, .signers = 1, .threshold = 1 };
+	char path[200], listed[200];
+	struct dcd_json *body = body_new(repository, FAKE_TARGETS);
+	struct dcd_json *entry = dcd_json_new_object();
+	(void)snprintf(path, sizeof path, "metadata/%s%s.json", repository->consistent ? "1." : "", name);
+	(void)snprintf(listed, sizeof listed, "%s.json", name);
+	assert_int_equal(dcd_json_set_u64(body, "version", 1), 0);
+	assert_int_equal(dcd_json_set(body, "targets", targets == NULL ? dcd_json_new_object() : dcd_json_copy(targets)), 0);
+	if (delegations != NULL) {
+		assert_int_equal(dcd_json_set(body, "delegations", dcd_json_copy(delegations)), 0);
+	}
+	sign_and_serve(repository, body, &role, NULL, path);
+	assert_int_equal(dcd_json_set_u64(entry, "version", 1), 0);
+	assert_int_equal(dcd_json_set(repository->delegated_meta, listed, entry), 0);
 }
 
 void fake_publish(struct fake_repository *repository)
@@ -354,6 +405,8 @@ struct fake_repository *fake_repository_new(void)
 	repository->names_hashes = true;
 	repository->canonical = true;
 	repository->targets = dcd_json_new_object();
+	repository->delegated_meta = dcd_json_new_object();
+	repository->now = FAKE_NOW;
 	for (int i = 0; i < FAKE_KEYS; i++) {
 		assert_int_equal(dcd_private_key_generate(&repository->keys[i], NULL), 0);
 	}
@@ -388,6 +441,8 @@ void fake_repository_free(struct fake_repository *repository)
 		dcd_private_key_free(repository->keys[i]);
 	}
 	dcd_json_free(repository->targets);
+	dcd_json_free(repository->delegations);
+	dcd_json_free(repository->delegated_meta);
 	free(repository->factory_root);
 	free(repository);
 }
@@ -401,7 +456,7 @@ int fake_refresh(struct fake_repository *repository, enum dcd_expiry expiry, str
 		.targets_prefix = "targets/",
 		.factory_root = repository->factory_root,
 		.factory_root_len = repository->factory_root_len,
-		.start_time = FAKE_NOW,
+		.start_time = repository->now,
 		.expiry = expiry,
 	};
 	assert_int_equal(dcd_tuf_new(&options, ret, diag), 0);

@@ -8,12 +8,12 @@
 #include "manifest/crypto/private_key.h"
 #include "manifest/tuf/tuf.h"
 
-#define FAKE_FILES_MAX 64
+#define FAKE_FILES_MAX 160
 #define FAKE_KEYS 8
 #define FAKE_ALIAS 100 /* key number k + FAKE_ALIAS is key k under another id */
 
 struct fake_file {
-	char name[200];
+	char name[300];
 	uint8_t *data;
 	size_t len;
 };
@@ -42,7 +42,11 @@ struct fake_repository {
 	struct fake_files stored;
 	struct fake_role roles[FAKE_ROLES];
 	struct dcd_private_key *keys[FAKE_KEYS];
-	struct dcd_json *targets; /* "targets" of the targets role */
+	struct dcd_json *targets;        /* "targets" of the targets role */
+	struct dcd_json *delegations;    /* its "delegations", or null */
+	struct dcd_json *delegated_meta; /* what the snapshot says of delegated roles */
+	const char *signed_at;           /* "x-decade-signed" of the timestamp, or null */
+	int64_t now;                     /* of the device's clock */
 	bool consistent;
 	bool names_hashes;   /* timestamp and snapshot carry lengths and hashes */
 	bool canonical;      /* "x-decade-canonical" */
@@ -74,7 +78,15 @@ void fake_publish_next(struct fake_repository *repository);
 /* Serves a target's bytes and lists it; `custom` is consumed and may be null. */
 void fake_add_target(struct fake_repository *repository, const char *path, const void *data, size_t len, struct dcd_json *custom);
 
-/* A client at FAKE_NOW that has refreshed; `*ret` may be null on failure. Freed by the caller. */
+/* Adds a role to `*delegations` (made where null), with one key; `kind` is "paths" or "path_hash_prefixes". */
+void fake_delegate(struct fake_repository *repository, struct dcd_json **delegations, const char *name, int key, const char *kind,
+		   const char *path, bool terminating);
+/* Signs a delegated role with a key, serves it as version 1 and lists it in the next snapshot. Both documents may be null and are
+ * copied. */
+void fake_publish_delegated(struct fake_repository *repository, const char *name, int key, const struct dcd_json *targets,
+			    const struct dcd_json *delegations);
+
+/* A client at FAKE_NOW (or repository->now) that has refreshed; `*ret` may be null on failure. Freed by the caller. */
 int fake_refresh(struct fake_repository *repository, enum dcd_expiry expiry, struct dcd_tuf **ret, struct dcd_diag *diag);
 /* The same without keeping the client, under DCD_EXPIRY_ENFORCE. */
 int fake_try(struct fake_repository *repository, struct dcd_diag *diag);

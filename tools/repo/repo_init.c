@@ -78,8 +78,8 @@ static int write_root(const struct repo_signing *signing, struct repo_publish *p
 	for (int role = 0; role < REPO_ROLES; role++) {
 		roles[role] = (struct dcd_document_role){ .name = repo_role_name((enum repo_role)role),
 							  .threshold = 1,
-							  .signer_count = 1,
-							  .signers = &signing->signers[role] };
+							  .signer_count = signing->signers[role].count,
+							  .signers = signing->signers[role].list };
 	}
 	struct dcd_document_head head;
 	struct dcd_document_file file;
@@ -142,7 +142,7 @@ static int init_work(void *context, struct dcd_diag *diag)
 	for (int role = 0; err == 0 && role < REPO_ROLES; role++) {
 		err = make_key(keys, (enum repo_role)role, diag);
 		if (err == 0) {
-			err = repo_signing_load(&signing, keys, (enum repo_role)role, NULL, diag);
+			err = repo_signing_load(&signing, work->options, (enum repo_role)role, NULL, diag);
 		}
 	}
 	if (err == 0) {

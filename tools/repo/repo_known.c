@@ -46,6 +46,17 @@ static void add_metadata(const struct repo_view *view, struct name_list *list)
 	}
 }
 
+static void add_delegated(const struct repo_view *view, struct name_list *list)
+{
+	const struct dcd_json *meta = dcd_json_member(repo_view_signed(view, REPO_SNAPSHOT), "meta");
+	for (void *it = dcd_json_iter(meta); it != NULL; it = dcd_json_iter_next(meta, it)) {
+		int64_t version = dcd_json_integer(dcd_json_member(dcd_json_iter_value(it), "version"));
+		for (; strcmp(dcd_json_iter_key(it), "targets.json") != 0 && version > 0; version--) {
+			list_add(list, repo_text("metadata/%lld.%s", (long long)version, dcd_json_iter_key(it)));
+		}
+	}
+}
+
 static int add_target(void *context, const struct dcd_tuf_target *target)
 {
 	list_add(context, repo_view_target_file(target));
@@ -90,6 +101,7 @@ int repo_known_warn(const struct repo_view *view, size_t *ret_unknown, struct dc
 {
 	struct name_list list = { 0 };
 	add_metadata(view, &list);
+	add_delegated(view, &list);
 	int err = dcd_tuf_each_target(view->tuf, add_target, &list);
 	for (size_t i = 0; i < view->release_count; i++) {
 		add_payloads(view->releases[i].release, &list);

@@ -12,9 +12,15 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "init", repo_help_init, "kpx", repo_init },         { "release", repo_help_release, "kvicbsrBnSetx", repo_release },
-	{ "refresh", repo_help_refresh, "kx", repo_refresh }, { "check", repo_help_check, "dR", repo_check },
+	{ "init", repo_help_init, "kpx", repo_init },
+	{ "release", repo_help_release, "kvicbsrBnSetxWN", repo_release },
+	{ "refresh", repo_help_refresh, "kxW", repo_refresh },
+	{ "rotate", repo_help_rotate, "klaTAKMExW", repo_rotate },
+	{ "delegate", repo_help_delegate, "kNPaTAKMExWG", repo_delegate },
+	{ "check", repo_help_check, "dR", repo_check },
 	{ "list", repo_help_list, "jR", repo_list },
+	{ "bundle", repo_help_bundle, "vVDFoR", repo_bundle },
+	{ "extract", repo_help_extract, "2R", repo_extract },
 };
 
 static int report(int err, const struct dcd_diag *diag)

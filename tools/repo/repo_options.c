@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bsdiff/format.h"
+#include "tools/repo/repo_keys.h"
 #include "tools/repo/repo_text.h"
 
 #define DAYS_MAX 36500
@@ -20,7 +21,7 @@ static const uint64_t expires_default[REPO_ROLES] = {
 	[REPO_ROOT] = 7300, [REPO_TARGETS] = 3650, [REPO_SNAPSHOT] = 365, [REPO_TIMESTAMP] = 30
 };
 
-/* The letters are for the tables of who accepts what; they are no short options. */
+/* The letters are for the tables of who accepts what; only -o is a short option too. */
 static const struct option long_options[] = {
 	{ "keys", required_argument, NULL, 'k' },
 	{ "product", required_argument, NULL, 'p' },
@@ -37,8 +38,23 @@ static const struct option long_options[] = {
 	{ "threads", required_argument, NULL, 't' },
 	{ "expires", required_argument, NULL, 'x' },
 	{ "root", required_argument, NULL, 'R' },
+	{ "base", required_argument, NULL, 'V' },
+	{ "board", required_argument, NULL, 'D' },
+	{ "no-full", no_argument, NULL, 'F' },
+	{ "output", required_argument, NULL, 'o' },
 	{ "deep", no_argument, NULL, 'd' },
 	{ "json", no_argument, NULL, 'j' },
+	{ "sign-with", required_argument, NULL, 'W' },
+	{ "role", required_argument, NULL, 'l' },
+	{ "name", required_argument, NULL, 'N' },
+	{ "algorithm", required_argument, NULL, 'a' },
+	{ "threshold", required_argument, NULL, 'T' },
+	{ "add", no_argument, NULL, 'A' },
+	{ "add-key", required_argument, NULL, 'K' },
+	{ "remove", required_argument, NULL, 'M' },
+	{ "path", required_argument, NULL, 'P' },
+	{ "replace", no_argument, NULL, 'E' },
+	{ "terminating", no_argument, NULL, 'G' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -130,12 +146,12 @@ static int parse_bases(const char *text, struct repo_options *options, struct dc
 	return 0;
 }
 
-static int parse_board(const char *text, struct repo_options *options, struct dcd_diag *diag)
+static int parse_board(const char *option, const char *text, struct repo_options *options, struct dcd_diag *diag)
 {
 	if (options->board_count == DCD_RELEASE_BOARDS_MAX || !dcd_release_name_ok(text)) {
 		return dcd_diag_set(diag, DCD_ERR_USAGE,
-				    "--compatible '%s': at most %d boards of 1 to %d printable bytes without spaces and '/'",
-				    text, DCD_RELEASE_BOARDS_MAX, DCD_RELEASE_STRING_MAX);
+				    "--%s '%s': at most %d boards of 1 to %d printable bytes without spaces and '/'", option, text,
+				     DCD_RELEASE_BOARDS_MAX, DCD_RELEASE_STRING_MAX);
 	}
 	options->boards[options->board_count++] = text;
 	return 0;
@@ -150,6 +166,56 @@ static int parse_name(const char *option, const char *text, const char **ret, st
 	}
 	*ret = text;
 	return 0;
+}
+
+static int parse_base(const char *text, struct repo_options *options, struct dcd_diag *diag)
+{
+	options->base_versions = repo_grow(options->base_versions, options->base_count + 1, sizeof *options->base_versions);
+	return parse_name("base", text, &options->base_versions[options->base_count++], diag);
+}
+
+static int parse_list(const char *option, const char *text, const char **list, size_t *count, struct dcd_diag *diag)
+{
+	if (*count == REPO_KEY_OPTIONS_MAX) {
+		return dcd_diag_set(diag, DCD_ERR_USAGE, "--%s: at most %d times", option, REPO_KEY_OPTIONS_MAX);
+	}
+	list[(*count)++] = text;
+	return 0;
+}
+
+static int parse_key_option(int letter, const char *text, struct repo_options *options, struct dcd_diag *diag)
+{
+	switch (letter) {
+	case 'W':
+		options->sign_with = text;
+		return 0;
+	case 'l':
+		options->role = text;
+		return 0;
+	case 'N':
+		return parse_name("name", text, &options->name, diag);
+	case 'a':
+		return dcd_key_algorithm_find(text, &options->algorithm, diag);
+	case 'T':
+		return parse_number("threshold", text, 1, REPO_SIGNERS_MAX, &options->threshold, diag);
+	case 'A':
+		options->new_keys++;
+		return 0;
+	case 'K':
+		return parse_list("add-key", text, options->key_files, &options->key_file_count, diag);
+	case 'M':
+		return parse_list("remove", text, options->removed, &options->removed_count, diag);
+	case 'P':
+		return parse_list("path", text, options->paths, &options->path_count, diag);
+	case 'E':
+		options->replace = true;
+		return 0;
+	case 'G':
+		options->terminating = true;
+		return 0;
+	default:
+		return dcd_diag_set(diag, DCD_ERR_BUG, "an option without a reader");
+	}
 }
 
 static int parse_one(int letter, const char *text, struct repo_options *options, struct dcd_diag *diag)
@@ -167,7 +233,7 @@ static int parse_one(int letter, const char *text, struct repo_options *options,
 	case 'c':
 		return parse_name("channel", text, &options->channel, diag);
 	case 'b':
-		return parse_board(text, options, diag);
+		return parse_board("compatible", text, options, diag);
 	case 's':
 		return parse_number("security-version", text, 0, INT64_MAX, &options->security_version, diag);
 	case 'r':
@@ -188,6 +254,16 @@ static int parse_one(int letter, const char *text, struct repo_options *options,
 	case 'R':
 		options->root = text;
 		return 0;
+	case 'V':
+		return parse_base(text, options, diag);
+	case 'D':
+		return parse_board("board", text, options, diag);
+	case 'F':
+		options->no_full = true;
+		return 0;
+	case 'o':
+		options->output = text;
+		return 0;
 	case 'd':
 		options->deep = true;
 		return 0;
@@ -195,7 +271,7 @@ static int parse_one(int letter, const char *text, struct repo_options *options,
 		options->json = true;
 		return 0;
 	default:
-		return dcd_diag_set(diag, DCD_ERR_BUG, "an option without a reader");
+		return parse_key_option(letter, text, options, diag);
 	}
 }
 
@@ -207,7 +283,7 @@ static int parse_all(int argc, char **argv, const char *accepted, struct repo_op
 	optind = 0;
 	for (;;) {
 		int at = optind == 0 ? 1 : optind;
-		int letter = getopt_long(argc, argv, ":", long_options, &index);
+		int letter = getopt_long(argc, argv, ":o:", long_options, &index);
 		if (letter == -1) {
 			break;
 		}
@@ -227,6 +303,13 @@ static int parse_all(int argc, char **argv, const char *accepted, struct repo_op
 		if (err != 0) {
 			return err;
 		}
+	}
+	if (strchr(accepted, '2') != NULL) {
+		if (optind + 2 != argc) {
+			return dcd_diag_set(diag, DCD_ERR_USAGE, "needs a bundle FILE and one REPO folder; see `decade-repo %s --help`",
+					    argv[0]);
+		}
+		options->file = argv[optind++];
 	}
 	if (optind + 1 != argc) {
 		return dcd_diag_set(diag, DCD_ERR_USAGE, "needs one REPO folder; see `decade-repo %s --help`", argv[0]);
@@ -259,4 +342,6 @@ void repo_options_free(struct repo_options *options)
 		options->images[i].class_name = NULL;
 	}
 	options->image_count = 0;
+	free(options->base_versions);
+	options->base_versions = NULL;
 }

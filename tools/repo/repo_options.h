@@ -7,9 +7,11 @@
 #include <stdint.h>
 
 #include "base/diag.h"
+#include "manifest/crypto/private_key.h"
 #include "manifest/release/release.h"
 #include "tools/repo/repo_view.h"
 
+#define REPO_KEY_OPTIONS_MAX 64
 #define REPO_BASES_ALL UINT64_MAX
 #define REPO_SECURITY_UNSET UINT64_MAX
 
@@ -28,6 +30,8 @@ struct repo_options {
 	const char *requires_version;
 	const char *notes;
 	const char *root;
+	const char *output;
+	const char *file; /* of commands that take FILE REPO */
 	struct repo_image_option images[DCD_RELEASE_IMAGES_MAX];
 	size_t image_count;
 	const char *boards[DCD_RELEASE_BOARDS_MAX];
@@ -38,11 +42,30 @@ struct repo_options {
 	int effort;                /* 0: the default */
 	int threads;               /* 0: one a core */
 	uint64_t expires_days[REPO_ROLES];
+	const char **base_versions; /* owned; of --base */
+	size_t base_count;
+	bool no_full;
 	bool deep;
 	bool json;
+	/* rotate, delegate */
+	const char *sign_with;
+	const char *role;
+	const char *name;
+	enum dcd_key_algorithm algorithm;
+	uint64_t threshold; /* 0: as it is */
+	size_t new_keys;    /* --add, how often */
+	const char *key_files[REPO_KEY_OPTIONS_MAX];
+	size_t key_file_count;
+	const char *removed[REPO_KEY_OPTIONS_MAX];
+	size_t removed_count;
+	const char *paths[REPO_KEY_OPTIONS_MAX];
+	size_t path_count;
+	bool replace;
+	bool terminating;
 };
 
-/* argv[0] is the sub-command. `accepted`: the letters of the options that it knows (repo_options.c has them all). */
+/* argv[0] is the sub-command. `accepted`: the letters of the options that it knows (repo_options.c has them all); '2': it takes FILE and
+ * REPO. */
 DCD_NODISCARD int repo_options_parse(int argc, char **argv, const char *accepted, struct repo_options *ret, bool *ret_help,
 				     struct dcd_diag *diag);
 void repo_options_free(struct repo_options *options);

@@ -280,8 +280,9 @@ static int move_one(const struct repo_publish *publish, size_t index, struct dcd
 
 int repo_publish_commit(struct repo_publish *publish, struct dcd_diag *diag)
 {
-	if (publish->count == 0 || strcmp(publish->paths[publish->count - 1], TIMESTAMP) != 0) {
-		return dcd_diag_set(diag, DCD_ERR_BUG, "a publish must end with " TIMESTAMP);
+	/* A single file needs no commit: its rename is one. */
+	if (publish->count == 0 || (publish->count > 1 && strcmp(publish->paths[publish->count - 1], TIMESTAMP) != 0)) {
+		return dcd_diag_set(diag, DCD_ERR_BUG, "a publish of several files must end with " TIMESTAMP);
 	}
 	int err = check_ways(publish, diag);
 	if (err == 0) {

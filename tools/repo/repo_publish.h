@@ -49,7 +49,8 @@ DCD_NODISCARD int repo_publish_write(struct repo_publish *publish, const char *r
 				     struct dcd_diag *diag);
 /* Looks at what the repository will be with the client's eyes: what it would refuse is never published. */
 DCD_NODISCARD int repo_publish_check(const struct repo_publish *publish, int64_t now, struct dcd_diag *diag);
-/* Publishes; the last file added is metadata/timestamp.json. DCD_ERR_EXISTS when something unknown is in the way. */
+/* Publishes; the last file added is metadata/timestamp.json, unless there is but one. DCD_ERR_EXISTS when something unknown is in
+ * the way. */
 DCD_NODISCARD int repo_publish_commit(struct repo_publish *publish, struct dcd_diag *diag);
 /* Frees the list; the staging folder is repo_publish_recover()'s to remove. */
 void repo_publish_free(struct repo_publish *publish);

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "manifest/crypto/sha256.h"
 #include "manifest/sign/utc_time.h"
 #include "tools/repo/repo_commands.h"
 #include "tools/repo/repo_publish.h"
+#include "tools/repo/repo_resign.h"
 #include "tools/repo/repo_signing.h"
 #include "tools/repo/repo_supervise.h"
 #include "tools/repo/repo_text.h"
@@ -29,47 +29,18 @@ static bool targets_end_too_early(const struct repo_signing *signing, const stru
 	return strcmp(repo_view_expires(view, REPO_TARGETS), until) < 0;
 }
 
-static int write_targets(struct repo_signing *signing, struct repo_publish *publish, const struct repo_view *view,
-			 const char *keys, struct dcd_document_file *ret, struct dcd_diag *diag)
-{
-	int err = repo_signing_load(signing, keys, REPO_TARGETS, view, diag);
-	struct dcd_document_head head;
-	DCD_CLEANUP(dcd_json_freep) struct dcd_json *document = NULL;
-	uint64_t version = repo_view_version(view, REPO_TARGETS) + 1;
-	if (err == 0) {
-		err = repo_signing_head(signing, REPO_TARGETS, version, &head, diag);
-	}
-	if (err == 0) {
-		err = dcd_document_targets(&head, repo_view_signed(view, REPO_TARGETS), &document, diag);
-	}
-	DCD_AUTO_FREE char *name = repo_text("%llu.targets.json", (unsigned long long)version);
-	return err == 0 ? repo_signing_write(signing, publish, REPO_TARGETS, name, document, ret, diag) : err;
-}
-
-/* What the present snapshot says of the targets metadata, which stays. */
-static int same_targets(const struct repo_view *view, struct dcd_document_file *ret, struct dcd_diag *diag)
-{
-	const struct repo_store_file *file = repo_store_find(&view->store, "targets.json");
-	if (file == NULL) {
-		return dcd_diag_set(diag, DCD_ERR_BUG, "the verified targets metadata was not kept");
-	}
-	*ret = (struct dcd_document_file){ .version = repo_view_version(view, REPO_TARGETS), .length = file->len };
-	dcd_hash_once(&dcd_sha256, file->data, file->len, &ret->sha256);
-	return 0;
-}
-
 static int refresh_write(struct repo_signing *signing, struct repo_publish *publish, const struct repo_view *view,
 			 const struct refresh_work *work, struct dcd_diag *diag)
 {
-	const char *keys = work->options->keys;
+	const struct repo_options *options = work->options;
 	struct dcd_document_file targets;
-	int err = repo_signing_load(signing, keys, REPO_SNAPSHOT, view, diag);
+	int err = repo_signing_load(signing, options, REPO_SNAPSHOT, view, diag);
 	if (err == 0) {
-		err = repo_signing_load(signing, keys, REPO_TIMESTAMP, view, diag);
+		err = repo_signing_load(signing, options, REPO_TIMESTAMP, view, diag);
 	}
 	if (err == 0) {
-		err = targets_end_too_early(signing, view) ? write_targets(signing, publish, view, keys, &targets, diag)
-							   : same_targets(view, &targets, diag);
+		err = targets_end_too_early(signing, view) ? repo_resign_targets(signing, publish, view, options, &targets, diag)
+							   : repo_same_file(view, REPO_TARGETS, &targets, diag);
 	}
 	if (err == 0) {
 		err = repo_signing_write_upper(signing, publish, &targets, repo_view_version(view, REPO_SNAPSHOT) + 1,

@@ -6,10 +6,12 @@
 #include "base/hex.h"
 #include "manifest/crypto/sha256.h"
 #include "tools/repo/repo_commands.h"
+#include "tools/repo/repo_delegated.h"
 #include "tools/repo/repo_encode.h"
 #include "tools/repo/repo_file.h"
 #include "tools/repo/repo_manifest.h"
 #include "tools/repo/repo_publish.h"
+#include "tools/repo/repo_resign.h"
 #include "tools/repo/repo_signing.h"
 #include "tools/repo/repo_supervise.h"
 #include "tools/repo/repo_text.h"
@@ -44,8 +46,8 @@ static int load_keys(struct release_work *work, struct dcd_diag *diag)
 {
 	static const enum repo_role roles[] = { REPO_TARGETS, REPO_SNAPSHOT, REPO_TIMESTAMP };
 	int err = 0;
-	for (size_t i = 0; err == 0 && i < sizeof roles / sizeof roles[0]; i++) {
-		err = repo_signing_load(&work->signing, work->options->keys, roles[i], work->view, diag);
+	for (size_t i = work->options->name != NULL ? 1 : 0; err == 0 && i < sizeof roles / sizeof roles[0]; i++) {
+		err = repo_signing_load(&work->signing, work->options, roles[i], work->view, diag);
 	}
 	return err;
 }
@@ -144,17 +146,17 @@ static int write_manifest(struct release_work *work, struct dcd_document_file *r
 	return err;
 }
 
-static int write_targets(struct release_work *work, const struct dcd_document_file *manifest, struct dcd_document_file *ret,
-			 struct dcd_diag *diag)
+/* The next version of a role's targets, with the release in it. */
+static int make_targets(struct release_work *work, const struct dcd_json *before, const struct dcd_document_file *manifest,
+			struct dcd_json **ret, struct dcd_diag *diag)
 {
-	uint64_t version = repo_view_version(work->view, REPO_TARGETS) + 1;
+	uint64_t version = (uint64_t)dcd_json_integer(dcd_json_member(before, "version")) + 1;
 	struct dcd_document_head head;
 	int err = repo_signing_head(&work->signing, REPO_TARGETS, version, &head, diag);
-	DCD_CLEANUP(dcd_json_freep) struct dcd_json *document = NULL;
 	struct dcd_json *previous = NULL;
 	struct dcd_json *entry = NULL;
 	if (err == 0) {
-		err = dcd_document_targets(&head, repo_view_signed(work->view, REPO_TARGETS), &previous, diag);
+		err = dcd_document_targets(&head, before, &previous, diag);
 	}
 	struct dcd_json *custom = err == 0 ? repo_manifest_custom(&work->release) : NULL;
 	if (err == 0 && custom == NULL) {
@@ -168,11 +170,43 @@ static int write_targets(struct release_work *work, const struct dcd_document_fi
 		}
 	}
 	DCD_AUTO_FREE char *path = repo_text("releases/%s.json", work->release.version);
-	if (err == 0) {
-		err = dcd_document_add_target(previous, path, entry, &document, diag);
-	}
-	DCD_AUTO_FREE char *name = repo_text("%llu.targets.json", (unsigned long long)version);
+	return err == 0 ? dcd_document_add_target(previous, path, entry, ret, diag) : err;
+}
+
+static int write_targets(struct release_work *work, const struct dcd_document_file *manifest, struct dcd_document_file *ret,
+			 struct dcd_diag *diag)
+{
+	DCD_CLEANUP(dcd_json_freep) struct dcd_json *document = NULL;
+	int err = make_targets(work, repo_view_signed(work->view, REPO_TARGETS), manifest, &document, diag);
+	DCD_AUTO_FREE char *name =
+		repo_text("%llu.targets.json", (unsigned long long)repo_view_version(work->view, REPO_TARGETS) + 1);
 	return err == 0 ? repo_signing_write(&work->signing, &work->publish, REPO_TARGETS, name, document, ret, diag) : err;
+}
+
+/* --name: the delegated role lists the release, and the top-level targets stay as they are. */
+static int write_delegated(struct release_work *work, const struct dcd_document_file *manifest, struct dcd_document_file *ret,
+			   struct dcd_diag *diag)
+{
+	const struct dcd_json *targets = repo_view_signed(work->view, REPO_TARGETS);
+	const char *name = work->options->name;
+	DCD_CLEANUP(dcd_json_freep) struct dcd_json *envelope = NULL;
+	DCD_CLEANUP(dcd_json_freep) struct dcd_json *document = NULL;
+	int err = repo_delegated_load(work->view, name, &envelope, diag);
+	if (err == 0 && (envelope == NULL || repo_delegated_role(targets, name) == NULL)) {
+		err = dcd_diag_set(diag, DCD_ERR_USAGE, "--name %s: no such delegated role; see `decade-repo delegate`", name);
+	}
+	DCD_AUTO_FREE char *path = repo_text("releases/%s.json", work->release.version);
+	if (err == 0 && !repo_delegated_covers(repo_delegated_role(targets, name), path)) {
+		err = dcd_diag_set(diag, DCD_ERR_USAGE, "--name %s: %s is in none of the paths that the role was given", name,
+				   path);
+	}
+	if (err == 0) {
+		err = make_targets(work, dcd_json_member(envelope, "signed"), manifest, &document, diag);
+	}
+	if (err == 0) {
+		err = repo_delegated_write(&work->signing, &work->publish, work->options, targets, name, document, diag);
+	}
+	return err == 0 ? repo_same_file(work->view, REPO_TARGETS, ret, diag) : err;
 }
 
 static int sign_and_publish(struct release_work *work, struct dcd_diag *diag)
@@ -181,7 +215,7 @@ static int sign_and_publish(struct release_work *work, struct dcd_diag *diag)
 	struct dcd_document_file targets;
 	int err = write_manifest(work, &manifest, diag);
 	if (err == 0) {
-		err = write_targets(work, &manifest, &targets, diag);
+		err = (work->options->name != NULL ? write_delegated : write_targets)(work, &manifest, &targets, diag);
 	}
 	if (err == 0) {
 		err = repo_signing_write_upper(&work->signing, &work->publish, &targets,

@@ -8,7 +8,6 @@
 #include "base/cleanup.h"
 #include "manifest/crypto/sha256.h"
 #include "manifest/sign/envelope.h"
-#include "manifest/sign/key_signer.h"
 #include "tools/repo/repo_file.h"
 #include "tools/repo/repo_text.h"
 
@@ -31,46 +30,38 @@ int repo_clock_now(int64_t *ret, struct dcd_diag *diag)
 	return 0;
 }
 
-/* A signature that the root doesn't ask for would only be found out by the fleet. */
-static int check_listed(const struct dcd_signer *signer, enum repo_role role, const struct repo_view *view, struct dcd_diag *diag)
+int repo_signing_load_by(struct repo_signing *signing, const struct repo_options *options, enum repo_role role,
+			 const struct dcd_json *root, struct dcd_diag *diag)
 {
-	const struct dcd_json *roles = dcd_json_member(repo_view_signed(view, REPO_ROOT), "roles");
-	const struct dcd_json *ids = dcd_json_member(dcd_json_member(roles, repo_role_name(role)), "keyids");
-	for (size_t i = 0; i < dcd_json_count(ids); i++) {
-		const char *id = dcd_json_string(dcd_json_item(ids, i));
-		if (id != NULL && strcmp(id, signer->keyid) == 0) {
-			return 0;
-		}
-	}
-	return dcd_diag_set(diag, DCD_ERR_SIGNATURE,
-			    "%s: the repository's root doesn't accept this key for %s; use the keys of its `init`", signer->name,
-			    repo_role_name(role));
+	const char *name = repo_role_name(role);
+	signing->keys.folder = options->keys;
+	signing->keys.sign_with = options->sign_with;
+	return repo_keys_for_role(&signing->keys, dcd_json_member(root, "keys"),
+				  dcd_json_member(dcd_json_member(root, "roles"), name), name, &signing->signers[role], diag);
 }
 
-int repo_signing_load(struct repo_signing *signing, const char *keys, enum repo_role role, const struct repo_view *view,
-		      struct dcd_diag *diag)
+int repo_signing_load(struct repo_signing *signing, const struct repo_options *options, enum repo_role role,
+		      const struct repo_view *view, struct dcd_diag *diag)
 {
-	int err = 0;
-	if (signing->signers[role] == NULL) {
-		DCD_AUTO_FREE char *path = repo_text("%s/%s.pem", keys, repo_role_name(role));
-		if (!repo_file_exists(path)) {
-			return dcd_diag_set(diag, DCD_ERR_USAGE,
-					    "%s: no such key; --keys must name the folder of this repository's keys", path);
-		}
-		err = dcd_key_signer_load(path, &signing->signers[role], diag);
+	struct repo_signers *signers = &signing->signers[role];
+	if (signers->count > 0) {
+		return 0;
 	}
-	if (err == 0 && view != NULL) {
-		err = check_listed(signing->signers[role], role, view, diag);
+	if (view != NULL) {
+		signing->meta_before = dcd_json_member(repo_view_signed(view, REPO_SNAPSHOT), "meta");
+		return repo_signing_load_by(signing, options, role, repo_view_signed(view, REPO_ROOT), diag);
 	}
+	DCD_AUTO_FREE char *path = repo_text("%s/%s.pem", options->keys, repo_role_name(role));
+	int err = repo_keys_load_file(&signing->keys, path, &signers->list[0], diag);
+	signers->count = err == 0 ? 1 : 0;
 	return err;
 }
 
 void repo_signing_free(struct repo_signing *signing)
 {
-	for (int role = 0; role < REPO_ROLES; role++) {
-		dcd_signer_close(signing->signers[role]);
-		signing->signers[role] = NULL;
-	}
+	repo_keys_free(&signing->keys);
+	dcd_json_free(signing->meta_changed);
+	signing->meta_changed = NULL;
 }
 
 int repo_signing_head(const struct repo_signing *signing, enum repo_role role, uint64_t version, struct dcd_document_head *ret,
@@ -84,20 +75,18 @@ int repo_signing_head(const struct repo_signing *signing, enum repo_role role, u
 	return 0;
 }
 
-int repo_signing_write(const struct repo_signing *signing, struct repo_publish *publish, enum repo_role role, const char *name,
-		       const struct dcd_json *document, struct dcd_document_file *ret, struct dcd_diag *diag)
+int repo_signing_write_as(const struct repo_signers *signers, struct repo_publish *publish, size_t max, const char *name,
+			  const struct dcd_json *document, struct dcd_document_file *ret, struct dcd_diag *diag)
 {
 	DCD_AUTO_FREE uint8_t *data = NULL;
 	size_t len = 0;
-	int err = dcd_envelope_sign(document, &signing->signers[role], 1, &data, &len, diag);
+	int err = dcd_envelope_sign(document, signers->list, signers->count, &data, &len, diag);
 	if (err != 0) {
 		return err;
 	}
-	static const size_t max[REPO_ROLES] = { DCD_TUF_ROOT_MAX, DCD_TUF_TARGETS_MAX, DCD_TUF_SNAPSHOT_MAX,
-						DCD_TUF_TIMESTAMP_MAX };
-	if (len > max[role]) {
+	if (len > max) {
 		return dcd_diag_set(diag, DCD_ERR_USAGE, "%s would have %zu bytes, more than the %zu that devices accept", name,
-				    len, max[role]);
+				    len, max);
 	}
 	*ret = (struct dcd_document_file){ .version = (uint64_t)dcd_json_integer(dcd_json_member(document, "version")),
 					   .length = len };
@@ -106,9 +95,17 @@ int repo_signing_write(const struct repo_signing *signing, struct repo_publish *
 	return repo_publish_write(publish, relative, data, len, diag);
 }
 
-static int write_snapshot(const struct repo_signing *signing, struct repo_publish *publish,
-			  const struct dcd_document_file *targets, uint64_t version, struct dcd_document_file *ret,
-			  struct dcd_diag *diag)
+int repo_signing_write(const struct repo_signing *signing, struct repo_publish *publish, enum repo_role role, const char *name,
+		       const struct dcd_json *document, struct dcd_document_file *ret, struct dcd_diag *diag)
+{
+	static const size_t max[REPO_ROLES] = { DCD_TUF_ROOT_MAX, DCD_TUF_TARGETS_MAX, DCD_TUF_SNAPSHOT_MAX,
+						DCD_TUF_TIMESTAMP_MAX };
+	return repo_signing_write_as(&signing->signers[role], publish, max[role], name, document, ret, diag);
+}
+
+int repo_signing_write_snapshot(const struct repo_signing *signing, struct repo_publish *publish,
+				const struct dcd_document_file *targets, uint64_t version, struct dcd_document_file *ret,
+				struct dcd_diag *diag)
 {
 	struct dcd_document_head head;
 	DCD_CLEANUP(dcd_json_freep) struct dcd_json *document = NULL;
@@ -117,7 +114,26 @@ static int write_snapshot(const struct repo_signing *signing, struct repo_publis
 	if (err == 0) {
 		err = dcd_document_snapshot(&head, targets, &document, diag);
 	}
+	if (err == 0) {
+		err = dcd_document_snapshot_keep(document, signing->meta_before, signing->meta_changed, diag);
+	}
 	return err == 0 ? repo_signing_write(signing, publish, REPO_SNAPSHOT, name, document, ret, diag) : err;
+}
+
+int repo_signing_write_timestamp(const struct repo_signing *signing, struct repo_publish *publish,
+				 const struct dcd_document_file *snapshot, uint64_t version, struct dcd_diag *diag)
+{
+	struct dcd_document_head head;
+	struct dcd_document_file file;
+	DCD_CLEANUP(dcd_json_freep) struct dcd_json *document = NULL;
+	int err = repo_signing_head(signing, REPO_TIMESTAMP, version, &head, diag);
+	if (err == 0) {
+		err = dcd_document_timestamp(&head, snapshot, &document, diag);
+	}
+	if (err == 0) {
+		err = dcd_document_set_signing_time(document, signing->now, diag);
+	}
+	return err == 0 ? repo_signing_write(signing, publish, REPO_TIMESTAMP, "timestamp.json", document, &file, diag) : err;
 }
 
 int repo_signing_write_upper(const struct repo_signing *signing, struct repo_publish *publish,
@@ -125,15 +141,6 @@ int repo_signing_write_upper(const struct repo_signing *signing, struct repo_pub
 			     struct dcd_diag *diag)
 {
 	struct dcd_document_file file = { 0 };
-	int err = write_snapshot(signing, publish, targets, snapshot_version, &file, diag);
-	if (err != 0) {
-		return err;
-	}
-	struct dcd_document_head head;
-	DCD_CLEANUP(dcd_json_freep) struct dcd_json *document = NULL;
-	err = repo_signing_head(signing, REPO_TIMESTAMP, timestamp_version, &head, diag);
-	if (err == 0) {
-		err = dcd_document_timestamp(&head, &file, &document, diag);
-	}
-	return err == 0 ? repo_signing_write(signing, publish, REPO_TIMESTAMP, "timestamp.json", document, &file, diag) : err;
+	int err = repo_signing_write_snapshot(signing, publish, targets, snapshot_version, &file, diag);
+	return err == 0 ? repo_signing_write_timestamp(signing, publish, &file, timestamp_version, diag) : err;
 }

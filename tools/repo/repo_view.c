@@ -114,6 +114,9 @@ static int view_refresh(struct repo_view *view, const char *anchor, int64_t now,
 		err = dcd_tuf_refresh(view->tuf, diag);
 	}
 	if (err == 0) {
+		err = dcd_tuf_load_delegations(view->tuf, "", diag);
+	}
+	if (err == 0) {
 		err = view_load_documents(view, anchor_len, diag);
 	}
 	if (err == 0) {

@@ -15,6 +15,7 @@
 #include "updater/journal/journal_file.h"
 #include "updater/pipeline/threaded_writer.h"
 #include "updater/slot/blockdev_posix.h"
+#include "updater/source/source_mirrors.h"
 #include "updater/source/source_open.h"
 
 #define READ_AHEAD_BYTES (128U << 10)
@@ -59,21 +60,25 @@ static int refuse_same_device(const struct dcd_config *config, int slot, const c
 			const struct dcd_config_image *other = &config->slot[i].images[j];
 			bool itself = i == slot && strcmp(other->class_name, class_name) == 0;
 			if (!itself && is_at(dev, other->path)) {
-				return dcd_diag_set(diag, DCD_ERR_CONFIG,
-						    "'%s' of slot %s and '%s' of slot %s are the same device (%s); give each its own", class_name,
-						    config->slot[slot].name, other->class_name, config->slot[i].name, other->path);
+				return dcd_diag_set(
+					diag, DCD_ERR_CONFIG,
+					"'%s' of slot %s and '%s' of slot %s are the same device (%s); give each its own",
+					class_name, config->slot[slot].name, other->class_name, config->slot[i].name,
+					other->path);
 			}
 		}
 	}
 	return 0;
 }
 
-static int open_slot(void *context, int slot, const char *class_name, bool writable, struct dcd_blockdev **ret, struct dcd_diag *diag)
+static int open_slot(void *context, int slot, const char *class_name, bool writable, struct dcd_blockdev **ret,
+		     struct dcd_diag *diag)
 {
 	const struct dcd_config *config = context;
 	const char *path = slot_path(config, slot, class_name);
 	if (path == NULL) {
-		return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "slot '%s' has no image class '%s'", config->slot[slot].name, class_name);
+		return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "slot '%s' has no image class '%s'", config->slot[slot].name,
+				    class_name);
 	}
 	struct dcd_blockdev *dev = NULL;
 	int err = dcd_blockdev_posix_open(path, writable ? DCD_BLOCKDEV_READ_WRITE : DCD_BLOCKDEV_READ_ONLY, &dev, diag);
@@ -117,24 +122,48 @@ static int load_factory_root(struct dcd_device *device, struct dcd_diag *diag)
 	return 0;
 }
 
+/* A bundle that a person hands over may be old, and its device may have no clock: that is said, not refused. What a server offers is fresh. */
+static enum dcd_expiry expiry_of(const struct dcd_config *config, const char *source)
+{
+	bool handed_over = source != NULL && dcd_source_kind_is_bundle(dcd_source_kind(source));
+	enum dcd_config_expiry expiry = handed_over ? config->bundle_expiry : config->expiry;
+	return expiry == DCD_CONFIG_EXPIRY_REPORT ? DCD_EXPIRY_REPORT : DCD_EXPIRY_ENFORCE;
+}
+
+/* Every 'url' of the configuration, in its order. A folder that isn't mounted is no reason to give up the others. */
+static int open_mirrors(const struct dcd_config *config, const struct dcd_source_http_options *http, struct dcd_source **ret,
+			struct dcd_diag *diag)
+{
+	struct dcd_source *mirrors[DCD_CONFIG_URLS_MAX];
+	size_t count = 0;
+	int err = DCD_ERR_BUG;
+	for (size_t i = 0; i < config->url_count; i++) {
+		err = dcd_source_open(config->urls[i], http, &mirrors[count], diag);
+		count += err == 0 ? 1U : 0U;
+	}
+	return count == 0 ? err : dcd_source_mirrors_new(mirrors, count, ret, diag);
+}
+
 static int open_source(struct dcd_device *device, const char *source, struct dcd_diag *diag)
 {
 	const struct dcd_config *config = device->config;
-	const char *spec = source != NULL ? source : config->url_count > 0 ? config->urls[0] : NULL;
-	if (spec == NULL) {
+	if (source == NULL && config->url_count == 0) {
 		return dcd_diag_set(diag, DCD_ERR_CONFIG, "no source: give one, or set 'url' in [source]");
 	}
 	struct dcd_source_http_options http = dcd_source_http_defaults();
 	http.retries = config->retries;
 	http.connect_timeout_ms = config->timeout_s * 1000;
 	http.stall_timeout_ms = config->stall_timeout_s * 1000;
-	int err = dcd_source_open(spec, &http, &device->source, diag);
+	int err = source != NULL || config->url_count == 1
+			  ? dcd_source_open(source != NULL ? source : config->urls[0], &http, &device->source, diag)
+			  : open_mirrors(config, &http, &device->source, diag);
 	if (err == 0) {
 		err = dcd_prefetch_stream_new(device->source, READ_AHEAD_BYTES, &device->stream, diag);
 	}
 	if (err == 0) {
 		err = load_factory_root(device, diag);
 	}
+	device->engine.expiry = expiry_of(config, source);
 	device->engine.source = device->source;
 	device->engine.stream = device->stream;
 	return err;
@@ -154,7 +183,8 @@ static int open_state(struct dcd_device *device, struct dcd_diag *diag)
 	}
 	if (err == 0) {
 		const struct dcd_boot_options options = {
-			.bootname = { config->slot[0].bootname, config->slot[1].bootname }, .state_dir = device->state_dir,
+			.bootname = { config->slot[0].bootname, config->slot[1].bootname },
+			.state_dir = device->state_dir,
 		};
 		err = dcd_boot_open(config->loader, &options, &device->engine.boot, diag);
 	}
@@ -184,7 +214,6 @@ static int describe(struct dcd_device *device, struct dcd_diag *diag)
 	engine->board = config->compatible;
 	engine->channel = config->channel;
 	engine->tries = config->tries;
-	engine->expiry = config->expiry == DCD_CONFIG_EXPIRY_REPORT ? DCD_EXPIRY_REPORT : DCD_EXPIRY_ENFORCE;
 	engine->build_time = DCD_BUILD_TIME;
 	return 0;
 }
@@ -205,7 +234,7 @@ static int open_parts(struct dcd_device *device, const char *config_path, enum d
 	if (err == 0) {
 		err = describe(device, diag);
 	}
-	if (err == 0 && need == DCD_DEVICE_SOURCE) {
+	if (err == 0 && (need & DCD_DEVICE_EXAMINE) != 0) {
 		err = open_source(device, source, diag);
 	}
 	return err;

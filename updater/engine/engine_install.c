@@ -6,6 +6,8 @@
 #include "updater/engine/policy.h"
 #include "updater/engine/slot_identity.h"
 
+#define TARGETS_PREFIX "targets/"
+
 /* One run of check, install or repair. */
 struct run {
 	struct dcd_engine *engine;
@@ -14,7 +16,8 @@ struct run {
 	struct dcd_tuf *tuf;
 	struct dcd_tuf_target target;
 	struct dcd_release *release;
-	int slot; /* the one to be written */
+	int slot;                     /* the one to be written */
+	struct dcd_slot_record bases; /* images that the running slot was found to hold, where it has no record */
 	struct dcd_image_ports image_ports;
 	struct dcd_image_job jobs[DCD_RELEASE_IMAGES_MAX];
 	struct dcd_progress progress;
@@ -35,6 +38,21 @@ static struct dcd_slot_record *running_record(struct run *run)
 
 /* ---- finding out what there is ---- */
 
+/*
+ * The newest verified signing time, for the clock that status and reports are dated by. It follows the timestamp downwards too:
+ * after a stolen timestamp key has been replaced, what that key said of the time is gone. Expiry has its own floor, in the
+ * metadata store.
+ */
+static int keep_time_floor(struct run *run, struct dcd_diag *diag)
+{
+	int64_t signed_at = dcd_tuf_signing_time(run->tuf);
+	if (signed_at <= 0 || signed_at == run->session.state.time_floor) {
+		return 0;
+	}
+	run->session.state.time_floor = signed_at;
+	return dcd_session_store_journal(&run->session, diag);
+}
+
 static int refresh(struct run *run, struct dcd_diag *diag)
 {
 	struct dcd_engine *engine = run->engine;
@@ -42,10 +60,10 @@ static int refresh(struct run *run, struct dcd_diag *diag)
 		.source = engine->source,
 		.store = engine->metadata,
 		.metadata_prefix = "metadata/",
-		.targets_prefix = "targets/",
+		.targets_prefix = TARGETS_PREFIX,
 		.factory_root = engine->factory_root,
 		.factory_root_len = engine->factory_root_len,
-		.start_time = run->session.now,
+		.start_time = dcd_session_clock(engine),
 		.expiry = engine->expiry,
 	};
 	run->progress.stage = DCD_STAGE_CHECKING;
@@ -57,20 +75,55 @@ static int refresh(struct run *run, struct dcd_diag *diag)
 		err = dcd_tuf_refresh(run->tuf, diag);
 	}
 	if (err == 0) {
+		err = dcd_tuf_load_delegations(run->tuf, DCD_RELEASE_FOLDER, diag);
+	}
+	if (err == 0) {
 		set_text(run->report->stale, sizeof run->report->stale, dcd_tuf_stale(run->tuf));
+		err = keep_time_floor(run, diag);
 	}
 	return err;
 }
 
+static int check_classes(const struct run *run, struct dcd_diag *diag)
+{
+	const struct dcd_slot_port *slots = &run->engine->slots;
+	for (size_t i = 0; i < slots->class_count; i++) {
+		if (dcd_release_image_find(run->release, slots->classes[i]) == NULL) {
+			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES,
+					    "release %s has no image for '%s', which this device's slots have",
+					    run->release->version, slots->classes[i]);
+		}
+	}
+	for (size_t i = 0; i < run->release->image_count; i++) {
+		bool found = false;
+		for (size_t j = 0; j < slots->class_count && !found; j++) {
+			found = strcmp(run->release->images[i].class_name, slots->classes[j]) == 0;
+		}
+		if (!found) {
+			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES,
+					    "release %s has an image '%s', which this device's slots lack", run->release->version,
+					    run->release->images[i].class_name);
+		}
+	}
+	return 0;
+}
+
+/* The manifest is fetched once: a stream doesn't bring it twice. */
 static int load_release(struct run *run, struct dcd_diag *diag)
 {
-	/* Loaded a second time once the running slot is known; when that fails, the first must not be freed again. */
-	dcd_release_free(run->release);
-	run->release = NULL;
-	int err = dcd_release_load(run->tuf, &run->target, &run->release, diag);
+	int err = 0;
+	if (run->release == NULL || !dcd_hash_equal(&run->release->manifest_hash, &run->target.sha256)) {
+		/* Loaded a second time once the running slot is known; when that fails, the first must not be freed again. */
+		dcd_release_free(run->release);
+		run->release = NULL;
+		err = dcd_release_load(run->tuf, &run->target, &run->release, diag);
+	}
 	if (err == 0) {
 		set_text(run->report->version, sizeof run->report->version, run->release->version);
 		err = dcd_policy_check_release(&run->policy, run->release, diag);
+	}
+	if (err == 0) {
+		err = check_classes(run, diag);
 	}
 	return err;
 }
@@ -79,7 +132,7 @@ static int load_release(struct run *run, struct dcd_diag *diag)
 static int identify_running(struct run *run, bool *ret_found, struct dcd_diag *diag)
 {
 	struct dcd_diag why = { 0 };
-	int err = dcd_slot_identify(run->engine, run->tuf, run->release, run->session.boot.booted, running_record(run), &why);
+	int err = dcd_slot_identify(run->engine, run->tuf, run->release, run->session.boot.booted, &run->bases, &why);
 	*ret_found = err == 0;
 	if (err == DCD_ERR_UNKNOWN_CONTENT || err == DCD_ERR_IO) {
 		return 0; /* a full install needs no base */
@@ -87,6 +140,7 @@ static int identify_running(struct run *run, bool *ret_found, struct dcd_diag *d
 	if (err != 0) {
 		return dcd_diag_set(diag, err, "%s", why.text);
 	}
+	*running_record(run) = run->bases;
 	return dcd_session_store_journal(&run->session, diag);
 }
 
@@ -130,7 +184,10 @@ static int select_release(struct run *run, struct dcd_diag *diag)
 static const struct dcd_hash *running_image_id(struct run *run, const char *class_name)
 {
 	const struct dcd_slot_record *record = running_record(run);
-	for (size_t i = 0; record->content == DCD_CONTENT_VERIFIED && i < record->image_count; i++) {
+	if (record->content != DCD_CONTENT_VERIFIED) {
+		record = &run->bases;
+	}
+	for (size_t i = 0; i < record->image_count; i++) {
 		if (strcmp(record->images[i].class_name, class_name) == 0) {
 			return &record->images[i].image_id;
 		}
@@ -138,13 +195,16 @@ static const struct dcd_hash *running_image_id(struct run *run, const char *clas
 	return NULL;
 }
 
-static void estimate(struct run *run)
+static void estimate(struct run *run, bool no_delta)
 {
 	for (size_t i = 0; i < run->release->image_count; i++) {
 		const struct dcd_release_image *image = &run->release->images[i];
 		const struct dcd_release_payload *full = dcd_release_payload_find(image, NULL);
-		const struct dcd_hash *base_id = running_image_id(run, image->class_name);
+		const struct dcd_hash *base_id = no_delta ? NULL : running_image_id(run, image->class_name);
 		const struct dcd_release_payload *best = base_id == NULL ? NULL : dcd_release_payload_find(image, base_id);
+		if (best != NULL && !dcd_payload_is_offered(run->engine->source, TARGETS_PREFIX, best)) {
+			best = NULL;
+		}
 		run->report->delta = run->report->delta || best != NULL;
 		run->report->bytes_full += full->length;
 		run->report->bytes_best += best != NULL ? best->length : full->length;
@@ -153,23 +213,33 @@ static void estimate(struct run *run)
 
 /* ---- making ready, with nothing written ---- */
 
-static int check_classes(const struct run *run, struct dcd_diag *diag)
+static int too_small(const struct run *run, const struct dcd_release_image *image, const struct dcd_blockdev *target,
+		     struct dcd_diag *diag)
 {
-	const struct dcd_slot_port *slots = &run->engine->slots;
-	for (size_t i = 0; i < slots->class_count; i++) {
-		if (dcd_release_image_find(run->release, slots->classes[i]) == NULL) {
-			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "release %s has no image for '%s', which this device's slots have",
-					    run->release->version, slots->classes[i]);
-		}
-	}
+	return dcd_diag_set(diag, DCD_ERR_SLOT_TOO_SMALL, "%s has %llu bytes, but the image '%s' of release %s needs %llu",
+			    target->name, (unsigned long long)target->size, image->class_name, run->release->version,
+			    (unsigned long long)image->size);
+}
+
+/* What an install would find out before it writes: that each image fits, and that the source has a payload for it. Nothing is
+ * fetched. */
+static int check_images(struct run *run, struct dcd_diag *diag)
+{
+	struct dcd_slot_port *slots = &run->engine->slots;
 	for (size_t i = 0; i < run->release->image_count; i++) {
-		bool found = false;
-		for (size_t j = 0; j < slots->class_count && !found; j++) {
-			found = strcmp(run->release->images[i].class_name, slots->classes[j]) == 0;
+		const struct dcd_release_image *image = &run->release->images[i];
+		struct dcd_blockdev *target = NULL;
+		int err = slots->open(slots->context, run->slot, image->class_name, false, &target, diag);
+		if (err == 0) {
+			err = image->size > target->size ? too_small(run, image, target, diag) : 0;
+			target->ops->close(target);
 		}
-		if (!found) {
-			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "release %s has an image '%s', which this device's slots lack",
-					    run->release->version, run->release->images[i].class_name);
+		if (err == 0) {
+			err = dcd_image_check_offered(run->engine->source, TARGETS_PREFIX, image,
+						      running_image_id(run, image->class_name), diag);
+		}
+		if (err != 0) {
+			return err;
 		}
 	}
 	return 0;
@@ -183,9 +253,7 @@ static int open_devices(struct run *run, struct dcd_image_job *job, bool full, s
 		return err;
 	}
 	if (job->image->size > job->target->size) {
-		return dcd_diag_set(diag, DCD_ERR_SLOT_TOO_SMALL, "%s has %llu bytes, but the image '%s' of release %s needs %llu",
-				    job->target->name, (unsigned long long)job->target->size, job->image->class_name,
-				    run->release->version, (unsigned long long)job->image->size);
+		return too_small(run, job->image, job->target, diag);
 	}
 	job->base_id = full ? NULL : running_image_id(run, job->image->class_name);
 	if (job->base_id == NULL) {
@@ -202,10 +270,15 @@ static int open_jobs(struct run *run, bool full, struct dcd_diag *diag)
 {
 	struct dcd_engine *engine = run->engine;
 	run->image_ports = (struct dcd_image_ports){
-		.source = engine->source, .targets_prefix = "targets/", .stream = engine->stream, .new_writer = engine->new_writer,
-		.alg = engine->alg, .zstd = engine->zstd, .progress = &engine->progress,
+		.source = engine->source,
+		.targets_prefix = TARGETS_PREFIX,
+		.stream = engine->stream,
+		.new_writer = engine->new_writer,
+		.alg = engine->alg,
+		.zstd = engine->zstd,
+		.progress = &engine->progress,
 	};
-	int err = check_classes(run, diag);
+	int err = 0;
 	for (size_t i = 0; err == 0 && i < run->release->image_count; i++) {
 		struct dcd_image_job *job = &run->jobs[i];
 		job->ports = &run->image_ports;
@@ -280,7 +353,8 @@ static int stage(struct run *run, bool full, struct dcd_diag *diag)
 {
 	const struct dcd_device_state *state = &run->session.state;
 	const struct dcd_slot_record *other = &state->slot[run->slot];
-	if (!run->policy.again && state->phase == DCD_PHASE_STAGED && dcd_hash_equal(&other->manifest_hash, &run->target.sha256)) {
+	if (!run->policy.again && state->phase == DCD_PHASE_STAGED &&
+	    dcd_hash_equal(&other->manifest_hash, &run->target.sha256)) {
 		return 0; /* an earlier install with --no-activate, or one cut before the flip */
 	}
 	uint64_t todo = 0;
@@ -293,6 +367,9 @@ static int stage(struct run *run, bool full, struct dcd_diag *diag)
 	}
 	if (err == 0) {
 		err = write_images(run, diag);
+	}
+	if (err == 0) {
+		err = dcd_source_finish(run->engine->source, diag);
 	}
 	if (err != 0) {
 		return err;
@@ -316,6 +393,14 @@ static int activate(struct run *run, struct dcd_diag *diag)
 
 /* ---- how a run begins and ends ---- */
 
+static bool release_is_offered(void *context, const struct dcd_tuf_target *target)
+{
+	const struct run *run = context;
+	char path[DCD_TUF_PATH_SIZE];
+	/* A path that no source can have is not refused here, where it would be in silence. */
+	return dcd_tuf_target_path(run->tuf, target, path, NULL) != 0 || dcd_source_has(run->engine->source, path);
+}
+
 static int run_open(struct run *run, struct dcd_engine *engine, bool again, struct dcd_report *report, struct dcd_diag *diag)
 {
 	memset(report, 0, sizeof *report);
@@ -327,8 +412,14 @@ static int run_open(struct run *run, struct dcd_engine *engine, bool again, stru
 	}
 	run->slot = dcd_slot_other(run->session.boot.booted);
 	run->policy = (struct dcd_policy){
-		.product = engine->product, .board = engine->board, .channel = engine->channel,
-		.state = &run->session.state, .booted = run->session.boot.booted, .again = again,
+		.product = engine->product,
+		.board = engine->board,
+		.channel = engine->channel,
+		.state = &run->session.state,
+		.booted = run->session.boot.booted,
+		.again = again,
+		.offered = engine->source != NULL && engine->source->ops->has != NULL ? release_is_offered : NULL,
+		.offered_context = run,
 	};
 	return 0;
 }
@@ -363,9 +454,25 @@ static bool worth_noting(const struct run *run, int err)
 	return !(rolled_back && (err == DCD_ERR_KNOWN_BAD || dcd_err_exit_code(err) == 6));
 }
 
-/* The reason stays: in the journal, for status and for the report. The run's own error is the one that is returned. */
-static int run_failed(struct run *run, int err, const struct dcd_diag *diag)
+/*
+ * What a stream lacks by its index, it may also have under a name that somebody changed: its headers, further on, tell. So it is
+ * read to its end before anybody is told to try again later.
+ */
+static int doubt_stream(struct run *run, int err, struct dcd_diag *diag)
 {
+	struct dcd_source *source = run->engine->source;
+	struct dcd_diag why = { 0 };
+	if (err != DCD_ERR_NOT_FOUND || source == NULL || !source->sequential) {
+		return err;
+	}
+	int finish_err = dcd_source_finish(source, &why);
+	return dcd_err_exit_code(finish_err) != 5 ? err : dcd_diag_set(diag, finish_err, "%s", why.text);
+}
+
+/* The reason stays: in the journal, for status and for the report. The run's own error is the one that is returned. */
+static int run_failed(struct run *run, int err, struct dcd_diag *diag)
+{
+	err = doubt_stream(run, err, diag);
 	int code = dcd_err_exit_code(err);
 	enum dcd_outcome_kind kind = code == 4 || code == 5 ? DCD_OUTCOME_REFUSED : DCD_OUTCOME_FAILED;
 	const char *reason = diag != NULL ? diag->text : dcd_err_name(err);
@@ -394,10 +501,10 @@ int dcd_engine_check(struct dcd_engine *engine, struct dcd_report *ret, struct d
 	if (err == 0) {
 		err = select_release(run, diag);
 		if (err == 0) {
-			err = check_classes(run, diag);
+			err = check_images(run, diag);
 		}
 		if (err == 0) {
-			estimate(run);
+			estimate(run, false);
 		} else {
 			err = run_failed(run, err, diag);
 		}
@@ -413,7 +520,7 @@ static int install(struct run *run, const struct dcd_install_options *options, s
 		err = select_release(run, diag);
 	}
 	if (err == 0) {
-		estimate(run);
+		estimate(run, options->full);
 		err = stage(run, options->full, diag);
 	}
 	if (err == 0) {
@@ -466,7 +573,8 @@ static int select_recorded(struct run *run, struct dcd_diag *diag)
 	return err != 0 ? err : load_release(run, diag);
 }
 
-/* A fallback that was whole before is a fallback again; a cut install of something newer is now staged, unless it was tried and left. */
+/* A fallback that was whole before is a fallback again; a cut install of something newer is now staged, unless it was tried and
+ * left. */
 static int end_repair(struct run *run, struct dcd_boot_slot before, struct dcd_diag *diag)
 {
 	struct dcd_session *session = &run->session;
@@ -474,7 +582,8 @@ static int end_repair(struct run *run, struct dcd_boot_slot before, struct dcd_d
 	bool newer = state->slot[run->slot].sequence_number > running_record(run)->sequence_number;
 	bool bad = dcd_life_is_known_bad(state, &run->release->manifest_hash);
 	dcd_life_staged(state, session->now);
-	(void)dcd_life_note(state, DCD_OUTCOME_REPAIRED, DCD_OK, run->release->version, "the other slot was repaired", session->now);
+	(void)dcd_life_note(state, DCD_OUTCOME_REPAIRED, DCD_OK, run->release->version, "the other slot was repaired",
+			    session->now);
 	if (!newer || bad) {
 		state->phase = DCD_PHASE_IDLE;
 		state->target = 0;
@@ -497,6 +606,7 @@ static int repair(struct run *run, struct dcd_diag *diag)
 		err = select_recorded(run, diag);
 	}
 	if (err == 0) {
+		estimate(run, false);
 		err = open_jobs(run, false, diag);
 	}
 	if (err == 0) {
@@ -512,6 +622,9 @@ static int repair(struct run *run, struct dcd_diag *diag)
 	}
 	if (err == 0) {
 		err = write_images(run, diag);
+	}
+	if (err == 0) {
+		err = dcd_source_finish(run->engine->source, diag);
 	}
 	if (err == 0) {
 		err = end_repair(run, before, diag);

@@ -1,11 +1,14 @@
 #include "updater/engine/engine_state.h"
 
-static int64_t believed_time(const struct dcd_engine *engine, const struct dcd_device_state *state)
+int64_t dcd_session_clock(const struct dcd_engine *engine)
 {
 	int64_t now = engine->now(engine->now_context);
-	if (now < engine->build_time) {
-		now = engine->build_time;
-	}
+	return now < engine->build_time ? engine->build_time : now;
+}
+
+static int64_t believed_time(const struct dcd_engine *engine, const struct dcd_device_state *state)
+{
+	int64_t now = dcd_session_clock(engine);
 	return now < state->time_floor ? state->time_floor : now;
 }
 

@@ -12,6 +12,9 @@ struct dcd_session {
 	int64_t now;                       /* never below the floors */
 };
 
+/* The device's clock, no earlier than the program. */
+int64_t dcd_session_clock(const struct dcd_engine *engine);
+
 /* Loads and reconciles; what changed by that is stored when `persist`. */
 DCD_NODISCARD int dcd_session_open(struct dcd_engine *engine, bool persist, struct dcd_session *ret, struct dcd_diag *diag);
 

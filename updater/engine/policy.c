@@ -44,7 +44,9 @@ int dcd_policy_find_version(const struct dcd_tuf *tuf, const char *version, stru
 struct choice {
 	const struct dcd_policy *policy;
 	const struct dcd_tuf *tuf;
+	bool any_offered;
 	bool any_in_channel;
+	const char *other_channel; /* of a release that the source holds, or null */
 	bool found;
 	struct dcd_tuf_target best;
 	uint64_t best_sequence;
@@ -82,7 +84,8 @@ static int judge(const struct choice *choice, const struct dcd_tuf_target *targe
 {
 	const struct dcd_policy *policy = choice->policy;
 	if (!dcd_release_summary_fits(summary, policy->board)) {
-		return dcd_diag_set(diag, DCD_ERR_WRONG_BOARD, "release %s is not for board '%s'", summary->version, policy->board);
+		return dcd_diag_set(diag, DCD_ERR_WRONG_BOARD, "release %s is not for board '%s'", summary->version,
+				    policy->board);
 	}
 	if (summary->security_version < policy->state->security_floor) {
 		return dcd_diag_set(diag, DCD_ERR_DOWNGRADE,
@@ -96,8 +99,9 @@ static int judge(const struct choice *choice, const struct dcd_tuf_target *targe
 				    summary->version);
 	}
 	if (!stone_reached(choice, summary)) {
-		return dcd_diag_set(diag, DCD_ERR_STEPPING_STONE, "release %s can only follow release %s, which this device has not reached",
-				    summary->version, summary->requires_version);
+		return dcd_diag_set(diag, DCD_ERR_STEPPING_STONE,
+				    "release %s can only follow release %s, which this device has not reached", summary->version,
+				    summary->requires_version);
 	}
 	return 0;
 }
@@ -107,7 +111,14 @@ static int consider(void *context, const struct dcd_tuf_target *target)
 	struct choice *choice = context;
 	const struct dcd_slot_record *running = running_record(choice->policy);
 	struct dcd_release_summary summary;
-	if (dcd_release_summarize(target, &summary, NULL) != 0 || strcmp(summary.channel, choice->policy->channel) != 0) {
+	const struct dcd_policy *policy = choice->policy;
+	if (dcd_release_summarize(target, &summary, NULL) != 0 ||
+	    (policy->offered != NULL && !policy->offered(policy->offered_context, target))) {
+		return 0;
+	}
+	choice->any_offered = true;
+	if (strcmp(summary.channel, policy->channel) != 0) {
+		choice->other_channel = summary.channel;
 		return 0;
 	}
 	choice->any_in_channel = true;
@@ -129,19 +140,30 @@ static int consider(void *context, const struct dcd_tuf_target *target)
 	return 0;
 }
 
-int dcd_policy_choose(const struct dcd_policy *policy, const struct dcd_tuf *tuf, struct dcd_tuf_target *ret, struct dcd_diag *diag)
+int dcd_policy_choose(const struct dcd_policy *policy, const struct dcd_tuf *tuf, struct dcd_tuf_target *ret,
+		      struct dcd_diag *diag)
 {
 	struct choice choice = { .policy = policy, .tuf = tuf };
 	int err = dcd_tuf_each_target(tuf, consider, &choice);
 	if (err != 0) {
 		return err;
 	}
-	if (choice.found) {
+	/* Who doesn't know what runs must not take something older only because the newest was rolled back. */
+	bool backwards = running_record(policy) == NULL && choice.refusal == DCD_ERR_KNOWN_BAD &&
+			 choice.refused_sequence > choice.best_sequence;
+	if (choice.found && !backwards) {
 		*ret = choice.best;
 		return 0;
 	}
 	if (choice.refusal != 0) {
 		return dcd_diag_set(diag, choice.refusal, "%s", choice.refusal_diag.text);
+	}
+	if (!choice.any_offered && policy->offered != NULL) {
+		return dcd_diag_set(diag, DCD_ERR_NOT_FOUND, "the source holds none of the releases that its metadata lists");
+	}
+	if (!choice.any_in_channel && policy->offered != NULL && choice.other_channel != NULL) {
+		return dcd_diag_set(diag, DCD_ERR_WRONG_CHANNEL, "its release is for channel '%s'; this device follows '%s'",
+				    choice.other_channel, policy->channel);
 	}
 	if (!choice.any_in_channel) {
 		return dcd_diag_set(diag, DCD_ERR_UP_TO_DATE, "the repository has no release in channel '%s'", policy->channel);
@@ -152,11 +174,12 @@ int dcd_policy_choose(const struct dcd_policy *policy, const struct dcd_tuf *tuf
 int dcd_policy_check_release(const struct dcd_policy *policy, const struct dcd_release *release, struct dcd_diag *diag)
 {
 	if (strcmp(release->product, policy->product) != 0) {
-		return dcd_diag_set(diag, DCD_ERR_WRONG_PRODUCT, "release %s is for product '%s', this device is a '%s'", release->version,
-				    release->product, policy->product);
+		return dcd_diag_set(diag, DCD_ERR_WRONG_PRODUCT, "release %s is for product '%s', this device is a '%s'",
+				    release->version, release->product, policy->product);
 	}
 	if (!dcd_release_fits(release, policy->board)) {
-		return dcd_diag_set(diag, DCD_ERR_WRONG_BOARD, "release %s is not for board '%s'", release->version, policy->board);
+		return dcd_diag_set(diag, DCD_ERR_WRONG_BOARD, "release %s is not for board '%s'", release->version,
+				    policy->board);
 	}
 	return 0;
 }

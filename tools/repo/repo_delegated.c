@@ -1,0 +1,62 @@
+#include "tools/repo/repo_delegated.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "manifest/tuf/tuf_glob.h"
+#include "tools/repo/repo_text.h"
+
+const struct dcd_json *repo_delegated_role(const struct dcd_json *targets, const char *name)
+{
+	const struct dcd_json *roles = dcd_json_member(dcd_json_member(targets, "delegations"), "roles");
+	for (size_t i = 0; i < dcd_json_count(roles); i++) {
+		const struct dcd_json *role = dcd_json_item(roles, i);
+		const char *own = dcd_json_string(dcd_json_member(role, "name"));
+		if (own != NULL && strcmp(own, name) == 0) {
+			return role;
+		}
+	}
+	return NULL;
+}
+
+bool repo_delegated_covers(const struct dcd_json *role, const char *path)
+{
+	const struct dcd_json *paths = dcd_json_member(role, "paths");
+	for (size_t i = 0; i < dcd_json_count(paths); i++) {
+		if (tuf_glob_match(dcd_json_string(dcd_json_item(paths, i)), path)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+int repo_delegated_load(const struct repo_view *view, const char *name, struct dcd_json **ret_envelope, struct dcd_diag *diag)
+{
+	DCD_AUTO_FREE char *file_name = repo_text("%s.json", name);
+	const struct repo_store_file *file = repo_store_find(&view->store, file_name);
+	*ret_envelope = NULL;
+	return file == NULL ? 0 : dcd_json_parse(file->data, file->len, file_name, ret_envelope, diag);
+}
+
+int repo_delegated_write(struct repo_signing *signing, struct repo_publish *publish, const struct repo_options *options,
+			 const struct dcd_json *targets, const char *name, const struct dcd_json *document, struct dcd_diag *diag)
+{
+	struct repo_signers signers = { .count = 0 };
+	struct dcd_document_file file;
+	signing->keys.folder = options->keys;
+	signing->keys.sign_with = options->sign_with;
+	int err = repo_keys_for_role(&signing->keys, dcd_json_member(dcd_json_member(targets, "delegations"), "keys"),
+				     repo_delegated_role(targets, name), name, &signers, diag);
+	DCD_AUTO_FREE char *versioned =
+		repo_text("%lld.%s.json", (long long)dcd_json_integer(dcd_json_member(document, "version")), name);
+	if (err == 0) {
+		err = repo_signing_write_as(&signers, publish, DCD_TUF_TARGETS_MAX, versioned, document, &file, diag);
+	}
+	if (err != 0) {
+		return err;
+	}
+	DCD_AUTO_FREE char *listed = repo_text("%s.json", name);
+	signing->meta_changed = signing->meta_changed == NULL ? dcd_json_new_object() : signing->meta_changed;
+	err = dcd_json_set(signing->meta_changed, listed, dcd_document_meta_entry(&file));
+	return err == 0 ? 0 : dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the snapshot");
+}

@@ -1,0 +1,25 @@
+/* Delegated targets roles of a repository. */
+#ifndef DCD_TOOLS_REPO_DELEGATED_H
+#define DCD_TOOLS_REPO_DELEGATED_H
+
+#include "tools/repo/repo_signing.h"
+
+/* The role's entry in a targets document's "delegations", or null. */
+const struct dcd_json *repo_delegated_role(const struct dcd_json *targets, const char *name);
+
+/* True when one of the role's "paths" matches. */
+bool repo_delegated_covers(const struct dcd_json *role, const char *path);
+
+/* The present signed part of a delegated role, parsed anew: the caller frees the envelope. Null data when there is none yet. */
+DCD_NODISCARD int repo_delegated_load(const struct repo_view *view, const char *name, struct dcd_json **ret_envelope,
+				      struct dcd_diag *diag);
+
+/*
+ * Signs `document` for a delegated role by the keys that `targets` (a signed part) gives it, writes VERSION.NAME.json, and notes
+ * what the next snapshot says of it.
+ */
+DCD_NODISCARD int repo_delegated_write(struct repo_signing *signing, struct repo_publish *publish,
+				       const struct repo_options *options, const struct dcd_json *targets, const char *name,
+				       const struct dcd_json *document, struct dcd_diag *diag);
+
+#endif

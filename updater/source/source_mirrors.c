@@ -1,0 +1,144 @@
+#include "updater/source/source_mirrors.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+struct mirrors {
+	struct dcd_source base;
+	size_t count;
+	size_t current;
+	struct dcd_source *list[DCD_MIRRORS_MAX];
+};
+
+/* What one fetch has handed on so far, whoever sent it. */
+struct handed {
+	struct dcd_sink *sink;
+	uint64_t done; /* bytes that the caller has had */
+	uint64_t skip; /* bytes of the attempt under way that it has had already */
+	bool sink_failed;
+};
+
+static int handed_write(void *context, const uint8_t *data, size_t len)
+{
+	struct handed *handed = context;
+	size_t skipped = handed->skip < len ? (size_t)handed->skip : len;
+	handed->skip -= skipped;
+	if (skipped == len) {
+		return 0;
+	}
+	int err = handed->sink->write(handed->sink->context, data + skipped, len - skipped);
+	handed->sink_failed = err != 0;
+	handed->done += len - skipped;
+	return err;
+}
+
+/* One object, whole or a range of it (`length` > 0). */
+struct wish {
+	const char *path;
+	uint64_t max;
+	uint64_t object_size;
+	uint64_t offset;
+	uint64_t length;
+};
+
+static int attempt(struct dcd_source *mirror, const struct wish *wish, struct handed *handed, struct dcd_diag *diag)
+{
+	struct dcd_sink sink = { handed_write, handed };
+	if (wish->length == 0) {
+		handed->skip = handed->done;
+		return mirror->ops->fetch(mirror, wish->path, wish->max, &sink, diag);
+	}
+	return mirror->ops->fetch_range(mirror, wish->path, wish->object_size, wish->offset + handed->done,
+					wish->length - handed->done, &sink, diag);
+}
+
+static bool worth_another(int err)
+{
+	return err == DCD_ERR_UNREACHABLE || err == DCD_ERR_BROKEN_OFF || err == DCD_ERR_SOURCE_LIES;
+}
+
+static void add_stats(struct mirrors *m)
+{
+	struct dcd_source_stats sum = { 0 };
+	for (size_t i = 0; i < m->count; i++) {
+		sum.bytes += m->list[i]->stats.bytes;
+		sum.requests += m->list[i]->stats.requests;
+		sum.retries += m->list[i]->stats.retries;
+	}
+	m->base.stats = sum;
+}
+
+static int fetch_by_any(struct mirrors *m, const struct wish *wish, struct dcd_sink *sink, struct dcd_diag *diag)
+{
+	struct handed handed = { .sink = sink };
+	int err = DCD_ERR_BUG;
+	for (size_t tries = 0; tries < m->count; tries++) {
+		err = attempt(m->list[m->current], wish, &handed, diag);
+		bool complete = wish->length > 0 && handed.done == wish->length;
+		if (!worth_another(err) || handed.sink_failed || complete) {
+			break;
+		}
+		m->current = (m->current + 1) % m->count;
+	}
+	add_stats(m);
+	return err;
+}
+
+static int mirrors_fetch(struct dcd_source *source, const char *path, uint64_t max, struct dcd_sink *sink, struct dcd_diag *diag)
+{
+	const struct wish wish = { .path = path, .max = max };
+	return fetch_by_any((struct mirrors *)source, &wish, sink, diag);
+}
+
+static int mirrors_fetch_range(struct dcd_source *source, const char *path, uint64_t object_size, uint64_t offset,
+			       uint64_t length, struct dcd_sink *sink, struct dcd_diag *diag)
+{
+	const struct wish wish = { .path = path, .object_size = object_size, .offset = offset, .length = length };
+	return fetch_by_any((struct mirrors *)source, &wish, sink, diag);
+}
+
+static void mirrors_close(struct dcd_source *source)
+{
+	struct mirrors *m = (struct mirrors *)source;
+	for (size_t i = 0; i < m->count; i++) {
+		m->list[i]->ops->close(m->list[i]);
+	}
+	free(m);
+}
+
+static void mirrors_interrupt(struct dcd_source *source, int stop)
+{
+	struct mirrors *m = (struct mirrors *)source;
+	for (size_t i = 0; i < m->count; i++) {
+		if (m->list[i]->ops->interrupt != NULL) {
+			m->list[i]->ops->interrupt(m->list[i], stop);
+		}
+	}
+}
+
+static const struct dcd_source_ops mirrors_ops = {
+	.fetch = mirrors_fetch,
+	.fetch_range = mirrors_fetch_range,
+	.close = mirrors_close,
+	.interrupt = mirrors_interrupt,
+};
+
+int dcd_source_mirrors_new(struct dcd_source *const *mirrors, size_t count, struct dcd_source **ret, struct dcd_diag *diag)
+{
+	struct mirrors *m = count == 0 || count > DCD_MIRRORS_MAX ? NULL : calloc(1, sizeof *m);
+	if (m == NULL) {
+		for (size_t i = 0; i < count; i++) {
+			mirrors[i]->ops->close(mirrors[i]);
+		}
+		return count == 0 || count > DCD_MIRRORS_MAX
+			       ? dcd_diag_set(diag, DCD_ERR_USAGE, "from 1 to %d mirrors can be used", DCD_MIRRORS_MAX)
+			       : dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the mirrors");
+	}
+	m->base = (struct dcd_source){ .ops = &mirrors_ops, .name = mirrors[0]->name };
+	m->count = count;
+	for (size_t i = 0; i < count; i++) {
+		m->list[i] = mirrors[i];
+	}
+	*ret = &m->base;
+	return 0;
+}

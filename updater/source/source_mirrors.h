@@ -1,0 +1,20 @@
+/* Several places with the same repository, behind one source. Arrows: base alone. */
+#ifndef DCD_UPDATER_SOURCE_SOURCE_MIRRORS_H
+#define DCD_UPDATER_SOURCE_SOURCE_MIRRORS_H
+
+#include "base/source.h"
+
+#define DCD_MIRRORS_MAX 16
+
+/*
+ * Asks the mirror that served last, at first the first one, and goes on to the next where that is unreachable, breaks off or
+ * breaks its protocol; each is tried once a fetch. The transfer continues at the byte where it broke: that the other mirror has
+ * the same bytes is for the hashes to tell. "Not found" is an answer and no failure (a client asks for roots that aren't there
+ * yet), so a mirror that lags behind is not passed over.
+ *
+ * Takes all sources over, also on failure. DCD_ERR_USAGE for none or too many.
+ */
+DCD_NODISCARD int dcd_source_mirrors_new(struct dcd_source *const *mirrors, size_t count, struct dcd_source **ret,
+					 struct dcd_diag *diag);
+
+#endif
