@@ -21,6 +21,8 @@ static const struct sim_traits all_traits[] = {
 	{ .name = "4 KiB sectors", .sector = 4096, .ordered_names = true },
 	{ .name = "erase blocks", .sector = 512, .nand = true, .ordered_names = true, .drive_cache = true },
 };
+/* All that can go wrong, on one kind of media. */
+static const struct sim_traits quick_traits = { .name = "the worst", .sector = 512, .nand = true, .drive_cache = true };
 #define TRAITS ((int)(sizeof all_traits / sizeof all_traits[0]))
 
 struct options {
@@ -99,6 +101,7 @@ struct task {
 	size_t promised_cut;
 	bool has_promise;
 	unsigned long first_states;
+	bool with_faults;
 	size_t first_cut; /* while the second level runs */
 };
 
@@ -326,7 +329,7 @@ static void run_task(struct task *task)
 	};
 	int stop = sim_crash_walk(&plan);
 	/* Faults don't depend on how a write tears. */
-	if (stop == 0 && !task->options->no_faults && task->stage.traits == &all_traits[0]) {
+	if (stop == 0 && task->with_faults) {
 		stop = try_media_faults(task, accesses);
 		if (stop == 0) {
 			stop = try_net_faults(task, fetches);
@@ -366,8 +369,10 @@ static void work(const struct options *options, struct board *board)
 		task->board = board;
 		task->result = &board->results[number];
 		task->result->flow = flow->name;
-		task->result->traits = all_traits[number / sim_flow_count].name;
-		sim_stage_open(&task->stage, flow, &all_traits[number / sim_flow_count], options->seed);
+		const struct sim_traits *traits = options->quick ? &quick_traits : &all_traits[number / sim_flow_count];
+		task->with_faults = !options->no_faults && number < sim_flow_count;
+		task->result->traits = traits->name;
+		sim_stage_open(&task->stage, flow, traits, options->seed);
 		run_task(task);
 		sim_stage_close(&task->stage);
 		sim_log_clear(&task->log);
