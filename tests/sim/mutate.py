@@ -66,7 +66,8 @@ SEEDED = [
     ("seed: one copy of the journal", "updater/journal/journal_file.c",
      "\t\terr = dcd_dir_replace(jf->dir, copy_names[jf->newest], data, len, diag);", "\t\terr = 0;"),
     ("seed: the target's first write before the loader knows", ENGINE + "engine_install.c",
-     "\tif (err == 0) {\n\t\terr = begin_writing(run, diag);\n\t}\n\tif (err == 0) {\n\t\terr = write_images(run, diag);\n\t}\n\tif (err != 0) {",
+     "\tif (err == 0) {\n\t\terr = begin_writing(run, diag);\n\t}\n\tif (err == 0) {\n\t\terr = write_images(run, diag);\n\t}\n\tif (err == 0) {\n\t\terr = dcd_source_finish(run->engine->source, diag);\n\t}\n"
+     "\tif (err != 0) {",
      "\tif (err == 0) {\n\t\terr = write_images(run, diag);\n\t}\n\tif (err == 0) {\n\t\terr = begin_writing(run, diag);\n\t}\n\tif (err != 0) {"),
     ("seed: staged before it is written", ENGINE + "engine_install.c",
      "\tint err = dcd_session_store_boot(&run->session, diag);\n",
