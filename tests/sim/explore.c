@@ -123,13 +123,15 @@ static int failed(struct task *task, const char *what, const char *how, size_t c
 }
 
 /* From a state to the goal and on to the next release. Null, or what is broken. */
-static const char *recover(struct task *task, const struct sim_image *image, struct sim_log *log)
+static const char *recover(struct task *task, const struct sim_image *image, int running, struct sim_log *log)
 {
 	struct sim_device *device = calloc(1, sizeof *device);
 	if (device == NULL) {
 		abort();
 	}
 	sim_device_open(device, task->stage.world, task->stage.generation, image, task->stage.traits, log);
+	int ran = running < 0 ? -1 : sim_world_slot_release(task->stage.world, image, running);
+	device->ran_bad = ran >= 0 && sim_world_release(task->stage.world, ran)->bad;
 	const char *broken = sim_flow_drive(&task->stage, device, false);
 	if (broken == NULL) {
 		broken = sim_flow_check(&task->stage, &device->media.now, task->stage.floor_after, NULL);
@@ -152,7 +154,7 @@ static int visit_second(void *context, const struct sim_crash_state *state)
 	task->result->second_distinct++;
 	const char *broken = sim_flow_check(&task->stage, state->image, task->floor, NULL);
 	if (broken == NULL) {
-		broken = recover(task, state->image, NULL);
+		broken = recover(task, state->image, state->running, NULL);
 	}
 	return broken != NULL ? failed(task, broken, "second cut, first cut shown", task->first_cut) : task->board->stop;
 }
@@ -193,7 +195,7 @@ static int visit_first(void *context, const struct sim_crash_state *state)
 	}
 	bool again = task->options->second > 0 && task->first_states % task->options->second == 0;
 	if (broken == NULL) {
-		broken = recover(task, state->image, again ? &log : NULL);
+		broken = recover(task, state->image, state->running, again ? &log : NULL);
 	}
 	int stop = task->board->stop;
 	if (broken != NULL) {

@@ -333,7 +333,7 @@ static bool came_back(const struct sim_stage *stage, const struct sim_device *de
 const char *sim_flow_drive(const struct sim_stage *stage, struct sim_device *device, bool booted)
 {
 	const char *broken = NULL;
-	bool ran_bad = false, left_bad = false;
+	bool ran_bad = device->ran_bad, left_bad = false;
 	bool done = false;
 	device->gives_up = stage->flow->gives_up;
 	if (booted) {
