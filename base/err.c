@@ -35,6 +35,7 @@ static const struct err_row err_rows[] = {
 	{ DCD_ERR_DEFERRED, 4, "deferred" },
 	{ DCD_ERR_KNOWN_BAD, 4, "known-bad" },
 	{ DCD_ERR_WRONG_CLASSES, 4, "wrong-classes" },
+	{ DCD_ERR_WRONG_CHANNEL, 4, "wrong-channel" },
 	{ DCD_ERR_UNREACHABLE, 6, "unreachable" },
 	{ DCD_ERR_NOT_FOUND, 6, "not-found" },
 	{ DCD_ERR_BROKEN_OFF, 6, "broken-off" },

@@ -41,6 +41,7 @@ enum dcd_err {
 	DCD_ERR_DEFERRED = -45,
 	DCD_ERR_KNOWN_BAD = -46,
 	DCD_ERR_WRONG_CLASSES = -47,     /* the release's image classes are not the slot's */
+	DCD_ERR_WRONG_CHANNEL = -48,     /* all that the source holds is for another channel */
 
 	/* The source. */
 	DCD_ERR_UNREACHABLE = -60,

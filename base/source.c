@@ -23,6 +23,16 @@ int dcd_source_path_ok(const char *path)
 	}
 }
 
+bool dcd_source_has(const struct dcd_source *source, const char *path)
+{
+	return source->ops->has == NULL || source->ops->has(source, path);
+}
+
+int dcd_source_finish(struct dcd_source *source, struct dcd_diag *diag)
+{
+	return source->ops->finish == NULL ? 0 : source->ops->finish(source, diag);
+}
+
 /* Memory that grows with what arrives, never with what was announced. */
 struct growing {
 	uint8_t *data;

@@ -5,6 +5,7 @@
 #ifndef DCD_BASE_SOURCE_H
 #define DCD_BASE_SOURCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,6 +55,16 @@ struct dcd_source_ops {
 	 * under way and every later one end soon with DCD_ERR_CANCELLED; with zero the source can be used again.
 	 */
 	void (*interrupt)(struct dcd_source *source, int stop);
+	/*
+	 * May be null: then every path may be asked for, and fetching tells. Otherwise false says that the source doesn't hold the
+	 * object, without anything being read: a bundle carries one release of the many that its metadata lists.
+	 */
+	bool (*has)(const struct dcd_source *source, const char *path);
+	/*
+	 * May be null. Called once, when nothing more will be fetched: what the source can only tell at its end. A stream reads what is
+	 * left of it; DCD_ERR_MALFORMED when it ends early or doesn't end where it must.
+	 */
+	int (*finish)(struct dcd_source *source, struct dcd_diag *diag);
 };
 
 /* What a source has done so far, for reports. Bodies only; a repeated byte counts again. */
@@ -67,11 +78,20 @@ struct dcd_source_stats {
 struct dcd_source {
 	const struct dcd_source_ops *ops;
 	const char *name; /* for messages: the URL or folder, without credentials */
+	/*
+	 * A stream: what it was asked for comes in the stream's order, and what lies before it is gone (DCD_ERR_SOURCE_LIES). Tables come
+	 * before frames, and the payloads of an image with a base before the full one.
+	 */
+	bool sequential;
 	struct dcd_source_stats stats;
 };
 
 /* True for a path that a source may be asked for (see above); at most 1,024 bytes. */
 int dcd_source_path_ok(const char *path);
+
+/* The optional operations, where a source has none of its own: it may have everything, and there is nothing to finish. */
+bool dcd_source_has(const struct dcd_source *source, const char *path);
+DCD_NODISCARD int dcd_source_finish(struct dcd_source *source, struct dcd_diag *diag);
 
 /*
  * Fetches a whole object into memory that the caller frees. `max` bounds it before the first byte is read.

@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-/* The length of the UTF-8 character at `text` (NUL-terminated), or 0 when there is none (RFC 3629: no surrogates, no overlong forms). */
+/* The length of the UTF-8 character at `text` (NUL-terminated), or 0 when there is none (RFC 3629: no surrogates, no overlong
+ * forms). */
 size_t dcd_utf8_length(const char *text);
 
 /* Replaces control characters (C0, DEL, C1) and bytes that are no UTF-8 by '?', in place; the length stays. */

@@ -105,6 +105,13 @@ DCD_NODISCARD int dcd_tuf_each_target(const struct dcd_tuf *tuf, int (*each)(voi
  */
 DCD_NODISCARD int dcd_tuf_find_target(struct dcd_tuf *tuf, const char *path, struct dcd_tuf_target *ret, struct dcd_diag *diag);
 
+/*
+ * Section 5.7.3: what the source calls that target's file ("targets/releases/<sha256>.1.0.json" with consistent snapshots). `ret` has room for
+ * DCD_TUF_PATH_SIZE. DCD_ERR_MALFORMED for a path that no source has, DCD_ERR_USAGE without verified metadata.
+ */
+#define DCD_TUF_PATH_SIZE 1025
+DCD_NODISCARD int dcd_tuf_target_path(const struct dcd_tuf *tuf, const struct dcd_tuf_target *target, char *ret, struct dcd_diag *diag);
+
 /* Section 5.7: fetches a small target into memory that the caller frees, checked by length and hashes. */
 DCD_NODISCARD int dcd_tuf_load_target(struct dcd_tuf *tuf, const struct dcd_tuf_target *target, uint64_t max, uint8_t **ret_data,
 				      size_t *ret_len, struct dcd_diag *diag);

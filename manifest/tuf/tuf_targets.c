@@ -136,6 +136,20 @@ static int check_content(const struct dcd_tuf_target *target, const struct tuf_b
 	return tuf_file_entry_check(&expected, bytes, what, diag);
 }
 
+int dcd_tuf_target_path(const struct dcd_tuf *tuf, const struct dcd_tuf_target *target, char *ret, struct dcd_diag *diag)
+{
+	struct tuf_path path;
+	_Static_assert(sizeof path.text == DCD_TUF_PATH_SIZE, "the public size is the path's");
+	if (tuf->root == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_USAGE, "%s: there is no verified metadata yet", target->path);
+	}
+	int err = target_path(tuf, target, &path, diag);
+	if (err == 0) {
+		memcpy(ret, path.text, strlen(path.text) + 1);
+	}
+	return err;
+}
+
 int dcd_tuf_load_target(struct dcd_tuf *tuf, const struct dcd_tuf_target *target, uint64_t max, uint8_t **ret_data,
 			size_t *ret_len, struct dcd_diag *diag)
 {

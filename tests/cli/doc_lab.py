@@ -40,7 +40,8 @@ class World:
         for name in ("decade-repo", "decade-delta", "decade-bootsim"):
             (self.bin / name).symlink_to(BIN.resolve() / name)
         real, config = shlex.quote(str(BIN.resolve() / "decade")), shlex.quote(str(self.config))
-        self.program("decade", 'case " $* " in *" --config "*) exec %s "$@" ;; esac\nexec %s --config %s "$@"' % (real, real, config))
+        self.program("decade", 'case " $* " in *" --config "*) exec %s "$@" ;; esac\nexec %s --config %s "$@"'
+                     % (real, real, config))
         self.program("reboot", 'exec decade-bootsim --config %s' % config)
 
     def program(self, name, text):
@@ -50,8 +51,9 @@ class World:
 
     def make_images(self):
         old = make_image(2 * MIB + 4096, "documents")
-        for name, data in (("rootfs-1.0.img", old), ("rootfs-1.1.img", next_image(old, "documents")), ("old.img", old),
-                           ("new.img", next_image(old, "another"))):
+        images = {"rootfs-1.0.img": old, "rootfs-1.1.img": next_image(old, "documents"),
+                  "old.img": old, "new.img": next_image(old, "another")}
+        for name, data in images.items():
             (self.host / name).write_bytes(data)
 
     def adapt(self, text):

@@ -127,6 +127,15 @@ class WholeLife(LifeCase):
         self.update(device, "B")
         self.assert_slot(device, "b", self.image[2])
 
+    def test_an_unknown_factory_image_is_not_led_backwards_when_the_newest_release_was_bad(self):
+        device = self.factory()
+        device.overwrite("a", 12345, b"something that no release has")
+        self.expect(DONE, device.run("install"))
+        for _ in range(3):
+            device.boot("--fail")
+        self.assertEqual("A", device.boot())
+        self.expect(REFUSED, device.run("install"), "2.0", "--reinstall")
+
     def test_two_image_classes_travel_together(self):
         small = [make_image(3 * SEGMENT + 100, "boot")]
         small.append(next_image(small[0], "boot", changes=3))

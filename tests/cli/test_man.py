@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The man pages against the programs: options and commands both ways, keys of decade.conf, exit codes; the examples run as they stand.
+"""The man pages against the programs: options and commands both ways, keys of decade.conf, exit codes; the examples run.
 
 A comment before each .EX says what its lines are, as README's comments do: run: host, run: device[, ends with N], file: NAME.
 """
@@ -44,7 +44,8 @@ def headings(text):
 def help_of(name):
     text = run(name, "--help").out
     if name == "decade-repo":
-        text += "".join(run(name, command, "--help").out for command in sorted(set(re.findall(r"^    decade-repo (\w+)", text, re.M))))
+        commands = sorted(set(re.findall(r"^    decade-repo ([a-z]+)", text, re.M)))
+        text += "".join(run(name, command, "--help").out for command in commands)
     return text
 
 
@@ -88,7 +89,8 @@ class Pages(unittest.TestCase):
         self.assertEqual(known, set(re.findall(r"^\.B (\d)$", part(page_of("decade"), "EXIT STATUS"), re.M)))
 
     def test_every_key_of_the_configuration_is_in_its_page(self):
-        table = re.findall(r'^\t\{ "(\w+)", "([\w-]+)", KIND_', (SOURCE / "updater" / "config" / "config_keys.c").read_text(), re.M)
+        code = (SOURCE / "updater" / "config" / "config_keys.c").read_text()
+        table = re.findall(r'^\t\{ "(\w+)", "([\w-]+)", KIND_', code, re.M)
         self.assertGreater(len(table), 10)
         page = page_of("decade.conf", 5)
         for section in sorted({section for section, _ in table}):
@@ -101,14 +103,14 @@ class Pages(unittest.TestCase):
                 self.assertIn('"%s"' % run("decade", "--version").out.strip().replace("decade", "Decade"), path.read_text())
 
     def test_formatters_have_nothing_to_object(self):
-        ways = [words for words in (["mandoc", "-T", "lint", "-W", "warning"], ["groff", "-man", "-Tutf8", "-ww", "-z"]) if shutil.which(words[0])]
-        if not ways:
+        ways = (["mandoc", "-T", "lint", "-W", "warning"], ["groff", "-man", "-Tutf8", "-ww", "-z"])
+        words = next((words for words in ways if shutil.which(words[0])), None)
+        if words is None:
             self.skipTest("neither mandoc nor groff")
         for path in sorted(MAN.iterdir()):
-            for words in ways:
-                with self.subTest(page=path.name, formatter=words[0]):
-                    done = subprocess.run(words + [str(path)], capture_output=True, text=True, timeout=60)
-                    self.assertEqual((0, "", ""), (done.returncode, done.stdout, done.stderr))
+            with self.subTest(page=path.name, formatter=words[0]):
+                done = subprocess.run(words + [str(path)], capture_output=True, text=True, timeout=60)
+                self.assertEqual((0, "", ""), (done.returncode, done.stdout, done.stderr))
 
 
 class Examples(LabCase):
@@ -133,7 +135,8 @@ class Examples(LabCase):
         self.run_page(world, "decade.conf", 5)
         shutil.copytree(world.host / "updates", world.web / "srv" / "www" / "thermostat")
         image = world.host / "image"
-        for path, source in (("etc/decade/decade.conf", "decade.conf"), ("usr/share/decade/root.json", "updates/metadata/1.root.json")):
+        for path, source in (("etc/decade/decade.conf", "decade.conf"),
+                             ("usr/share/decade/root.json", "updates/metadata/1.root.json")):
             (image / path).parent.mkdir(parents=True)
             shutil.copy(world.host / source, image / path)
         (image / "var" / "lib").mkdir(parents=True)  # state-dir itself is made

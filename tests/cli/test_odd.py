@@ -8,8 +8,9 @@ import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
-from device_lab import (DONE, NOTHING_TO_DO, REFUSED, SEGMENT, STATE, STORAGE, UNREACHABLE, USAGE, Device, LabCase, Repo,  # noqa: E402
-                        make_image, next_image, run)
+from device_lab import (DONE, FAILED, NOTHING_TO_DO, REFUSED, SEGMENT, STATE, STORAGE, UNREACHABLE, USAGE, Device, LabCase,  # noqa: E402
+                        Repo, make_image, next_image, run)
+import lab_server  # noqa: E402
 
 SIZE = 6 * SEGMENT
 
@@ -128,6 +129,16 @@ class Cuts(OddCase):
             self.expect(STATE, device.run(command), "boot-state is missing")
 
 
+class Reports(OddCase):
+    def test_a_full_install_says_that_it_is_one_and_a_repair_what_full_would_take(self):
+        device = self.factory()
+        self.expect(DONE, device.run("check"))
+        done = self.expect(DONE, device.run("install", "--full", "--json")).json
+        self.assertEqual(("full", done["bytes_full"]), (done["payload"], done["bytes_best"]))
+        device.overwrite("b", 0, b"damaged")
+        self.assertEqual(done["bytes_full"], self.expect(DONE, device.run("repair", "--json")).json["bytes_full"])
+
+
 class OddNames(OddCase):
     def test_a_report_is_json_whatever_bytes_a_name_has(self):
         device = self.factory()
@@ -144,6 +155,23 @@ class OddNames(OddCase):
         device = self.factory()
         device.config.write_bytes(device.config.read_bytes().replace(b"lab-device", b"lab-\xe9"))
         self.expect(USAGE, device.run("status", "--json"), "UTF-8")
+
+
+class Signals(OddCase):
+    def test_a_signal_ends_the_wait_for_a_server_at_every_stage(self):
+        for where, skip in (("timestamp.json", 0), ("targets.json", 0), ("releases/", 0), ("payloads/", 0), ("payloads/", 2)):
+            with self.subTest(where):
+                server = self.serve(self.repo.folder)
+                device = self.factory("%s-%d" % (where.split("/")[0], skip))
+                device.configure(url=server.url, timeout_s=60, stall_timeout_s=60, retries=9)
+                server.add_fault(where, lab_server.stall(100), skip=skip)
+                under_way = device.start("install")
+                self.addCleanup(under_way.kill)
+                self.wait_for(lambda: len(server.requests(where)) > skip)
+                under_way.kill(15)
+                self.expect(FAILED, under_way.wait(timeout=10), "cancelled")
+                server.heal()
+                self.expect(DONE, device.run("install"))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The unit files of packaging/systemd, and those that docs/integration.md shows: systemd takes them, and their commands do what they say."""
+"""The unit files of packaging/systemd, and what docs/integration.md shows: systemd takes them, they do what they say."""
 import os
 import pathlib
 import re
@@ -36,12 +36,15 @@ class Files(LabCase):
         for name, text in [(path.name, path.read_text()) for path in UNITS.iterdir()] + list(shown_units().items()):
             path = self.folder / name
             path.parent.mkdir(exist_ok=True)
-            path.write_text(text.replace("/usr/bin/decade", str(BIN.resolve() / "decade")).replace("/usr/bin/acme-health", "/bin/true"))
+            text = text.replace("/usr/bin/decade", str(BIN.resolve() / "decade"))
+            path.write_text(text.replace("/usr/bin/acme-health", "/bin/true"))
         units = [str(path) for path in sorted(self.folder.iterdir()) if path.is_file()]
         self.assertGreater(len(units), 8)
-        done = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, timeout=120,
-                              env=dict(os.environ, SYSTEMD_UNIT_PATH=str(self.folder) + ":"))
-        self.assertEqual((0, ""), (done.returncode, done.stdout + done.stderr))
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *units], capture_output=True,
+                              text=True, timeout=120, env=dict(os.environ, SYSTEMD_UNIT_PATH=str(self.folder) + ":"))
+        # The machine's own units may have faults of their own.
+        ours = [line for line in (done.stdout + done.stderr).splitlines() if "decade" in line or "acme" in line]
+        self.assertEqual((0, []), (done.returncode, ours))
 
     def test_the_confirmation_waits_for_the_health_checks_and_the_deadline_for_nothing(self):
         good = UNITS / "decade-mark-good.service"
@@ -54,7 +57,7 @@ class Files(LabCase):
             if path.suffix == ".timer":
                 self.assertTrue(path.with_suffix(".service").exists(), path.name)
             for codes in values(path, "SuccessExitStatus"):
-                self.assertLessEqual(set(codes.split()), set("3469"), "wrong usage, forgery, storage and a busy device are failures")
+                self.assertLessEqual(set(codes.split()), set("3469"), "usage, forgery, storage and a busy device are failures")
 
 
 class Commands(LabCase):
@@ -106,17 +109,19 @@ class Serving(LabCase):
     """docs/integration.md's server block, on a free port."""
 
     def serve_with_nginx(self, www):
-        block = re.search(r"^<!-- nginx -->\n```nginx\n(.*?)^```$", (SOURCE / "docs" / "integration.md").read_text(), re.M | re.S)[1]
+        page = (SOURCE / "docs" / "integration.md").read_text()
+        block = re.search(r"^<!-- nginx -->\n```nginx\n(.*?)^```$", page, re.M | re.S)[1]
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         block = block.replace("listen 80;", "listen 127.0.0.1:%d;" % port).replace("/srv/www", str(www))
         temp = "".join("%s_temp_path tmp; " % name for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         user = "user root;\n" if os.getuid() == 0 else ""
-        (self.folder / "nginx.conf").write_text("%spid nginx.pid;\nerror_log error.log;\ndaemon off;\nevents {}\nhttp {\naccess_log off;\n%s\n%s}\n"
-                                                % (user, temp, block))
+        frame = "%spid nginx.pid;\nerror_log error.log;\ndaemon off;\nevents {}\nhttp {\naccess_log off;\n%s\n%s}\n"
+        (self.folder / "nginx.conf").write_text(frame % (user, temp, block))
         nginx = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
-        server = subprocess.Popen([nginx, "-p", str(self.folder), "-c", "nginx.conf", "-e", "error.log"], stdin=subprocess.DEVNULL)
+        words = [nginx, "-p", str(self.folder), "-c", "nginx.conf", "-e", "error.log"]
+        server = subprocess.Popen(words, stdin=subprocess.DEVNULL)
         self.addCleanup(server.wait)
         self.addCleanup(server.terminate)
         for _ in range(100):
@@ -146,7 +151,8 @@ class Serving(LabCase):
         result = device.run("install")
         self.assertEqual(DONE, result.code, str(result))
         for path, age in (("metadata/timestamp.json", "max-age=60"), ("metadata/1.root.json", "max-age=315360000")):
-            self.assertEqual((200, age), (lambda found: (found[0], found[1]["Cache-Control"]))(self.headers("%s/%s" % (url, path))))
+            code, headers = self.headers("%s/%s" % (url, path))
+            self.assertEqual((200, age), (code, headers["Cache-Control"]))
         code, headers = self.headers("%s/metadata/2.root.json" % url)
         self.assertEqual((404, None), (code, headers["Cache-Control"]), "a root that is missing today may be there tomorrow")
         self.assertEqual(206, self.headers("%s/metadata/1.root.json" % url, Range="bytes=5-9")[0])

@@ -86,12 +86,18 @@ class Structure(unittest.TestCase):
     def test_third_party_headers_pass_in_their_place_only(self):
         for header, home in [
             ("zstd.h", "bsdiff/codec"), ("divsufsort.h", "bsdiff/diff"), ("mbedtls/pk.h", "manifest/crypto"), ("psa/crypto.h", "manifest/crypto"),
-            ("jansson.h", "manifest/json"), ("curl/curl.h", "updater/source"), ("archive.h", "updater/source"), ("ini.h", "updater/config"),
+            ("jansson.h", "manifest/json"), ("curl/curl.h", "updater/source"), ("ini.h", "updater/config"),
         ]:
             with self.subTest(header=header):
                 self.assert_lawful({f"{home}/a.c": f"#include <{header}>\n"})
                 self.assert_lawful({"tests/unit/a.c": f"#include <{header}>\n"})
                 self.assert_refused({"updater/cli/a.c": f"#include <{header}>\n"}, "updater/cli/a.c", 1, f"belongs to {home} alone")
+
+    def test_the_archive_library_has_a_reader_and_a_writer(self):
+        files = {home + "/%s.c" % home[0]: "#include <archive.h>\n" for home in ("updater/source", "tools/repo")}
+        self.assert_lawful(files)
+        self.assert_refused({"updater/cli/a.c": "#include <archive.h>\n"}, "updater/cli/a.c", 1, "updater/source and tools/repo alone")
+        self.assert_refused(dict(files, **{"tools/repo/z.c": "#include <archive_entry.h>\n"}), "tools/repo/z.c", 1, "the second file")
 
     def test_a_second_file_around_a_one_file_library_is_refused(self):
         files = {"manifest/json/a.c": "#include <jansson.h>\n", "manifest/json/b.c": "#include <jansson.h>\n"}

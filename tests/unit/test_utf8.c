@@ -22,7 +22,8 @@ static void text_that_is_in_order_stays_as_it_is(void **state)
 	(void)state;
 	expect_clean("", "");
 	expect_clean("plain ~", "plain ~");
-	expect_clean("\xc2\xa0\xc3\xa9\xe2\x82\xac\xf0\x9f\x99\x82\xf4\x8f\xbf\xbf", "\xc2\xa0\xc3\xa9\xe2\x82\xac\xf0\x9f\x99\x82\xf4\x8f\xbf\xbf");
+	expect_clean("\xc2\xa0\xc3\xa9\xe2\x82\xac\xf0\x9f\x99\x82\xf4\x8f\xbf\xbf",
+		     "\xc2\xa0\xc3\xa9\xe2\x82\xac\xf0\x9f\x99\x82\xf4\x8f\xbf\xbf");
 }
 
 static void what_is_no_utf8_is_replaced_byte_by_byte(void **state)
@@ -43,7 +44,9 @@ static void control_characters_never_reach_a_terminal(void **state)
 {
 	(void)state;
 	expect_clean("a\033[2J\nb\177", "a?[2J?b?");
-	expect_clean("\xc2\x9b" "31m", "??31m");
+	expect_clean("\xc2\x9b"
+		     "31m",
+		     "??31m");
 }
 
 static void a_sentence_is_utf8_also_where_it_was_cut(void **state)

@@ -12,6 +12,8 @@ DCD_NODISCARD int repo_refresh(struct repo_place *place, const struct repo_optio
 DCD_NODISCARD int repo_rotate(struct repo_place *place, const struct repo_options *options, struct dcd_diag *diag);
 DCD_NODISCARD int repo_delegate(struct repo_place *place, const struct repo_options *options, struct dcd_diag *diag);
 DCD_NODISCARD int repo_check(struct repo_place *place, const struct repo_options *options, struct dcd_diag *diag);
+DCD_NODISCARD int repo_bundle(struct repo_place *place, const struct repo_options *options, struct dcd_diag *diag);
+DCD_NODISCARD int repo_extract(struct repo_place *place, const struct repo_options *options, struct dcd_diag *diag);
 DCD_NODISCARD int repo_list(struct repo_place *place, const struct repo_options *options, struct dcd_diag *diag);
 
 #endif

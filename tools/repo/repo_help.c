@@ -10,6 +10,8 @@ const char repo_help_main[] =
 	"    decade-repo delegate REPO --keys KEYS --name NAME --path PATTERN...\n"
 	"    decade-repo check    REPO [--deep]\n"
 	"    decade-repo list     REPO [--json]\n"
+	"    decade-repo bundle   REPO --version V [--base V0]... -o FILE\n"
+	"    decade-repo extract  FILE REPO\n"
 	"    decade-repo COMMAND --help        more about a command\n"
 	"    decade-repo --version\n"
 	"\n"
@@ -137,3 +139,33 @@ const char repo_help_list[] = "decade-repo list REPO [--json] [--root FILE]\n"
 			      "\n"
 			      "Example:\n"
 			      "    decade-repo list /srv/www/thermostat --json | jq -r '.releases[0].version'\n";
+
+const char repo_help_bundle[] =
+	"decade-repo bundle REPO --version V [--base V0]... [--no-full] [--board B]... -o FILE\n"
+	"\n"
+	"Writes one release as one file that devices install from a medium, a web server or a pipe (`decade install x.dcb`): the\n"
+	"signed metadata, the manifest and the payloads. The same repository gives the same bytes. FILE appears whole or not at all.\n"
+	"\n"
+	"    --version V             the release\n"
+	"    --base V0               also the deltas from that release (repeatable); without any, full payloads alone\n"
+	"    --no-full               leave the full payload out where every --base has a delta: small, but for those devices only,\n"
+	"                            and a damaged running slot then needs the network\n"
+	"    --board B               refuse unless the release is for that board (repeatable)\n"
+	"    -o, --output FILE       the bundle; its name ends in .dcb by custom\n"
+	"    --root FILE             trust starts from this root metadata; REPO/metadata/1.root.json unless given\n"
+	"\n"
+	"Examples:\n"
+	"    decade-repo bundle repo --version 1.1 -o thermostat-1.1.dcb\n"
+	"    decade-repo bundle repo --version 1.1 --base 1.0 --no-full -o thermostat-1.0-to-1.1.dcb\n";
+
+const char repo_help_extract[] =
+	"decade-repo extract FILE REPO [--root ROOT.json]\n"
+	"\n"
+	"Turns a bundle back into a repository folder, for a mirror or a site without a network. Everything is verified as a device\n"
+	"does it, every frame included, before REPO appears. REPO must not exist yet. It holds the bundle's release alone; the metadata\n"
+	"still lists the others, so serve the newest one.\n"
+	"\n"
+	"    --root FILE             the root metadata that you trust; the bundle's own first root unless given\n"
+	"\n"
+	"Example:\n"
+	"    decade-repo extract thermostat-1.1.dcb /srv/www/thermostat --root root.json\n";

@@ -10,5 +10,7 @@ extern const char repo_help_rotate[];
 extern const char repo_help_delegate[];
 extern const char repo_help_check[];
 extern const char repo_help_list[];
+extern const char repo_help_bundle[];
+extern const char repo_help_extract[];
 
 #endif

@@ -19,6 +19,8 @@ static const struct command commands[] = {
 	{ "delegate", repo_help_delegate, "kNPaTAKMExWG", repo_delegate },
 	{ "check", repo_help_check, "dR", repo_check },
 	{ "list", repo_help_list, "jR", repo_list },
+	{ "bundle", repo_help_bundle, "vVDFoR", repo_bundle },
+	{ "extract", repo_help_extract, "2R", repo_extract },
 };
 
 static int report(int err, const struct dcd_diag *diag)

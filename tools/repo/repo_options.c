@@ -21,7 +21,7 @@ static const uint64_t expires_default[REPO_ROLES] = {
 	[REPO_ROOT] = 7300, [REPO_TARGETS] = 3650, [REPO_SNAPSHOT] = 365, [REPO_TIMESTAMP] = 30
 };
 
-/* The letters are for the tables of who accepts what; they are no short options. */
+/* The letters are for the tables of who accepts what; only -o is a short option too. */
 static const struct option long_options[] = {
 	{ "keys", required_argument, NULL, 'k' },
 	{ "product", required_argument, NULL, 'p' },
@@ -38,6 +38,10 @@ static const struct option long_options[] = {
 	{ "threads", required_argument, NULL, 't' },
 	{ "expires", required_argument, NULL, 'x' },
 	{ "root", required_argument, NULL, 'R' },
+	{ "base", required_argument, NULL, 'V' },
+	{ "board", required_argument, NULL, 'D' },
+	{ "no-full", no_argument, NULL, 'F' },
+	{ "output", required_argument, NULL, 'o' },
 	{ "deep", no_argument, NULL, 'd' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "sign-with", required_argument, NULL, 'W' },
@@ -142,12 +146,12 @@ static int parse_bases(const char *text, struct repo_options *options, struct dc
 	return 0;
 }
 
-static int parse_board(const char *text, struct repo_options *options, struct dcd_diag *diag)
+static int parse_board(const char *option, const char *text, struct repo_options *options, struct dcd_diag *diag)
 {
 	if (options->board_count == DCD_RELEASE_BOARDS_MAX || !dcd_release_name_ok(text)) {
 		return dcd_diag_set(diag, DCD_ERR_USAGE,
-				    "--compatible '%s': at most %d boards of 1 to %d printable bytes without spaces and '/'",
-				    text, DCD_RELEASE_BOARDS_MAX, DCD_RELEASE_STRING_MAX);
+				    "--%s '%s': at most %d boards of 1 to %d printable bytes without spaces and '/'", option, text,
+				     DCD_RELEASE_BOARDS_MAX, DCD_RELEASE_STRING_MAX);
 	}
 	options->boards[options->board_count++] = text;
 	return 0;
@@ -208,6 +212,12 @@ static int parse_key_option(int letter, const char *text, struct repo_options *o
 	}
 }
 
+static int parse_base(const char *text, struct repo_options *options, struct dcd_diag *diag)
+{
+	options->base_versions = repo_grow(options->base_versions, options->base_count + 1, sizeof *options->base_versions);
+	return parse_name("base", text, &options->base_versions[options->base_count++], diag);
+}
+
 static int parse_one(int letter, const char *text, struct repo_options *options, struct dcd_diag *diag)
 {
 	switch (letter) {
@@ -223,7 +233,7 @@ static int parse_one(int letter, const char *text, struct repo_options *options,
 	case 'c':
 		return parse_name("channel", text, &options->channel, diag);
 	case 'b':
-		return parse_board(text, options, diag);
+		return parse_board("compatible", text, options, diag);
 	case 's':
 		return parse_number("security-version", text, 0, INT64_MAX, &options->security_version, diag);
 	case 'r':
@@ -244,6 +254,16 @@ static int parse_one(int letter, const char *text, struct repo_options *options,
 	case 'R':
 		options->root = text;
 		return 0;
+	case 'V':
+		return parse_base(text, options, diag);
+	case 'D':
+		return parse_board("board", text, options, diag);
+	case 'F':
+		options->no_full = true;
+		return 0;
+	case 'o':
+		options->output = text;
+		return 0;
 	case 'd':
 		options->deep = true;
 		return 0;
@@ -263,7 +283,7 @@ static int parse_all(int argc, char **argv, const char *accepted, struct repo_op
 	optind = 0;
 	for (;;) {
 		int at = optind == 0 ? 1 : optind;
-		int letter = getopt_long(argc, argv, ":", long_options, &index);
+		int letter = getopt_long(argc, argv, ":o:", long_options, &index);
 		if (letter == -1) {
 			break;
 		}
@@ -283,6 +303,13 @@ static int parse_all(int argc, char **argv, const char *accepted, struct repo_op
 		if (err != 0) {
 			return err;
 		}
+	}
+	if (strchr(accepted, '2') != NULL) {
+		if (optind + 2 != argc) {
+			return dcd_diag_set(diag, DCD_ERR_USAGE, "needs a bundle FILE and one REPO folder; see `decade-repo %s --help`",
+					    argv[0]);
+		}
+		options->file = argv[optind++];
 	}
 	if (optind + 1 != argc) {
 		return dcd_diag_set(diag, DCD_ERR_USAGE, "needs one REPO folder; see `decade-repo %s --help`", argv[0]);
@@ -315,4 +342,6 @@ void repo_options_free(struct repo_options *options)
 		options->images[i].class_name = NULL;
 	}
 	options->image_count = 0;
+	free(options->base_versions);
+	options->base_versions = NULL;
 }

@@ -30,6 +30,8 @@ struct repo_options {
 	const char *requires_version;
 	const char *notes;
 	const char *root;
+	const char *output;
+	const char *file; /* of commands that take FILE REPO */
 	struct repo_image_option images[DCD_RELEASE_IMAGES_MAX];
 	size_t image_count;
 	const char *boards[DCD_RELEASE_BOARDS_MAX];
@@ -40,6 +42,9 @@ struct repo_options {
 	int effort;                /* 0: the default */
 	int threads;               /* 0: one a core */
 	uint64_t expires_days[REPO_ROLES];
+	const char **base_versions; /* owned; of --base */
+	size_t base_count;
+	bool no_full;
 	bool deep;
 	bool json;
 	/* rotate, delegate */
@@ -59,7 +64,8 @@ struct repo_options {
 	bool terminating;
 };
 
-/* argv[0] is the sub-command. `accepted`: the letters of the options that it knows (repo_options.c has them all). */
+/* argv[0] is the sub-command. `accepted`: the letters of the options that it knows (repo_options.c has them all); '2': it takes FILE and
+ * REPO. */
 DCD_NODISCARD int repo_options_parse(int argc, char **argv, const char *accepted, struct repo_options *ret, bool *ret_help,
 				     struct dcd_diag *diag);
 void repo_options_free(struct repo_options *options);

@@ -94,9 +94,11 @@ static int boot_file_load(struct dcd_boot_control *control, struct dcd_boot_stat
 		return err;
 	}
 	if (factory && state.booted != 0) {
-		/* A factory device runs slot 0. So the file was lost, and slot 0 may be half written: it must not pass for good. */
+		/* A factory device runs slot 0. So the file was lost, and slot 0 may be half written: it must not pass for good.
+		 */
 		return dcd_diag_set(diag, DCD_ERR_BOOT_STATE,
-				    "%s/" STATE_FILE " is missing, but slot %s runs, which no factory device does; see docs/boot.md for "
+				    "%s/" STATE_FILE
+				    " is missing, but slot %s runs, which no factory device does; see docs/boot.md for "
 				    "how to restore it",
 				    bf->dir->name, bf->bootname[state.booted]);
 	}

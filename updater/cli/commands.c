@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "updater/cli/device.h"
+#include "updater/cli/info.h"
 #include "updater/cli/install_progress.h"
 #include "updater/cli/show.h"
 
@@ -16,8 +17,16 @@ static int open_with_source(const struct dcd_arguments *arguments, struct dcd_de
 	int err = dcd_device_open(arguments->config, DCD_DEVICE_SOURCE, arguments->source, device, diag);
 	if (err == 0) {
 		device->engine.progress = (struct dcd_progress_port){ dcd_install_progress_report, line };
+		dcd_progress_interrupts(device->source);
 	}
 	return err;
+}
+
+static void close_with_source(struct dcd_device *device, struct dcd_install_progress *line)
+{
+	dcd_progress_interrupts(NULL);
+	dcd_install_progress_end(line);
+	dcd_device_close(device);
 }
 
 static int run_check(const struct dcd_arguments *arguments, struct dcd_diag *diag)
@@ -29,8 +38,7 @@ static int run_check(const struct dcd_arguments *arguments, struct dcd_diag *dia
 	if (err == 0) {
 		line.json = false; /* one object, not a stream of events */
 		err = dcd_engine_check(&device.engine, &report, diag);
-		dcd_install_progress_end(&line);
-		dcd_device_close(&device);
+		close_with_source(&device, &line);
 	}
 	dcd_show_check(&report, err, diag, arguments->json);
 	return err;
@@ -48,8 +56,7 @@ static int run_install(const struct dcd_arguments *arguments, struct dcd_diag *d
 	int err = open_with_source(arguments, &device, &line, diag);
 	if (err == 0) {
 		err = dcd_engine_install(&device.engine, &options, &report, diag);
-		dcd_install_progress_end(&line);
-		dcd_device_close(&device);
+		close_with_source(&device, &line);
 	}
 	dcd_show_install(&report, err, diag, dcd_monotonic_seconds() - began, arguments->json);
 	return err;
@@ -64,8 +71,7 @@ static int run_repair(const struct dcd_arguments *arguments, struct dcd_diag *di
 	int err = open_with_source(arguments, &device, &line, diag);
 	if (err == 0) {
 		err = dcd_engine_repair(&device.engine, &report, diag);
-		dcd_install_progress_end(&line);
-		dcd_device_close(&device);
+		close_with_source(&device, &line);
 	}
 	dcd_show_install(&report, err, diag, dcd_monotonic_seconds() - began, arguments->json);
 	return err;
@@ -186,6 +192,7 @@ const struct dcd_command dcd_commands[] = {
 	{ "status", "slots, releases, boot state, and why the last update ended as it did", 0, run_status },
 	{ "check", "refresh metadata and say what would be installed", DCD_TAKES_SOURCE, run_check },
 	{ "install", "write the newest release to the other slot and activate it", DCD_TAKES_SOURCE | DCD_TAKES_INSTALL, run_install },
+	{ "info", "what a bundle holds, and whether this device would take it", DCD_TAKES_SOURCE, dcd_run_info },
 	{ "activate", "try the staged release at the next boot", 0, run_activate },
 	{ "mark-good", "confirm the running slot", 0, run_mark_good },
 	{ "mark-bad", "give the running slot up: the next boot takes the other one", DCD_TAKES_REASON, run_mark_bad },

@@ -136,6 +136,14 @@ static int open_mirrors(const struct dcd_config *config, const struct dcd_source
 	return count == 0 ? err : dcd_source_mirrors_new(mirrors, count, ret, diag);
 }
 
+/* A bundle that a person hands over may be old, and its device may have no clock: that is said, not refused. What a server offers is fresh. */
+static enum dcd_expiry expiry_of(const struct dcd_config *config, const char *source)
+{
+	bool handed_over = source != NULL && dcd_source_kind_is_bundle(dcd_source_kind(source));
+	enum dcd_config_expiry expiry = handed_over ? config->bundle_expiry : config->expiry;
+	return expiry == DCD_CONFIG_EXPIRY_REPORT ? DCD_EXPIRY_REPORT : DCD_EXPIRY_ENFORCE;
+}
+
 static int open_source(struct dcd_device *device, const char *source, struct dcd_diag *diag)
 {
 	const struct dcd_config *config = device->config;
@@ -155,6 +163,7 @@ static int open_source(struct dcd_device *device, const char *source, struct dcd
 	if (err == 0) {
 		err = load_factory_root(device, diag);
 	}
+	device->engine.expiry = expiry_of(config, source);
 	device->engine.source = device->source;
 	device->engine.stream = device->stream;
 	return err;
@@ -205,7 +214,6 @@ static int describe(struct dcd_device *device, struct dcd_diag *diag)
 	engine->board = config->compatible;
 	engine->channel = config->channel;
 	engine->tries = config->tries;
-	engine->expiry = config->expiry == DCD_CONFIG_EXPIRY_REPORT ? DCD_EXPIRY_REPORT : DCD_EXPIRY_ENFORCE;
 	engine->build_time = DCD_BUILD_TIME;
 	return 0;
 }
@@ -226,7 +234,7 @@ static int open_parts(struct dcd_device *device, const char *config_path, enum d
 	if (err == 0) {
 		err = describe(device, diag);
 	}
-	if (err == 0 && need == DCD_DEVICE_SOURCE) {
+	if (err == 0 && (need & DCD_DEVICE_EXAMINE) != 0) {
 		err = open_source(device, source, diag);
 	}
 	return err;

@@ -22,6 +22,7 @@ struct dcd_device {
 enum dcd_device_need {
 	DCD_DEVICE_LOOK = 0,        /* no lock: what it shows may be changing */
 	DCD_DEVICE_CHANGE = 1,      /* the lock */
+	DCD_DEVICE_EXAMINE = 2,     /* the source and the factory root, no lock: nothing is changed */
 	DCD_DEVICE_SOURCE = 2 | 1,  /* the lock, the source and the factory root */
 };
 

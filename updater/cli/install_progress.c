@@ -1,7 +1,9 @@
 #include "updater/cli/install_progress.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,10 +12,26 @@
 #define EVENT_EVERY_SECONDS 1.0
 
 static volatile sig_atomic_t cancel_asked;
+static struct dcd_source *_Atomic interrupted_source;
 
 void dcd_progress_cancel(void)
 {
+	/* An interrupt sets a flag and writes one byte to a pipe or the like: as safe in a handler as write() is. */
+	int saved_errno = errno;
+	struct dcd_source *source = atomic_load(&interrupted_source);
 	cancel_asked = 1;
+	if (source != NULL && source->ops->interrupt != NULL) {
+		source->ops->interrupt(source, 1);
+	}
+	errno = saved_errno;
+}
+
+void dcd_progress_interrupts(struct dcd_source *source)
+{
+	atomic_store(&interrupted_source, source);
+	if (cancel_asked != 0) {
+		dcd_progress_cancel(); /* the signal came before there was a source */
+	}
 }
 
 double dcd_monotonic_seconds(void)

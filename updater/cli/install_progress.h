@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/source.h"
 #include "updater/engine/progress.h"
 
 struct dcd_install_progress {
@@ -22,8 +23,10 @@ int dcd_install_progress_report(void *context, const struct dcd_progress *progre
 /* Ends the line on the terminal, before anything else is printed. */
 void dcd_install_progress_end(struct dcd_install_progress *line);
 
-/* Async-signal-safe: the next report asks the engine to stop. */
+/* Async-signal-safe: the next report asks the engine to stop, and a source that waits for its server stops waiting. */
 void dcd_progress_cancel(void);
+/* The source that dcd_progress_cancel() interrupts, or null: before it is closed. */
+void dcd_progress_interrupts(struct dcd_source *source);
 
 /* Seconds on a clock that never jumps. */
 double dcd_monotonic_seconds(void);

@@ -19,6 +19,11 @@ static void print_and_free(struct dcd_json *document, bool indent)
 	dcd_json_free(document);
 }
 
+void dcd_show_document(struct dcd_json *document)
+{
+	print_and_free(document, true);
+}
+
 static void time_text(int64_t seconds, char text[32])
 {
 	struct tm tm;

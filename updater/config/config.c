@@ -53,6 +53,7 @@ int dcd_config_parse(const char *text, size_t len, const char *path, struct dcd_
 		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory to read %s", path);
 	}
 	config->expiry = DCD_CONFIG_EXPIRY_ENFORCE;
+	config->bundle_expiry = DCD_CONFIG_EXPIRY_REPORT;
 	config->retries = 5;
 	config->timeout_s = 30;
 	config->stall_timeout_s = 60;

@@ -51,6 +51,7 @@ struct dcd_config {
 	char *channel;                   /* "retail" unless given */
 	char *root;                      /* path of the root metadata the device trusts from the factory, or null */
 	enum dcd_config_expiry expiry;
+	enum dcd_config_expiry bundle_expiry; /* of a bundle named on the command line; report unless given */
 	uint32_t retries;         /* after the first attempt; 0..100, 5 unless given */
 	uint32_t timeout_s;       /* to connect and get an answer; 1..3600, 30 unless given */
 	uint32_t stall_timeout_s; /* without a byte in between; 1..3600, 60 unless given */

@@ -33,6 +33,7 @@ static const struct key keys[] = {
 	{ "source", "channel", KIND_NAME, MEMBER(channel), 0, 0, false },
 	{ "source", "root", KIND_PATH, MEMBER(root), 0, 0, false },
 	{ "source", "expiry", KIND_EXPIRY, MEMBER(expiry), 0, 0, false },
+	{ "source", "bundle-expiry", KIND_EXPIRY, MEMBER(bundle_expiry), 0, 0, false },
 	{ "source", "retries", KIND_NUMBER, MEMBER(retries), 0, 100, false },
 	{ "source", "timeout-s", KIND_NUMBER, MEMBER(timeout_s), 1, 3600, false },
 	{ "source", "stall-timeout-s", KIND_NUMBER, MEMBER(stall_timeout_s), 1, 3600, false },

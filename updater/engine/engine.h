@@ -11,6 +11,7 @@
 #include "base/blockdev.h"
 #include "base/dir.h"
 #include "base/source.h"
+#include "manifest/release/release.h"
 #include "manifest/tuf/tuf.h"
 #include "updater/engine/boot_control.h"
 #include "updater/engine/device_state.h"
@@ -71,6 +72,20 @@ DCD_NODISCARD int dcd_engine_status(struct dcd_engine *engine, struct dcd_device
 
 /* Refreshes metadata and says what would be installed: 0, DCD_ERR_UP_TO_DATE, or why not. `ret` is filled as far as it came. */
 DCD_NODISCARD int dcd_engine_check(struct dcd_engine *engine, struct dcd_report *ret, struct dcd_diag *diag);
+
+/* A source's release, whatever this device thinks of it. */
+struct dcd_examination {
+	struct dcd_release *release; /* freed by the caller */
+	char stale[DCD_TEXT_SIZE];   /* what had expired, or "" */
+	struct dcd_tuf_versions versions;
+};
+
+/*
+ * Verifies the source's metadata from this device's root on, and the manifest of the newest release that the source holds, of any channel.
+ * Expiry is reported only. Nothing is stored but what the TUF client keeps in the metadata port; a caller who wants nothing stored gives it a
+ * port that forgets (as for dcd_engine_check(), which then says whether this device would take the release). DCD_ERR_UNLISTED: it holds none.
+ */
+DCD_NODISCARD int dcd_engine_examine(struct dcd_engine *engine, struct dcd_examination *ret, struct dcd_diag *diag);
 
 struct dcd_install_options {
 	bool no_activate; /* stop when staged */

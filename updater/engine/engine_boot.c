@@ -47,8 +47,8 @@ int dcd_engine_mark_good(struct dcd_engine *engine, struct dcd_diag *diag)
 }
 
 /*
- * A slot that is given up is left even when the journal can't be stored, as on a disk that the bad release has filled: only the memory that the
- * release was bad is lost then.
+ * A slot that is given up is left even when the journal can't be stored, as on a disk that the bad release has filled: only the
+ * memory that the release was bad is lost then.
  */
 static int store_giving_up(struct dcd_session *session, struct dcd_diag *diag)
 {

@@ -6,6 +6,8 @@
 #include "updater/engine/policy.h"
 #include "updater/engine/slot_identity.h"
 
+#define TARGETS_PREFIX "targets/"
+
 /* One run of check, install or repair. */
 struct run {
 	struct dcd_engine *engine;
@@ -15,6 +17,7 @@ struct run {
 	struct dcd_tuf_target target;
 	struct dcd_release *release;
 	int slot; /* the one to be written */
+	struct dcd_slot_record bases; /* images that the running slot was found to hold, where it has no record */
 	struct dcd_image_ports image_ports;
 	struct dcd_image_job jobs[DCD_RELEASE_IMAGES_MAX];
 	struct dcd_progress progress;
@@ -57,7 +60,7 @@ static int refresh(struct run *run, struct dcd_diag *diag)
 		.source = engine->source,
 		.store = engine->metadata,
 		.metadata_prefix = "metadata/",
-		.targets_prefix = "targets/",
+		.targets_prefix = TARGETS_PREFIX,
 		.factory_root = engine->factory_root,
 		.factory_root_len = engine->factory_root_len,
 		.start_time = dcd_session_clock(engine),
@@ -81,13 +84,44 @@ static int refresh(struct run *run, struct dcd_diag *diag)
 	return err;
 }
 
+static int check_classes(const struct run *run, struct dcd_diag *diag)
+{
+	const struct dcd_slot_port *slots = &run->engine->slots;
+	for (size_t i = 0; i < slots->class_count; i++) {
+		if (dcd_release_image_find(run->release, slots->classes[i]) == NULL) {
+			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "release %s has no image for '%s', which this device's slots have",
+					    run->release->version, slots->classes[i]);
+		}
+	}
+	for (size_t i = 0; i < run->release->image_count; i++) {
+		bool found = false;
+		for (size_t j = 0; j < slots->class_count && !found; j++) {
+			found = strcmp(run->release->images[i].class_name, slots->classes[j]) == 0;
+		}
+		if (!found) {
+			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "release %s has an image '%s', which this device's slots lack",
+					    run->release->version, run->release->images[i].class_name);
+		}
+	}
+	return 0;
+}
+
+/* The manifest is fetched once: a stream doesn't bring it twice. */
 static int load_release(struct run *run, struct dcd_diag *diag)
 {
-	dcd_release_freep(&run->release);
-	int err = dcd_release_load(run->tuf, &run->target, &run->release, diag);
+	int err = 0;
+	if (run->release == NULL || !dcd_hash_equal(&run->release->manifest_hash, &run->target.sha256)) {
+		/* When this fails, the first one must not be freed again. */
+		dcd_release_free(run->release);
+		run->release = NULL;
+		err = dcd_release_load(run->tuf, &run->target, &run->release, diag);
+	}
 	if (err == 0) {
 		set_text(run->report->version, sizeof run->report->version, run->release->version);
 		err = dcd_policy_check_release(&run->policy, run->release, diag);
+	}
+	if (err == 0) {
+		err = check_classes(run, diag);
 	}
 	return err;
 }
@@ -96,7 +130,7 @@ static int load_release(struct run *run, struct dcd_diag *diag)
 static int identify_running(struct run *run, bool *ret_found, struct dcd_diag *diag)
 {
 	struct dcd_diag why = { 0 };
-	int err = dcd_slot_identify(run->engine, run->tuf, run->release, run->session.boot.booted, running_record(run), &why);
+	int err = dcd_slot_identify(run->engine, run->tuf, run->release, run->session.boot.booted, &run->bases, &why);
 	*ret_found = err == 0;
 	if (err == DCD_ERR_UNKNOWN_CONTENT || err == DCD_ERR_IO) {
 		return 0; /* a full install needs no base */
@@ -104,6 +138,7 @@ static int identify_running(struct run *run, bool *ret_found, struct dcd_diag *d
 	if (err != 0) {
 		return dcd_diag_set(diag, err, "%s", why.text);
 	}
+	*running_record(run) = run->bases;
 	return dcd_session_store_journal(&run->session, diag);
 }
 
@@ -147,7 +182,10 @@ static int select_release(struct run *run, struct dcd_diag *diag)
 static const struct dcd_hash *running_image_id(struct run *run, const char *class_name)
 {
 	const struct dcd_slot_record *record = running_record(run);
-	for (size_t i = 0; record->content == DCD_CONTENT_VERIFIED && i < record->image_count; i++) {
+	if (record->content != DCD_CONTENT_VERIFIED) {
+		record = &run->bases;
+	}
+	for (size_t i = 0; i < record->image_count; i++) {
 		if (strcmp(record->images[i].class_name, class_name) == 0) {
 			return &record->images[i].image_id;
 		}
@@ -155,13 +193,16 @@ static const struct dcd_hash *running_image_id(struct run *run, const char *clas
 	return NULL;
 }
 
-static void estimate(struct run *run)
+static void estimate(struct run *run, bool no_delta)
 {
 	for (size_t i = 0; i < run->release->image_count; i++) {
 		const struct dcd_release_image *image = &run->release->images[i];
 		const struct dcd_release_payload *full = dcd_release_payload_find(image, NULL);
-		const struct dcd_hash *base_id = running_image_id(run, image->class_name);
+		const struct dcd_hash *base_id = no_delta ? NULL : running_image_id(run, image->class_name);
 		const struct dcd_release_payload *best = base_id == NULL ? NULL : dcd_release_payload_find(image, base_id);
+		if (best != NULL && !dcd_payload_is_offered(run->engine->source, TARGETS_PREFIX, best)) {
+			best = NULL;
+		}
 		run->report->delta = run->report->delta || best != NULL;
 		run->report->bytes_full += full->length;
 		run->report->bytes_best += best != NULL ? best->length : full->length;
@@ -170,25 +211,31 @@ static void estimate(struct run *run)
 
 /* ---- making ready, with nothing written ---- */
 
-static int check_classes(const struct run *run, struct dcd_diag *diag)
+static int too_small(const struct run *run, const struct dcd_release_image *image, const struct dcd_blockdev *target, struct dcd_diag *diag)
 {
-	const struct dcd_slot_port *slots = &run->engine->slots;
-	for (size_t i = 0; i < slots->class_count; i++) {
-		if (dcd_release_image_find(run->release, slots->classes[i]) == NULL) {
-			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES,
-					    "release %s has no image for '%s', which this device's slots have",
-					    run->release->version, slots->classes[i]);
-		}
-	}
+	return dcd_diag_set(diag, DCD_ERR_SLOT_TOO_SMALL, "%s has %llu bytes, but the image '%s' of release %s needs %llu", target->name,
+			    (unsigned long long)target->size, image->class_name, run->release->version,
+			    (unsigned long long)image->size);
+}
+
+/* What an install would find out before it writes: that each image fits, and that the source has a payload for it. Nothing is fetched. */
+static int check_images(struct run *run, struct dcd_diag *diag)
+{
+	struct dcd_slot_port *slots = &run->engine->slots;
 	for (size_t i = 0; i < run->release->image_count; i++) {
-		bool found = false;
-		for (size_t j = 0; j < slots->class_count && !found; j++) {
-			found = strcmp(run->release->images[i].class_name, slots->classes[j]) == 0;
+		const struct dcd_release_image *image = &run->release->images[i];
+		struct dcd_blockdev *target = NULL;
+		int err = slots->open(slots->context, run->slot, image->class_name, false, &target, diag);
+		if (err == 0) {
+			err = image->size > target->size ? too_small(run, image, target, diag) : 0;
+			target->ops->close(target);
 		}
-		if (!found) {
-			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES,
-					    "release %s has an image '%s', which this device's slots lack", run->release->version,
-					    run->release->images[i].class_name);
+		if (err == 0) {
+			err = dcd_image_check_offered(run->engine->source, TARGETS_PREFIX, image,
+						      running_image_id(run, image->class_name), diag);
+		}
+		if (err != 0) {
+			return err;
 		}
 	}
 	return 0;
@@ -202,10 +249,7 @@ static int open_devices(struct run *run, struct dcd_image_job *job, bool full, s
 		return err;
 	}
 	if (job->image->size > job->target->size) {
-		return dcd_diag_set(diag, DCD_ERR_SLOT_TOO_SMALL,
-				    "%s has %llu bytes, but the image '%s' of release %s needs %llu", job->target->name,
-				    (unsigned long long)job->target->size, job->image->class_name, run->release->version,
-				    (unsigned long long)job->image->size);
+		return too_small(run, job->image, job->target, diag);
 	}
 	job->base_id = full ? NULL : running_image_id(run, job->image->class_name);
 	if (job->base_id == NULL) {
@@ -222,15 +266,10 @@ static int open_jobs(struct run *run, bool full, struct dcd_diag *diag)
 {
 	struct dcd_engine *engine = run->engine;
 	run->image_ports = (struct dcd_image_ports){
-		.source = engine->source,
-		.targets_prefix = "targets/",
-		.stream = engine->stream,
-		.new_writer = engine->new_writer,
-		.alg = engine->alg,
-		.zstd = engine->zstd,
-		.progress = &engine->progress,
+		.source = engine->source, .targets_prefix = TARGETS_PREFIX, .stream = engine->stream, .new_writer = engine->new_writer,
+		.alg = engine->alg, .zstd = engine->zstd, .progress = &engine->progress,
 	};
-	int err = check_classes(run, diag);
+	int err = 0;
 	for (size_t i = 0; err == 0 && i < run->release->image_count; i++) {
 		struct dcd_image_job *job = &run->jobs[i];
 		job->ports = &run->image_ports;
@@ -320,6 +359,9 @@ static int stage(struct run *run, bool full, struct dcd_diag *diag)
 	if (err == 0) {
 		err = write_images(run, diag);
 	}
+	if (err == 0) {
+		err = dcd_source_finish(run->engine->source, diag);
+	}
 	if (err != 0) {
 		return err;
 	}
@@ -342,6 +384,14 @@ static int activate(struct run *run, struct dcd_diag *diag)
 
 /* ---- how a run begins and ends ---- */
 
+static bool release_is_offered(void *context, const struct dcd_tuf_target *target)
+{
+	const struct run *run = context;
+	char path[DCD_TUF_PATH_SIZE];
+	/* A path that no source can have is not refused here, where it would be in silence. */
+	return dcd_tuf_target_path(run->tuf, target, path, NULL) != 0 || dcd_source_has(run->engine->source, path);
+}
+
 static int run_open(struct run *run, struct dcd_engine *engine, bool again, struct dcd_report *report, struct dcd_diag *diag)
 {
 	memset(report, 0, sizeof *report);
@@ -353,12 +403,10 @@ static int run_open(struct run *run, struct dcd_engine *engine, bool again, stru
 	}
 	run->slot = dcd_slot_other(run->session.boot.booted);
 	run->policy = (struct dcd_policy){
-		.product = engine->product,
-		.board = engine->board,
-		.channel = engine->channel,
-		.state = &run->session.state,
-		.booted = run->session.boot.booted,
-		.again = again,
+		.product = engine->product, .board = engine->board, .channel = engine->channel,
+		.state = &run->session.state, .booted = run->session.boot.booted, .again = again,
+		.offered = engine->source != NULL && engine->source->ops->has != NULL ? release_is_offered : NULL,
+		.offered_context = run,
 	};
 	return 0;
 }
@@ -393,9 +441,25 @@ static bool worth_noting(const struct run *run, int err)
 	return !(rolled_back && (err == DCD_ERR_KNOWN_BAD || dcd_err_exit_code(err) == 6));
 }
 
-/* The reason stays: in the journal, for status and for the report. The run's own error is the one that is returned. */
-static int run_failed(struct run *run, int err, const struct dcd_diag *diag)
+/*
+ * What a stream lacks by its index, it may also have under a name that somebody changed: its headers, further on, tell. So it is read to its end
+ * before anybody is told to try again later.
+ */
+static int doubt_stream(struct run *run, int err, struct dcd_diag *diag)
 {
+	struct dcd_source *source = run->engine->source;
+	struct dcd_diag why = { 0 };
+	if (err != DCD_ERR_NOT_FOUND || source == NULL || !source->sequential) {
+		return err;
+	}
+	int finish_err = dcd_source_finish(source, &why);
+	return dcd_err_exit_code(finish_err) != 5 ? err : dcd_diag_set(diag, finish_err, "%s", why.text);
+}
+
+/* The reason stays: in the journal, for status and for the report. The run's own error is the one that is returned. */
+static int run_failed(struct run *run, int err, struct dcd_diag *diag)
+{
+	err = doubt_stream(run, err, diag);
 	int code = dcd_err_exit_code(err);
 	enum dcd_outcome_kind kind = code == 4 || code == 5 ? DCD_OUTCOME_REFUSED : DCD_OUTCOME_FAILED;
 	const char *reason = diag != NULL ? diag->text : dcd_err_name(err);
@@ -424,10 +488,10 @@ int dcd_engine_check(struct dcd_engine *engine, struct dcd_report *ret, struct d
 	if (err == 0) {
 		err = select_release(run, diag);
 		if (err == 0) {
-			err = check_classes(run, diag);
+			err = check_images(run, diag);
 		}
 		if (err == 0) {
-			estimate(run);
+			estimate(run, false);
 		} else {
 			err = run_failed(run, err, diag);
 		}
@@ -443,7 +507,7 @@ static int install(struct run *run, const struct dcd_install_options *options, s
 		err = select_release(run, diag);
 	}
 	if (err == 0) {
-		estimate(run);
+		estimate(run, options->full);
 		err = stage(run, options->full, diag);
 	}
 	if (err == 0) {
@@ -529,6 +593,7 @@ static int repair(struct run *run, struct dcd_diag *diag)
 		err = select_recorded(run, diag);
 	}
 	if (err == 0) {
+		estimate(run, false);
 		err = open_jobs(run, false, diag);
 	}
 	if (err == 0) {
@@ -544,6 +609,9 @@ static int repair(struct run *run, struct dcd_diag *diag)
 	}
 	if (err == 0) {
 		err = write_images(run, diag);
+	}
+	if (err == 0) {
+		err = dcd_source_finish(run->engine->source, diag);
 	}
 	if (err == 0) {
 		err = end_repair(run, before, diag);

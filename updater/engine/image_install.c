@@ -37,20 +37,62 @@ static int load_table(struct dcd_image_job *job, const struct dcd_release_payloa
 	return err;
 }
 
+static bool is_offered(const struct dcd_image_job *job, const struct dcd_release_payload *payload)
+{
+	return dcd_payload_is_offered(job->ports->source, job->ports->targets_prefix, payload);
+}
+
+/* Null when the source has nothing that this device can use. */
 static const struct dcd_release_payload *best_payload(const struct dcd_image_job *job)
 {
 	if (job->base != NULL && job->base_id != NULL) {
 		const struct dcd_release_payload *delta = dcd_release_payload_find(job->image, job->base_id);
-		if (delta != NULL && delta->base_size <= job->base->size) {
+		if (delta != NULL && delta->base_size <= job->base->size && is_offered(job, delta)) {
 			return delta;
 		}
 	}
-	return dcd_release_payload_find(job->image, NULL);
+	const struct dcd_release_payload *full = dcd_release_payload_find(job->image, NULL);
+	return is_offered(job, full) ? full : NULL;
+}
+
+static int nothing_offered(const struct dcd_source *source, const struct dcd_release_image *image, struct dcd_diag *diag)
+{
+	return dcd_diag_set(diag, DCD_ERR_NOT_FOUND,
+			    "%s: holds no payload of '%s' that this device can use: neither the full one nor a delta from what it runs; make "
+			    "the bundle with --base of that release, or with full payloads",
+			    source->name, image->class_name);
+}
+
+int dcd_image_check_offered(const struct dcd_source *source, const char *targets_prefix, const struct dcd_release_image *image,
+			    const struct dcd_hash *base_id, struct dcd_diag *diag)
+{
+	const struct dcd_release_payload *delta = base_id == NULL ? NULL : dcd_release_payload_find(image, base_id);
+	bool offered = delta != NULL && dcd_payload_is_offered(source, targets_prefix, delta);
+	offered = offered || dcd_payload_is_offered(source, targets_prefix, dcd_release_payload_find(image, NULL));
+	return offered ? 0 : nothing_offered(source, image, diag);
+}
+
+/*
+ * A stream has gone past the full payload's table when it turns out to be needed, so it is taken along beside the delta's. Any other source is
+ * asked for it then, which is hardly ever.
+ */
+static int load_tables(struct dcd_image_job *job, struct dcd_diag *diag)
+{
+	const struct dcd_release_payload *full = dcd_release_payload_find(job->image, NULL);
+	const struct dcd_release_payload *best = best_payload(job);
+	if (best == NULL) {
+		return nothing_offered(job->ports->source, job->image, diag);
+	}
+	int err = load_table(job, best, &job->primary, diag);
+	if (err == 0 && job->ports->source->sequential && best != full && is_offered(job, full)) {
+		err = load_table(job, full, &job->fallback, diag);
+	}
+	return err;
 }
 
 int dcd_image_job_open(struct dcd_image_job *job, struct dcd_diag *diag)
 {
-	int err = load_table(job, best_payload(job), &job->primary, diag);
+	int err = load_tables(job, diag);
 	if (err != 0) {
 		return err;
 	}
@@ -380,6 +422,13 @@ int dcd_image_job_run(struct dcd_image_job *job, struct dcd_diag *diag)
 			return dcd_diag_set(diag, DCD_ERR_READ_BACK,
 					    "%s: %llu segments did not come back from the medium as they were written; it may be worn out",
 					    job->target->name, (unsigned long long)count_status(job, SEGMENT_TODO_FULL));
+		}
+		if (job->fallback.bytes == NULL && !is_offered(job, dcd_release_payload_find(job->image, NULL))) {
+			return dcd_diag_set(diag, DCD_ERR_NOT_FOUND,
+					    "%s: %llu segments of '%s' need full frames, which are not in it, because the running slot is "
+					    "not what it should be; what was written is kept, go on from the network or a full bundle",
+					    job->ports->source->name,
+					    (unsigned long long)count_status(job, SEGMENT_TODO_FULL), job->image->class_name);
 		}
 		if (job->fallback.bytes == NULL) {
 			err = load_table(job, dcd_release_payload_find(job->image, NULL), &job->fallback, diag);

@@ -56,6 +56,13 @@ struct dcd_image_job {
 /* Fetches and checks the table of the best payload (against the base, else full). Nothing is written. */
 DCD_NODISCARD int dcd_image_job_open(struct dcd_image_job *job, struct dcd_diag *diag);
 
+/*
+ * DCD_ERR_NOT_FOUND when the source has no payload of the image for a device that runs `base_id` (null: not known): neither the delta from that nor
+ * the full one. A bundle holds what it was made for.
+ */
+DCD_NODISCARD int dcd_image_check_offered(const struct dcd_source *source, const char *targets_prefix, const struct dcd_release_image *image,
+					  const struct dcd_hash *base_id, struct dcd_diag *diag);
+
 /* Reads the target from the medium and notes which segments are right already. Nothing is written. */
 DCD_NODISCARD int dcd_image_job_scan(struct dcd_image_job *job, struct dcd_diag *diag);
 

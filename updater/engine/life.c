@@ -304,13 +304,15 @@ static int may_give_up_good(const struct dcd_device_state *state, const struct d
 	if (!fallback->good) {
 		return dcd_diag_set(diag, DCD_ERR_NO_OTHER_SLOT,
 				    "the other slot was never confirmed, so the running one stays as the way back; %s",
-				    state->phase == DCD_PHASE_PENDING ? "reboot to try the other" : "'decade rollback' tries the other");
+				    state->phase == DCD_PHASE_PENDING ? "reboot to try the other"
+								      : "'decade rollback' tries the other");
 	}
 	if (record->security_version < state->security_floor) {
-		return dcd_diag_set(diag, DCD_ERR_DOWNGRADE,
-				    "the other slot's release '%s' has security version %llu, below this device's floor of %llu; install a "
-				    "newer one", record->version, (unsigned long long)record->security_version,
-				    (unsigned long long)state->security_floor);
+		return dcd_diag_set(
+			diag, DCD_ERR_DOWNGRADE,
+			"the other slot's release '%s' has security version %llu, below this device's floor of %llu; install a "
+			"newer one",
+			record->version, (unsigned long long)record->security_version, (unsigned long long)state->security_floor);
 	}
 	return 0;
 }
@@ -346,8 +348,8 @@ static void withdraw(struct dcd_device_state *state, struct dcd_boot_state *boot
 	const char *version = state->slot[target].version;
 	put_first(boot, boot->booted);
 	boot->slot[target] = back ? (struct dcd_boot_slot){ .bootable = true, .tries_left = tries } : (struct dcd_boot_slot){ 0 };
-	note_format(state, back ? DCD_OUTCOME_NONE : DCD_OUTCOME_STAGED, DCD_OK, version, now, "the activation of release %s was withdrawn",
-		    version);
+	note_format(state, back ? DCD_OUTCOME_NONE : DCD_OUTCOME_STAGED, DCD_OK, version, now,
+		    "the activation of release %s was withdrawn", version);
 	if (back) {
 		set_idle(state);
 	} else {
@@ -366,7 +368,8 @@ int dcd_life_rollback(struct dcd_device_state *state, struct dcd_boot_state *boo
 		withdraw(state, boot, tries, now);
 		return 0;
 	}
-	if (state->phase == DCD_PHASE_STAGED) {
+	/* What is staged may be the way back itself: a rollback that a cut interrupted, or one that was withdrawn. */
+	if (state->phase == DCD_PHASE_STAGED && record->sequence_number >= state->slot[boot->booted].sequence_number) {
 		return dcd_diag_set(diag, DCD_ERR_NO_OTHER_SLOT,
 				    "the other slot holds release %s, which is staged and newer; there is nothing to go back to", record->version);
 	}
@@ -381,8 +384,10 @@ int dcd_life_rollback(struct dcd_device_state *state, struct dcd_boot_state *boo
 	}
 	if (dcd_life_is_known_bad(state, &record->manifest_hash)) {
 		return dcd_diag_set(diag, DCD_ERR_KNOWN_BAD,
-				    "the other slot's release %s was left or rolled back on this device; 'decade install --reinstall' tries it "
-				    "again", record->version);
+				    "the other slot's release %s was left or rolled back on this device; 'decade install "
+				    "--reinstall' tries it "
+				    "again",
+				    record->version);
 	}
 	make_pending(state, boot, other, tries, now);
 	return 0;

@@ -40,7 +40,8 @@ DCD_NODISCARD int dcd_life_may_write_other(const struct dcd_boot_state *boot, st
  */
 void dcd_life_begin_writing(struct dcd_device_state *state, struct dcd_boot_state *boot, int target, const struct dcd_release *release);
 
-/* Whether the other slot's release, once it is whole, may be left bootable behind the running one: none that is newer, below the floor or bad. */
+/* Whether the other slot's release, once it is whole, may be left bootable behind the running one: none that is newer, below the
+ * floor or bad. */
 bool dcd_life_may_fall_back(const struct dcd_device_state *state, const struct dcd_boot_state *boot);
 
 /* Every segment has been read back. Only `state` changes; the slot stays unbootable until it is activated. */
@@ -59,18 +60,19 @@ DCD_NODISCARD int dcd_life_activate(struct dcd_device_state *state, struct dcd_b
 bool dcd_life_confirm(struct dcd_device_state *state, struct dcd_boot_state *boot, uint8_t tries, int64_t now);
 
 /*
- * The running slot is bad: the next boot takes the other one, which must be able to boot (else DCD_ERR_NO_OTHER_SLOT). A confirmed slot is
- * given up only for a confirmed one that isn't below the security floor (DCD_ERR_DOWNGRADE). `state` first, `boot` second (also when
- * `state` can't be stored): after a cut between them the slot boots until its tries are spent, but its release isn't installed again.
+ * The running slot is bad: the next boot takes the other one, which must be able to boot (else DCD_ERR_NO_OTHER_SLOT). A
+ * confirmed slot is given up only for a confirmed one that isn't below the security floor (DCD_ERR_DOWNGRADE). `state` first,
+ * `boot` second (also when `state` can't be stored): after a cut between them the slot boots until its tries are spent, but its
+ * release isn't installed again.
  */
 DCD_NODISCARD int dcd_life_mark_bad(struct dcd_device_state *state, struct dcd_boot_state *boot, const char *reason, int64_t now,
 				    struct dcd_diag *diag);
 
 /*
- * What a user who asks for the way back gets, by where the device stands: in a trial, the running release is marked bad; before the reboot
- * into a trial, the activation is withdrawn; otherwise the other slot's release is tried, which must be verified, not below the security floor
- * and not known bad. `state` first, `boot` second, as in activate; except for a withdrawal, where `boot` goes first: after a cut the loader must
- * not boot what the journal says is withdrawn.
+ * What a user who asks for the way back gets, by where the device stands: in a trial, the running release is marked bad; before
+ * the reboot into a trial, the activation is withdrawn; otherwise the other slot's release is tried, which must be verified, not
+ * below the security floor and not known bad. `state` first, `boot` second, as in activate; except for a withdrawal, where `boot`
+ * goes first: after a cut the loader must not boot what the journal says is withdrawn.
  */
 DCD_NODISCARD int dcd_life_rollback(struct dcd_device_state *state, struct dcd_boot_state *boot, uint8_t tries, int64_t now,
 				    struct dcd_diag *diag);

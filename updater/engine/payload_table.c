@@ -42,15 +42,26 @@ static int fetch_table(struct dcd_source *source, const struct dcd_hash_alg *alg
 	return 0;
 }
 
+static int make_path(const char *targets_prefix, const struct dcd_release_payload *payload, struct dcd_payload_table *table)
+{
+	char name[DCD_RELEASE_PAYLOAD_PATH_SIZE];
+	dcd_release_payload_path(payload, name);
+	int n = snprintf(table->path, sizeof table->path, "%s%s", targets_prefix, name);
+	return n < 0 || (size_t)n >= sizeof table->path ? DCD_ERR_USAGE : 0;
+}
+
+bool dcd_payload_is_offered(const struct dcd_source *source, const char *targets_prefix, const struct dcd_release_payload *payload)
+{
+	struct dcd_payload_table table;
+	return make_path(targets_prefix, payload, &table) == 0 && dcd_source_has(source, table.path);
+}
+
 int dcd_payload_table_load(struct dcd_source *source, const char *targets_prefix, const struct dcd_hash_alg *alg,
 			   const struct dcd_release_image *image, const struct dcd_release_payload *payload,
 			   struct dcd_payload_table *ret, struct dcd_diag *diag)
 {
-	char name[DCD_RELEASE_PAYLOAD_PATH_SIZE];
 	struct dcd_payload_table table = { .payload = payload };
-	dcd_release_payload_path(payload, name);
-	int n = snprintf(table.path, sizeof table.path, "%s%s", targets_prefix, name);
-	if (n < 0 || (size_t)n >= sizeof table.path) {
+	if (make_path(targets_prefix, payload, &table) != 0) {
 		return dcd_diag_set(diag, DCD_ERR_USAGE, "the targets prefix '%s' is too long", targets_prefix);
 	}
 	if (payload->table_length > DCD_TABLE_LENGTH_LIMIT) {

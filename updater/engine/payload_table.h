@@ -2,6 +2,8 @@
 #ifndef DCD_UPDATER_ENGINE_PAYLOAD_TABLE_H
 #define DCD_UPDATER_ENGINE_PAYLOAD_TABLE_H
 
+#include <stdbool.h>
+
 #include "base/source.h"
 #include "bsdiff/apply/payload.h"
 #include "manifest/release/release.h"
@@ -23,6 +25,9 @@ struct dcd_payload_table {
 DCD_NODISCARD int dcd_payload_table_load(struct dcd_source *source, const char *targets_prefix, const struct dcd_hash_alg *alg,
 					 const struct dcd_release_image *image, const struct dcd_release_payload *payload,
 					 struct dcd_payload_table *ret, struct dcd_diag *diag);
+/* Whether the source may have that payload; a bundle doesn't carry all that the manifest lists. */
+bool dcd_payload_is_offered(const struct dcd_source *source, const char *targets_prefix, const struct dcd_release_payload *payload);
+
 void dcd_payload_table_free(struct dcd_payload_table *table);
 
 #endif

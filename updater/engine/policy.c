@@ -44,7 +44,9 @@ int dcd_policy_find_version(const struct dcd_tuf *tuf, const char *version, stru
 struct choice {
 	const struct dcd_policy *policy;
 	const struct dcd_tuf *tuf;
+	bool any_offered;
 	bool any_in_channel;
+	const char *other_channel; /* of a release that the source holds, or null */
 	bool found;
 	struct dcd_tuf_target best;
 	uint64_t best_sequence;
@@ -107,7 +109,14 @@ static int consider(void *context, const struct dcd_tuf_target *target)
 	struct choice *choice = context;
 	const struct dcd_slot_record *running = running_record(choice->policy);
 	struct dcd_release_summary summary;
-	if (dcd_release_summarize(target, &summary, NULL) != 0 || strcmp(summary.channel, choice->policy->channel) != 0) {
+	const struct dcd_policy *policy = choice->policy;
+	if (dcd_release_summarize(target, &summary, NULL) != 0 ||
+	    (policy->offered != NULL && !policy->offered(policy->offered_context, target))) {
+		return 0;
+	}
+	choice->any_offered = true;
+	if (strcmp(summary.channel, policy->channel) != 0) {
+		choice->other_channel = summary.channel;
 		return 0;
 	}
 	choice->any_in_channel = true;
@@ -136,12 +145,22 @@ int dcd_policy_choose(const struct dcd_policy *policy, const struct dcd_tuf *tuf
 	if (err != 0) {
 		return err;
 	}
-	if (choice.found) {
+	/* Who doesn't know what runs must not take something older only because the newest was rolled back. */
+	bool backwards = running_record(policy) == NULL && choice.refusal == DCD_ERR_KNOWN_BAD &&
+			 choice.refused_sequence > choice.best_sequence;
+	if (choice.found && !backwards) {
 		*ret = choice.best;
 		return 0;
 	}
 	if (choice.refusal != 0) {
 		return dcd_diag_set(diag, choice.refusal, "%s", choice.refusal_diag.text);
+	}
+	if (!choice.any_offered && policy->offered != NULL) {
+		return dcd_diag_set(diag, DCD_ERR_NOT_FOUND, "the source holds none of the releases that its metadata lists");
+	}
+	if (!choice.any_in_channel && policy->offered != NULL && choice.other_channel != NULL) {
+		return dcd_diag_set(diag, DCD_ERR_WRONG_CHANNEL, "its release is for channel '%s'; this device follows '%s'",
+				    choice.other_channel, policy->channel);
 	}
 	if (!choice.any_in_channel) {
 		return dcd_diag_set(diag, DCD_ERR_UP_TO_DATE, "the repository has no release in channel '%s'", policy->channel);

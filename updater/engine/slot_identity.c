@@ -98,28 +98,15 @@ int dcd_slot_image_id(struct dcd_engine *engine, struct dcd_blockdev *dev, uint6
 	return 0;
 }
 
-/* One image of the slot: which version's image is it? Null when it is none that the manifest knows. */
-struct known_image {
-	const char *version;
-	struct dcd_hash image_id;
-	uint64_t size;
-};
-
-static bool match_size(const struct dcd_release *release, const struct dcd_release_image *image, uint64_t size, const struct dcd_hash *id,
-		       struct known_image *ret)
+/* Whether the image is the release's own, or the base of one of its deltas. */
+static bool is_known(const struct dcd_release_image *image, uint64_t size, const struct dcd_hash *id)
 {
-	if (image->size == size && dcd_hash_equal(&image->image_id, id)) {
-		*ret = (struct known_image){ release->version, *id, size };
-		return true;
-	}
-	for (size_t i = 0; i < image->payload_count; i++) {
+	bool known = image->size == size && dcd_hash_equal(&image->image_id, id);
+	for (size_t i = 0; i < image->payload_count && !known; i++) {
 		const struct dcd_release_payload *payload = &image->payloads[i];
-		if (payload->base_version != NULL && payload->base_size == size && dcd_hash_equal(&payload->base_id, id)) {
-			*ret = (struct known_image){ payload->base_version, *id, size };
-			return true;
-		}
+		known = payload->base_version != NULL && payload->base_size == size && dcd_hash_equal(&payload->base_id, id);
 	}
-	return false;
+	return known;
 }
 
 static size_t distinct_sizes(const struct dcd_release_image *image, uint64_t *sizes)
@@ -138,8 +125,8 @@ static size_t distinct_sizes(const struct dcd_release_image *image, uint64_t *si
 	return count;
 }
 
-static int identify_image(struct dcd_engine *engine, const struct dcd_release *release, const struct dcd_release_image *image, int slot,
-			  struct known_image *ret, struct dcd_diag *diag)
+static int identify_image(struct dcd_engine *engine, const struct dcd_release_image *image, int slot, struct dcd_slot_image *ret,
+			  struct dcd_diag *diag)
 {
 	struct dcd_blockdev *dev = NULL;
 	int err = engine->slots.open(engine->slots.context, slot, image->class_name, false, &dev, diag);
@@ -157,7 +144,9 @@ static int identify_image(struct dcd_engine *engine, const struct dcd_release *r
 		int hash_err = dcd_slot_image_id(engine, dev, sizes[i], image->segment_size, &id, diag);
 		if (hash_err != 0) {
 			err = hash_err;
-		} else if (match_size(release, image, sizes[i], &id, ret)) {
+		} else if (is_known(image, sizes[i], &id)) {
+			ret->image_id = id;
+			ret->size = sizes[i];
 			err = 0;
 		}
 	}
@@ -184,76 +173,130 @@ static void complete_record(const struct dcd_tuf *tuf, struct dcd_slot_record *r
 	}
 }
 
-/* True when that version is listed and its manifest has every image that was found. */
-static bool has_every_image(struct dcd_tuf *tuf, const char *version, const struct dcd_slot_record *found)
+/* ---- which release is it? ---- */
+
+/* How many of the slot's images the manifest ascribes to that version. */
+static size_t count_images(const struct dcd_release *release, const struct dcd_slot_record *record, const char *version)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < record->image_count; i++) {
+		const struct dcd_release_image *image = &release->images[i];
+		const struct dcd_hash *id = &record->images[i].image_id;
+		bool found = strcmp(release->version, version) == 0 && dcd_hash_equal(&image->image_id, id);
+		for (size_t p = 0; p < image->payload_count && !found; p++) {
+			const struct dcd_release_payload *payload = &image->payloads[p];
+			found = payload->base_version != NULL && strcmp(payload->base_version, version) == 0 &&
+				dcd_hash_equal(&payload->base_id, id);
+		}
+		count += found ? 1U : 0U;
+	}
+	return count;
+}
+
+static uint64_t sequence_of(const struct dcd_tuf *tuf, const char *version)
 {
 	struct dcd_tuf_target target;
 	struct dcd_release_summary summary;
+	return dcd_policy_find_version(tuf, version, &target, &summary, NULL) == 0 ? summary.sequence_number : 0;
+}
+
+struct candidate {
+	const char *version;
+	size_t images;
+	uint64_t sequence;
+};
+
+static void consider(const struct dcd_tuf *tuf, const struct dcd_release *release, const struct dcd_slot_record *record,
+		     const char *version, struct candidate *best)
+{
+	struct candidate c = { version, count_images(release, record, version), sequence_of(tuf, version) };
+	if (c.images > best->images || (c.images == best->images && c.images > 0 && c.sequence < best->sequence)) {
+		*best = c;
+	}
+}
+
+enum answer { NO, YES, NOBODY_KNOWS };
+
+/* Whether that version's own manifest has every image that was found. A stream has gone past the manifests. */
+static enum answer has_every_image(struct dcd_engine *engine, struct dcd_tuf *tuf, const char *version, const struct dcd_slot_record *found)
+{
+	struct dcd_tuf_target target;
+	struct dcd_release_summary summary;
+	char path[DCD_TUF_PATH_SIZE];
 	DCD_CLEANUP(dcd_release_freep) struct dcd_release *release = NULL;
-	if (dcd_policy_find_version(tuf, version, &target, &summary, NULL) != 0 || dcd_release_load(tuf, &target, &release, NULL) != 0) {
-		return false;
+	if (dcd_policy_find_version(tuf, version, &target, &summary, NULL) != 0) {
+		return NO;
 	}
-	bool all = true;
-	for (size_t i = 0; all && i < found->image_count; i++) {
+	if (engine->source->sequential || dcd_tuf_target_path(tuf, &target, path, NULL) != 0 || !dcd_source_has(engine->source, path)) {
+		return NOBODY_KNOWS;
+	}
+	if (dcd_release_load(tuf, &target, &release, NULL) != 0) {
+		return NO;
+	}
+	for (size_t i = 0; i < found->image_count; i++) {
 		const struct dcd_release_image *image = dcd_release_image_find(release, found->images[i].class_name);
-		all = image != NULL && dcd_hash_equal(&image->image_id, &found->images[i].image_id);
+		if (image == NULL || !dcd_hash_equal(&image->image_id, &found->images[i].image_id)) {
+			return NO;
+		}
 	}
-	return all;
+	return YES;
 }
 
 /*
- * The one version of all images. An image that several releases share goes by the name of only one of them, so that images of one release can
- * come with different names: the manifests of those tell.
+ * Releases share images: a kernel that didn't change has the same id in all of them, and the manifest names it as the base of one. So images of
+ * one release can come with different names, and the manifests of those tell. Without them it is the release that most of the images are ascribed
+ * to, the oldest of these. Null: none.
  */
-static const char *common_version(struct dcd_tuf *tuf, const struct dcd_slot_record *found, const char *const *versions)
+static const char *find_version(struct dcd_engine *engine, struct dcd_tuf *tuf, const struct dcd_release *release,
+				const struct dcd_slot_record *record)
 {
-	size_t same = 1;
-	while (same < found->image_count && strcmp(versions[same], versions[0]) == 0) {
-		same++;
+	struct candidate best = { release->version, count_images(release, record, release->version), UINT64_MAX };
+	bool doubt = false;
+	if (best.images == record->image_count) {
+		return release->version;
 	}
-	if (same >= found->image_count) {
-		return versions[0];
-	}
-	for (size_t i = 0; i < found->image_count; i++) {
-		bool seen = false;
-		for (size_t j = 0; j < i && !seen; j++) {
-			seen = strcmp(versions[i], versions[j]) == 0;
+	for (size_t i = 0; i < record->image_count; i++) {
+		const struct dcd_release_image *image = &release->images[i];
+		for (size_t p = 0; p < image->payload_count; p++) {
+			const char *version = image->payloads[p].base_version;
+			if (version == NULL || !dcd_hash_equal(&image->payloads[p].base_id, &record->images[i].image_id)) {
+				continue;
+			}
+			consider(tuf, release, record, version, &best);
+			enum answer answer = best.images == record->image_count ? YES : has_every_image(engine, tuf, version, record);
+			if (answer == YES) {
+				return best.images == record->image_count ? best.version : version;
+			}
+			doubt = doubt || answer == NOBODY_KNOWS;
 		}
-		if (!seen && has_every_image(tuf, versions[i], found)) {
-			return versions[i];
-		}
 	}
-	return NULL;
+	return doubt ? best.version : NULL;
 }
 
 int dcd_slot_identify(struct dcd_engine *engine, struct dcd_tuf *tuf, const struct dcd_release *release, int slot,
-		      struct dcd_slot_record *record, struct dcd_diag *diag)
+		      struct dcd_slot_record *ret, struct dcd_diag *diag)
 {
-	struct dcd_slot_record found = { .content = DCD_CONTENT_VERIFIED };
-	const char *versions[DCD_SLOT_IMAGES_MAX] = { "" };
+	*ret = (struct dcd_slot_record){ .content = DCD_CONTENT_UNKNOWN };
 	for (size_t i = 0; i < release->image_count && i < DCD_SLOT_IMAGES_MAX; i++) {
 		const struct dcd_release_image *image = &release->images[i];
-		struct known_image known = { 0 };
-		int err = identify_image(engine, release, image, slot, &known, diag);
-		if (err == DCD_ERR_UNKNOWN_CONTENT) {
-			return dcd_diag_set(diag, err, "the running slot holds no release that the repository knows");
-		}
-		if (err != 0) {
+		struct dcd_slot_image known = { .segment_size = image->segment_size };
+		int err = identify_image(engine, image, slot, &known, diag);
+		if (err == 0) {
+			set_name(known.class_name, image->class_name);
+			ret->images[ret->image_count++] = known;
+		} else if (err != DCD_ERR_UNKNOWN_CONTENT) {
 			return err;
 		}
-		versions[i] = known.version;
-		set_name(found.images[i].class_name, image->class_name);
-		found.images[i].image_id = known.image_id;
-		found.images[i].size = known.size;
-		found.images[i].segment_size = image->segment_size;
-		found.image_count = i + 1;
 	}
-	const char *version = common_version(tuf, &found, versions);
+	if (ret->image_count == 0 || ret->image_count < release->image_count) {
+		return dcd_diag_set(diag, DCD_ERR_UNKNOWN_CONTENT, "the running slot holds no release that the repository knows");
+	}
+	const char *version = find_version(engine, tuf, release, ret);
 	if (version == NULL) {
 		return dcd_diag_set(diag, DCD_ERR_UNKNOWN_CONTENT, "the running slot's images are of different releases");
 	}
-	set_name(found.version, version);
-	complete_record(tuf, &found);
-	*record = found;
+	ret->content = DCD_CONTENT_VERIFIED;
+	set_name(ret->version, version);
+	complete_record(tuf, ret);
 	return 0;
 }

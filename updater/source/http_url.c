@@ -36,6 +36,37 @@ bool dcd_http_url_join(const char *base, const char *path, char *ret, size_t siz
 	return true;
 }
 
+static int hex_digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	char lower = (char)(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
+	const char *at = lower == '\0' ? NULL : strchr(digits, lower);
+	return at == NULL ? -1 : (int)(at - digits);
+}
+
+bool dcd_http_url_decode(const char *text, char *ret, size_t size)
+{
+	size_t used = 0;
+	while (*text != '\0') {
+		char c = *text++;
+		if (c == '?' || c == '#' || used + 1 >= size) {
+			return false;
+		}
+		if (c == '%') {
+			int high = hex_digit(text[0]);
+			int low = high < 0 ? -1 : hex_digit(text[1]);
+			if (low < 0 || (high == 0 && low == 0)) {
+				return false;
+			}
+			c = (char)(high * 16 + low);
+			text += 2;
+		}
+		ret[used++] = c;
+	}
+	ret[used] = '\0';
+	return used > 0;
+}
+
 bool dcd_http_url_may_redirect(const char *from_scheme, const char *to_scheme)
 {
 	if (strcmp(to_scheme, "https") == 0) {

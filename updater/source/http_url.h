@@ -17,4 +17,7 @@ bool dcd_http_url_join(const char *base, const char *path, char *ret, size_t siz
  */
 bool dcd_http_url_may_redirect(const char *from_scheme, const char *to_scheme);
 
+/* Undoes the percent-encoding of a path component. False for a query, a fragment, a broken escape, NUL, no text, or too little room. */
+bool dcd_http_url_decode(const char *text, char *ret, size_t size);
+
 #endif

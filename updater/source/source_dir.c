@@ -100,7 +100,7 @@ static int send_bytes(struct dir_source *d, int fd, const char *path, uint64_t o
 	uint8_t buf[READ_SIZE];
 	while (length > 0) {
 		if (atomic_load(&d->stop) != 0) {
-			return dcd_diag_set(diag, DCD_ERR_CANCELLED, "%s/%s: stopped on request", d->folder, path);
+			return dcd_diag_set(diag, DCD_ERR_CANCELLED, "%s/%s: cancelled", d->folder, path);
 		}
 		ssize_t n = pread(fd, buf, (size_t)dcd_min_u64(length, sizeof buf), (off_t)offset);
 		if (n < 0 && errno == EINTR) {

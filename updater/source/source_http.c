@@ -207,7 +207,7 @@ static bool watch(struct transfer *t)
 	bool had_ended = t->ended;
 	struct outcome before = t->outcome;
 	if (atomic_load(&t->http->stop) != 0) {
-		end_with(t, DCD_ERR_CANCELLED, false, "stopped on request");
+		end_with(t, DCD_ERR_CANCELLED, false, "cancelled");
 		return false;
 	}
 	if (t->connected && now - t->progressed >= t->http->options.stall_timeout_ms) {
@@ -480,7 +480,7 @@ static int transfer_all(struct transfer *t, const char *path, struct dcd_diag *d
 			return report(t, path, diag);
 		}
 		if (pause_for(h, backoff_ms(h, failures, t->outcome.retry_after_ms)) != 0) {
-			end_with(t, DCD_ERR_CANCELLED, false, "stopped on request");
+			end_with(t, DCD_ERR_CANCELLED, false, "cancelled");
 			return report(t, path, diag);
 		}
 		failures++;

@@ -1,0 +1,14 @@
+/* Signing keys that follow from a seed, so that the same seed gives the same run; worthless for anything else. */
+#ifndef DCD_TESTS_SIM_SIM_KEY_H
+#define DCD_TESTS_SIM_SIM_KEY_H
+
+#include <stdint.h>
+
+#include "manifest/sign/signer.h"
+
+DCD_NODISCARD int sim_key_signer(uint64_t seed, int number, struct dcd_signer **ret, struct dcd_diag *diag);
+
+/* How many signature checks were answered from memory; see sim_key.c. */
+unsigned long sim_key_memoized(void);
+
+#endif

@@ -1,0 +1,456 @@
+#include "tests/sim/sim_world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/hex.h"
+#include "bsdiff/diff/encode.h"
+#include "manifest/crypto/sha256.h"
+#include "manifest/release/release.h"
+#include "manifest/sign/envelope.h"
+#include "manifest/sign/metadata_document.h"
+#include "tests/sim/sim_key.h"
+#include "tools/repo/repo_manifest.h"
+
+#define BUCKETS 4096
+#define SLACK_BYTE 0xC5
+
+enum role { ROLE_ROOT, ROLE_TARGETS, ROLE_SNAPSHOT, ROLE_TIMESTAMP, ROLES };
+
+static const char *const role_names[ROLES] = { "root", "targets", "snapshot", "timestamp" };
+
+struct served {
+	struct served *next; /* in the bucket, newest first */
+	char path[160];
+	int generation;
+	struct sim_blob *bytes;
+};
+
+struct sim_world {
+	uint64_t seed;
+	int keys_made;
+	struct dcd_signer *signers[ROLES];
+	struct dcd_signer *old_root; /* of the version before, which vouches for the next */
+	uint64_t versions[ROLES];
+	struct dcd_json *targets; /* signed part of the newest targets.json */
+	struct served *buckets[BUCKETS];
+	int generation;
+	int64_t now;
+	int64_t days_valid;
+	struct sim_release *releases[SIM_RELEASES_MAX];
+	int release_count;
+	struct dcd_document_file targets_file;
+};
+
+static void check(int err, const struct dcd_diag *diag)
+{
+	if (err != 0) {
+		(void)fprintf(stderr, "sim world: %s (%s)\n", diag->text, dcd_err_name(err));
+		abort();
+	}
+}
+
+/* ---- files ---- */
+
+static unsigned bucket_of(const char *path)
+{
+	unsigned hash = 5381;
+	for (; *path != '\0'; path++) {
+		hash = hash * 33 + (unsigned char)*path;
+	}
+	return hash % BUCKETS;
+}
+
+static void serve(struct sim_world *world, const char *path, struct sim_blob *bytes)
+{
+	struct served *served = calloc(1, sizeof *served);
+	if (served == NULL) {
+		abort();
+	}
+	unsigned bucket = bucket_of(path);
+	(void)snprintf(served->path, sizeof served->path, "%s", path);
+	served->generation = world->generation;
+	served->bytes = bytes;
+	served->next = world->buckets[bucket];
+	world->buckets[bucket] = served;
+}
+
+const struct sim_blob *sim_world_file(const struct sim_world *world, const char *path, int generation)
+{
+	for (const struct served *at = world->buckets[bucket_of(path)]; at != NULL; at = at->next) {
+		if (at->generation <= generation && strcmp(at->path, path) == 0) {
+			return at->bytes;
+		}
+	}
+	return NULL;
+}
+
+static bool was_served(const struct sim_world *world, const char *path, const struct sim_blob *bytes)
+{
+	for (const struct served *at = world->buckets[bucket_of(path)]; at != NULL; at = at->next) {
+		if (strcmp(at->path, path) == 0 && at->bytes->len == bytes->len && memcmp(at->bytes->data, bytes->data, bytes->len) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool sim_world_knows_metadata(const struct sim_world *world, const char *name, const struct sim_blob *bytes)
+{
+	char path[160];
+	(void)snprintf(path, sizeof path, "metadata/%s", name);
+	if (was_served(world, path, bytes)) {
+		return true;
+	}
+	for (uint64_t v = 1; v <= world->versions[ROLE_SNAPSHOT] + 1; v++) {
+		(void)snprintf(path, sizeof path, "metadata/%llu.%s", (unsigned long long)v, name);
+		if (was_served(world, path, bytes)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- signing ---- */
+
+static struct dcd_document_head head_of(const struct sim_world *world, enum role role)
+{
+	int64_t days = world->days_valid > 0 && role != ROLE_ROOT ? world->days_valid : 20 * 365;
+	return (struct dcd_document_head){ .version = world->versions[role], .expires = world->now + days * SIM_DAY };
+}
+
+static struct dcd_document_file sign(struct sim_world *world, enum role role, const struct dcd_json *document)
+{
+	struct dcd_diag diag = { 0 };
+	struct dcd_signer *signers[2] = { world->signers[role], world->old_root };
+	size_t count = role == ROLE_ROOT && world->old_root != NULL ? 2 : 1;
+	uint8_t *data = NULL;
+	size_t len = 0;
+	char path[160];
+	check(dcd_envelope_sign(document, signers, count, &data, &len, &diag), &diag);
+	if (role == ROLE_TIMESTAMP) {
+		(void)snprintf(path, sizeof path, "metadata/timestamp.json");
+	} else {
+		(void)snprintf(path, sizeof path, "metadata/%llu.%s.json", (unsigned long long)world->versions[role], role_names[role]);
+	}
+	serve(world, path, sim_blob_new(data, len));
+	struct dcd_document_file file = { .version = world->versions[role], .length = len };
+	dcd_hash_once(&dcd_sha256, data, len, &file.sha256);
+	free(data);
+	return file;
+}
+
+static void sign_root(struct sim_world *world)
+{
+	struct dcd_diag diag = { 0 };
+	struct dcd_document_role roles[ROLES];
+	struct dcd_json *document = NULL;
+	for (int r = 0; r < ROLES; r++) {
+		roles[r] = (struct dcd_document_role){ role_names[r], 1, 1, &world->signers[r] };
+	}
+	world->versions[ROLE_ROOT]++;
+	struct dcd_document_head head = head_of(world, ROLE_ROOT);
+	check(dcd_document_root(&head, roles, ROLES, &document, &diag), &diag);
+	(void)sign(world, ROLE_ROOT, document);
+	dcd_json_free(document);
+}
+
+static void sign_upper(struct sim_world *world)
+{
+	struct dcd_diag diag = { 0 };
+	struct dcd_json *snapshot = NULL, *timestamp = NULL;
+	world->versions[ROLE_SNAPSHOT]++;
+	world->versions[ROLE_TIMESTAMP]++;
+	struct dcd_document_head head = head_of(world, ROLE_SNAPSHOT);
+	check(dcd_document_snapshot(&head, &world->targets_file, &snapshot, &diag), &diag);
+	struct dcd_document_file file = sign(world, ROLE_SNAPSHOT, snapshot);
+	head = head_of(world, ROLE_TIMESTAMP);
+	check(dcd_document_timestamp(&head, &file, &timestamp, &diag), &diag);
+	(void)sign(world, ROLE_TIMESTAMP, timestamp);
+	dcd_json_free(snapshot);
+	dcd_json_free(timestamp);
+}
+
+static void sign_targets(struct sim_world *world, const char *path, struct dcd_json *entry)
+{
+	struct dcd_diag diag = { 0 };
+	struct dcd_json *document = NULL;
+	world->versions[ROLE_TARGETS]++;
+	struct dcd_document_head head = head_of(world, ROLE_TARGETS);
+	check(dcd_document_targets(&head, world->targets, &document, &diag), &diag);
+	if (entry != NULL) {
+		struct dcd_json *extended = NULL;
+		check(dcd_document_add_target(document, path, entry, &extended, &diag), &diag);
+		document = extended;
+	}
+	world->targets_file = sign(world, ROLE_TARGETS, document);
+	dcd_json_free(world->targets);
+	world->targets = document;
+}
+
+/* ---- releases ---- */
+
+static uint64_t noise(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+/* What a month of work changes: a few short runs here and there, one page anew; some pages are zeros. */
+static void make_image(struct sim_world *world, struct sim_release *release, int class_index)
+{
+	uint64_t random = (world->seed + 1) * UINT64_C(0x9E3779B97F4A7C15) + (uint64_t)world->release_count * 31 + (uint64_t)class_index + 1;
+	uint8_t *image = release->image[class_index];
+	size_t size = class_index == 0 ? SIM_ROOTFS_MAX - 1500 : SIM_BOOT_MAX - 700;
+	release->size[class_index] = size;
+	if (world->release_count == 0) {
+		for (size_t i = 0; i < size; i++) {
+			image[i] = (uint8_t)(noise(&random) >> 40);
+		}
+		if (class_index == 0) {
+			memset(image + (size_t)3 * SIM_SEGMENT, 0, SIM_SEGMENT);
+		}
+		return;
+	}
+	memcpy(image, world->releases[world->release_count - 1]->image[class_index], size);
+	for (int edit = 0; edit < 6; edit++) {
+		size_t at = noise(&random) % (size - 64);
+		for (size_t i = 0; i < 24; i++) {
+			image[at + i] = (uint8_t)(noise(&random) >> 40);
+		}
+	}
+	size_t page = noise(&random) % (size / 512) * 512;
+	for (size_t i = page; i < page + 512 && i < size; i++) {
+		image[i] = (uint8_t)(noise(&random) >> 40);
+	}
+}
+
+static struct dcd_release_payload encode(struct sim_world *world, struct sim_release *release, int class_index,
+					 const struct sim_release *base)
+{
+	struct dcd_diag diag = { 0 };
+	const struct dcd_encode_options options = { .segment_size = SIM_SEGMENT, .effort = 1, .threads = 1, .alg = &dcd_sha256 };
+	struct dcd_encode_result result;
+	struct dcd_bytes image = { release->image[class_index], release->size[class_index] };
+	struct dcd_bytes base_bytes = { base == NULL ? NULL : base->image[class_index], base == NULL ? 0 : base->size[class_index] };
+	int fd = memfd_create("payload", MFD_CLOEXEC);
+	if (fd < 0) {
+		abort();
+	}
+	check(dcd_encode_payload(base == NULL ? NULL : &base_bytes, &image, fd, &options, &result, &diag), &diag);
+	release->image_id[class_index] = result.image_id;
+	struct dcd_release_payload payload = { .table_hash = result.table_hash, .table_length = result.table_length, .length = result.payload_length };
+	if (base != NULL) {
+		payload.base_id = base->image_id[class_index];
+		payload.base_size = base->size[class_index];
+		payload.base_version = base->version;
+	} else {
+		release->full_bytes += result.payload_length;
+	}
+	char below[DCD_RELEASE_PAYLOAD_PATH_SIZE], path[160];
+	struct sim_blob *bytes = sim_blob_new(NULL, 0);
+	bytes = realloc(bytes, sizeof *bytes + result.payload_length);
+	if (bytes == NULL || pread(fd, bytes->data, result.payload_length, 0) != (ssize_t)result.payload_length) {
+		abort();
+	}
+	bytes->len = result.payload_length;
+	close(fd);
+	dcd_release_payload_path(&payload, below);
+	(void)snprintf(path, sizeof path, "targets/%s", below);
+	serve(world, path, bytes);
+	return payload;
+}
+
+static void describe(struct sim_world *world, struct sim_release *made, const struct dcd_release *release)
+{
+	struct dcd_diag diag = { 0 };
+	uint8_t *data = NULL;
+	size_t len = 0;
+	char path[160], hex[DCD_HASH_HEX_SIZE];
+	check(repo_manifest_write(release, &data, &len, &diag), &diag);
+	struct dcd_document_file file = { .length = len };
+	dcd_hash_once(&dcd_sha256, data, len, &file.sha256);
+	made->manifest_hash = file.sha256;
+	dcd_hash_to_hex(&file.sha256, hex);
+	(void)snprintf(path, sizeof path, "targets/releases/%s.%s.json", hex, made->version);
+	serve(world, path, sim_blob_new(data, len));
+	free(data);
+	struct dcd_json *entry = NULL;
+	check(dcd_document_target_entry(&file, repo_manifest_custom(release), &entry, &diag), &diag);
+	(void)snprintf(path, sizeof path, "releases/%s.json", made->version);
+	sign_targets(world, path, entry);
+}
+
+int sim_world_publish(struct sim_world *world, const struct sim_publication *publication)
+{
+	static const char *const boards[] = { SIM_BOARD };
+	struct sim_release *made = calloc(1, sizeof *made);
+	int index = world->release_count;
+	if (made == NULL || index == SIM_RELEASES_MAX) {
+		abort();
+	}
+	world->generation++;
+	world->days_valid = publication->days_valid;
+	(void)snprintf(made->version, sizeof made->version, "1.%d", index);
+	made->bad = publication->bad;
+	made->security_version = publication->security_version;
+	struct dcd_release_payload payloads[SIM_CLASSES][64];
+	struct dcd_release_image images[SIM_CLASSES];
+	int first = index - publication->bases < 0 ? 0 : index - publication->bases;
+	for (int c = 0; c < SIM_CLASSES; c++) {
+		size_t count = 0;
+		make_image(world, made, c);
+		payloads[c][count++] = encode(world, made, c, NULL);
+		for (int base = index - 1; base >= first; base--) {
+			payloads[c][count++] = encode(world, made, c, world->releases[base]);
+		}
+		images[c] = (struct dcd_release_image){ sim_class_names[c], made->image_id[c], made->size[c], SIM_SEGMENT, count, payloads[c] };
+	}
+	world->releases[world->release_count++] = made;
+	struct dcd_release release = {
+		.product = SIM_PRODUCT, .version = made->version, .channel = SIM_CHANNEL, .sequence_number = (uint64_t)index + 1,
+		.security_version = made->security_version, .board_count = 1, .boards = boards, .image_count = SIM_CLASSES, .images = images,
+	};
+	if (publication->stone >= 0) {
+		(void)snprintf(made->requires_version, sizeof made->requires_version, "%s", world->releases[publication->stone]->version);
+		release.requires_version = made->requires_version;
+	}
+	describe(world, made, &release);
+	sign_upper(world);
+	return index;
+}
+
+static void new_key(struct sim_world *world, enum role role)
+{
+	struct dcd_diag diag = { 0 };
+	check(sim_key_signer(world->seed, world->keys_made++, &world->signers[role], &diag), &diag);
+}
+
+void sim_world_rotate(struct sim_world *world, bool all)
+{
+	world->generation++;
+	world->old_root = world->signers[ROLE_ROOT];
+	new_key(world, ROLE_ROOT);
+	for (int r = all ? ROLE_TARGETS : ROLE_SNAPSHOT; r < ROLES; r++) {
+		dcd_signer_close(world->signers[r]);
+		new_key(world, (enum role)r);
+	}
+	sign_root(world);
+	dcd_signer_close(world->old_root);
+	world->old_root = NULL;
+	if (all) {
+		sign_targets(world, NULL, NULL);
+	}
+	sign_upper(world);
+}
+
+struct sim_world *sim_world_new(uint64_t seed)
+{
+	struct sim_world *world = calloc(1, sizeof *world);
+	if (world == NULL) {
+		abort();
+	}
+	world->seed = seed;
+	world->now = SIM_EPOCH;
+	for (int r = 0; r < ROLES; r++) {
+		new_key(world, (enum role)r);
+	}
+	sign_root(world);
+	return world;
+}
+
+void sim_world_free(struct sim_world *world)
+{
+	for (int b = 0; b < BUCKETS; b++) {
+		for (struct served *at = world->buckets[b], *next; at != NULL; at = next) {
+			next = at->next;
+			sim_blob_drop(at->bytes);
+			free(at);
+		}
+	}
+	for (int i = 0; i < world->release_count; i++) {
+		free(world->releases[i]);
+	}
+	for (int r = 0; r < ROLES; r++) {
+		dcd_signer_close(world->signers[r]);
+	}
+	dcd_json_free(world->targets);
+	free(world);
+}
+
+int sim_world_generation(const struct sim_world *world)
+{
+	return world->generation;
+}
+
+int64_t sim_world_now(const struct sim_world *world)
+{
+	return world->now;
+}
+
+void sim_world_set_now(struct sim_world *world, int64_t now)
+{
+	world->now = now;
+}
+
+int sim_world_release_count(const struct sim_world *world)
+{
+	return world->release_count;
+}
+
+const struct sim_release *sim_world_release(const struct sim_world *world, int index)
+{
+	return world->releases[index];
+}
+
+const struct sim_blob *sim_world_factory_root(const struct sim_world *world)
+{
+	return sim_world_file(world, "metadata/1.root.json", 0);
+}
+
+/* ---- slots ---- */
+
+int sim_world_slot_release(const struct sim_world *world, const struct sim_image *image, int slot)
+{
+	for (int i = world->release_count - 1; i >= 0; i--) {
+		const struct sim_release *release = world->releases[i];
+		bool equal = true;
+		for (int c = 0; c < SIM_CLASSES && equal; c++) {
+			equal = memcmp(image->dev[slot * SIM_CLASSES + c], release->image[c], release->size[c]) == 0;
+		}
+		if (equal) {
+			return i;
+		}
+	}
+	return -1;
+}
+
+void sim_world_fill_slot(const struct sim_world *world, struct sim_image *image, int slot, int release)
+{
+	for (int c = 0; c < SIM_CLASSES; c++) {
+		uint8_t *dev = image->dev[slot * SIM_CLASSES + c];
+		size_t size = world->releases[0]->size[c];
+		memset(dev, 0x3C, size);
+		memset(dev + size, SLACK_BYTE, SIM_DEV_MAX - size);
+		if (release >= 0) {
+			memcpy(dev, world->releases[release]->image[c], world->releases[release]->size[c]);
+		}
+	}
+}
+
+bool sim_world_slack_intact(const struct sim_world *world, const struct sim_image *image)
+{
+	for (int d = 0; d < SIM_DEVS; d++) {
+		for (size_t i = world->releases[0]->size[d % SIM_CLASSES]; i < SIM_DEV_MAX; i++) {
+			if (image->dev[d][i] != SLACK_BYTE) {
+				return false;
+			}
+		}
+	}
+	return true;
+}
