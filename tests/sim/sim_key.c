@@ -13,7 +13,8 @@ static void base64(const uint8_t *data, size_t len, char *ret)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	for (size_t i = 0; i < len; i += 3) {
-		uint32_t word = (uint32_t)data[i] << 16 | (i + 1 < len ? (uint32_t)data[i + 1] << 8 : 0) | (i + 2 < len ? data[i + 2] : 0);
+		uint32_t word = (uint32_t)data[i] << 16 | (i + 1 < len ? (uint32_t)data[i + 1] << 8 : 0) |
+				(i + 2 < len ? data[i + 2] : 0);
 		*ret++ = digits[word >> 18];
 		*ret++ = digits[word >> 12 & 63];
 		*ret++ = i + 1 < len ? digits[word >> 6 & 63] : '=';
@@ -45,15 +46,16 @@ int sim_key_signer(uint64_t seed, int number, struct dcd_signer **ret, struct dc
 	}
 	int written = dprintf(fd, "-----BEGIN EC PRIVATE KEY-----\n%.64s\n%s\n-----END EC PRIVATE KEY-----\n", text, text + 64);
 	close(fd);
-	int err = written > 0 ? dcd_key_signer_load(path, ret, diag) : dcd_diag_set(diag, DCD_ERR_HOST, "%s can't be written", path);
+	int err = written > 0 ? dcd_key_signer_load(path, ret, diag)
+			      : dcd_diag_set(diag, DCD_ERR_HOST, "%s can't be written", path);
 	unlink(path);
 	return err;
 }
 
 /*
- * A million simulated devices read the same few keys and check the same few signatures. Both are pure functions, so the real code does each
- * once and the answer is remembered (the linker's --wrap puts this in between). Questions are told apart by 128 bits of a fast hash: nobody
- * attacks a simulation from inside.
+ * A million simulated devices read the same few keys and check the same few signatures. Both are pure functions, so the real code
+ * does each once and the answer is remembered (the linker's --wrap puts this in between). Questions are told apart by 128 bits of
+ * a fast hash: nobody attacks a simulation from inside.
  */
 #define MEMO_SIZE 16384
 #define KEYS_MAX 256
@@ -106,10 +108,10 @@ int __wrap_dcd_public_key_parse(const char *keytype, const char *scheme, const c
 				struct dcd_diag *diag);
 void __real_dcd_public_key_free(struct dcd_public_key *key);
 void __wrap_dcd_public_key_free(struct dcd_public_key *key);
-bool __real_dcd_public_key_verify(const struct dcd_public_key *key, const uint8_t *message, size_t message_len, const uint8_t *signature,
-				  size_t signature_len);
-bool __wrap_dcd_public_key_verify(const struct dcd_public_key *key, const uint8_t *message, size_t message_len, const uint8_t *signature,
-				  size_t signature_len);
+bool __real_dcd_public_key_verify(const struct dcd_public_key *key, const uint8_t *message, size_t message_len,
+				  const uint8_t *signature, size_t signature_len);
+bool __wrap_dcd_public_key_verify(const struct dcd_public_key *key, const uint8_t *message, size_t message_len,
+				  const uint8_t *signature, size_t signature_len);
 
 int __wrap_dcd_public_key_parse(const char *keytype, const char *scheme, const char *value, struct dcd_public_key **ret,
 				struct dcd_diag *diag)
@@ -141,8 +143,8 @@ void __wrap_dcd_public_key_free(struct dcd_public_key *key)
 	__real_dcd_public_key_free(key);
 }
 
-bool __wrap_dcd_public_key_verify(const struct dcd_public_key *key, const uint8_t *message, size_t message_len, const uint8_t *signature,
-				  size_t signature_len)
+bool __wrap_dcd_public_key_verify(const struct dcd_public_key *key, const uint8_t *message, size_t message_len,
+				  const uint8_t *signature, size_t signature_len)
 {
 	struct question question = { 3, 4 };
 	ask(&question, &key, sizeof key); /* known keys live for ever, each at its own address */
