@@ -13,8 +13,8 @@
 /* A decompressor, as an interface: bsdiff/codec has zstd's. */
 struct dcd_decoder {
 	/*
-	 * Decodes src into exactly `dst_len` bytes, in `memory` (aligned to 16). 0, or DCD_ERR_MALFORMED when it decodes to another
-	 * length or not at all. Writes nowhere but dst[0..dst_len) and memory[0..memory_size).
+	 * Decodes src into exactly `dst_len` bytes, in `memory` (aligned to 16). 0, or DCD_ERR_MALFORMED when it decodes to
+	 * another length or not at all. Writes nowhere but dst[0..dst_len) and memory[0..memory_size).
 	 */
 	int (*decode)(uint8_t *dst, size_t dst_len, const uint8_t *src, size_t src_len, void *memory, size_t memory_size);
 	size_t memory_size; /* bytes that `decode` needs */

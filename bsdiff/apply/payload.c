@@ -65,7 +65,9 @@ struct table_sums {
 static int entry_check(const struct dcd_payload *payload, uint32_t index, struct table_sums *sums, struct dcd_hash *ret_leaf)
 {
 	const uint8_t *raw = payload->table + (size_t)index * DCD_FORMAT_ENTRY_SIZE;
-	if (raw[DCD_ENTRY_KIND] > DCD_FRAME_FULL || raw[DCD_ENTRY_FILTER] != DCD_FILTER_NONE) {
+	bool filtered = raw[DCD_ENTRY_FILTER] != DCD_FILTER_NONE;
+	if (raw[DCD_ENTRY_KIND] > DCD_FRAME_FULL || raw[DCD_ENTRY_FILTER] > DCD_FILTER_REFERENCES ||
+	    (filtered && raw[DCD_ENTRY_KIND] != DCD_FRAME_DELTA)) {
 		return DCD_ERR_UNSUPPORTED;
 	}
 	struct dcd_payload_entry entry;

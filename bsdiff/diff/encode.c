@@ -23,6 +23,7 @@ struct encoding {
 	struct dcd_block_index *blocks;
 	struct dcd_base_coverage *coverage;
 	struct dcd_seed_finder finder; /* read by all workers while a piece is encoded */
+	struct dcd_ref_context refs;   /* likewise */
 	struct dcd_payload_writer writer;
 	unsigned workers;
 	struct dcd_segment_encoder *encoders[DCD_POOL_WORKERS_MAX];
@@ -104,10 +105,13 @@ static int segment_work(void *context, unsigned worker, uint64_t index, void *sl
 	struct dcd_segment segment = dcd_segment_at(&e->image, e->options.segment_size, index);
 	if (segment_without_frame(e, index, &out->kind)) {
 		out->frame.len = 0;
+		out->filter = DCD_FILTER_NONE;
 		out->scratch = 0;
 		return 0;
 	}
-	return dcd_segment_encoder_encode(e->encoders[worker], e->base.len > 0 ? &e->finder : NULL, &segment, out);
+	bool references = e->refs.old_modules.count > 0 && e->refs.new_modules.count > 0;
+	return dcd_segment_encoder_encode(e->encoders[worker], e->base.len > 0 ? &e->finder : NULL, references ? &e->refs : NULL,
+					  &segment, out);
 }
 
 static int segment_deliver(void *context, uint64_t index, void *slot)
@@ -204,7 +208,10 @@ static int encoding_begin(struct encoding *e, int fd)
 {
 	int err = dcd_image_leaves_compute(&e->image, &e->options, &e->image_leaves);
 	if (err == 0 && e->base.len > 0) {
+		e->refs.base = e->base;
 		err = dcd_image_leaves_compute(&e->base, &e->options, &e->base_leaves);
+		err = err != 0 ? err : dcd_elf_modules_find(&e->base, &e->refs.old_modules);
+		err = err != 0 ? err : dcd_elf_modules_find(&e->image, &e->refs.new_modules);
 	}
 	if (err != 0) {
 		return err;
@@ -248,6 +255,8 @@ static void encoding_free(struct encoding *e)
 	free(e->marks);
 	free(e->slots);
 	dcd_payload_writer_free(&e->writer);
+	dcd_elf_modules_free(&e->refs.old_modules);
+	dcd_elf_modules_free(&e->refs.new_modules);
 	dcd_base_coverage_free(e->coverage);
 	dcd_block_index_free(e->blocks);
 	dcd_image_leaves_free(&e->base_leaves);

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "bsdiff/diff/byte_buffer.h"
+#include "bsdiff/diff/ref_model.h"
 #include "bsdiff/diff/seed_finder.h"
 
 struct dcd_segment_encoder;
@@ -20,6 +21,7 @@ struct dcd_effort {
 /* A segment's outcome; the frame's memory is used again. Zero-initialised is empty. */
 struct dcd_encoded_segment {
 	enum dcd_frame_kind kind;
+	enum dcd_filter filter;
 	struct dcd_byte_buffer frame; /* empty for kinds without data */
 	uint32_t scratch;             /* decoded stream bytes that the frame needs beside its output */
 };
@@ -27,8 +29,12 @@ struct dcd_encoded_segment {
 DCD_NODISCARD int dcd_segment_encoder_new(const struct dcd_effort *effort, struct dcd_segment_encoder **ret);
 void dcd_segment_encoder_free(struct dcd_segment_encoder *encoder);
 
-/* Delta against what `finder` finds, or full when that is no larger; `finder` null: full. */
+/*
+ * Delta against what `finder` finds, its references predicted (`context` null: not) where that pays, or full when that is no
+ * larger; `finder` null: full.
+ */
 DCD_NODISCARD int dcd_segment_encoder_encode(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
-					     const struct dcd_segment *segment, struct dcd_encoded_segment *ret);
+					     const struct dcd_ref_context *context, const struct dcd_segment *segment,
+					     struct dcd_encoded_segment *ret);
 
 #endif
