@@ -157,10 +157,10 @@ static struct dcd_ref_lesson *lesson_of(const struct dcd_ref_piece *piece, uint6
 	return &piece->refs->lessons[hash >> (64 - piece->refs->lesson_bits)];
 }
 
-static uint64_t step_shift(const struct dcd_refs *refs, const struct dcd_ref_module *module, uint64_t target)
+uint64_t dcd_ref_map_shift(const struct dcd_ref_map *map, const struct dcd_ref_module *module, uint64_t address)
 {
-	const struct dcd_ref_step *steps = refs->map.steps + module->steps_first;
-	uint64_t offset = target - module->low;
+	const struct dcd_ref_step *steps = map->steps + module->steps_first;
+	uint64_t offset = address - module->low;
 	uint32_t low = 0, high = module->steps_count;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
@@ -189,7 +189,8 @@ static uint64_t resolve(const struct dcd_ref_piece *piece, uint64_t target)
 	if (lesson->key == key) {
 		return target + (uint64_t)(int64_t)lesson->shift;
 	}
-	return target + step_shift(piece->refs, &piece->refs->map.modules[piece->region->module], target);
+	const struct dcd_ref_map *map = &piece->refs->map;
+	return target + dcd_ref_map_shift(map, &map->modules[piece->region->module], target);
 }
 
 static void learn(const struct dcd_ref_piece *piece, uint64_t target, uint64_t actual)
@@ -320,12 +321,11 @@ int dcd_ref_take(struct dcd_ref_piece *piece, const struct dcd_ref_found *found)
 	if (err != 0) {
 		return err;
 	}
-	bool known = field_read(piece, found, field, site.old, &site.actual);
-	if (known) {
+	site.known = field_read(piece, found, field, site.old, &site.actual);
+	if (site.known) {
 		learn(piece, found->target, site.actual);
 	}
 	if (refs->watch != NULL) {
-		site.local |= !known;
 		refs->watch(refs->context, &site, field);
 	}
 	return 0;

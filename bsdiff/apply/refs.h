@@ -64,6 +64,7 @@ struct dcd_ref_site {
 	enum dcd_gate gate;
 	uint32_t region; /* index */
 	bool local;      /* the target lies in the piece of the copy that the reference is in */
+	bool known;          /* `actual` is */
 	uint64_t target; /* old address referred to */
 	uint64_t actual; /* where the corrected field leads */
 	uint8_t old[8];
@@ -93,6 +94,9 @@ uint64_t dcd_refs_memory(uint64_t modules, uint64_t regions, uint64_t steps, uin
  */
 DCD_NODISCARD int dcd_refs_open(struct dcd_refs *refs, const uint8_t *stream, size_t len, uint32_t segment_len, void *memory,
 				size_t memory_size);
+
+/* By how much the map says that an address of the module has moved. */
+uint64_t dcd_ref_map_shift(const struct dcd_ref_map *map, const struct dcd_ref_module *module, uint64_t address);
 
 /* Forgets all lessons. */
 void dcd_refs_forget(struct dcd_refs *refs);

@@ -26,9 +26,7 @@ struct dcd_ref_model {
 	struct used_region *regions;
 	size_t region_count;
 	size_t region_capacity;
-	struct dcd_ref_sample *samples;
-	size_t sample_count;
-	size_t sample_capacity;
+	struct dcd_ref_samples samples;
 	struct dcd_step_map steps;
 	size_t *module_steps; /* per module of the map: how many steps */
 	size_t module_count;
@@ -43,6 +41,7 @@ struct dcd_ref_model {
 	/* While running. */
 	const struct dcd_segment *segment;
 	int error;
+	bool surveying; /* the whole file's map is wanted, not what this frame needs beside its copies */
 };
 
 int dcd_ref_model_new(struct dcd_ref_model **ret)
@@ -60,7 +59,7 @@ void dcd_ref_model_free(struct dcd_ref_model *model)
 	dcd_byte_buffer_free(&model->result.gates);
 	dcd_step_map_free(&model->steps);
 	free(model->regions);
-	free(model->samples);
+	dcd_ref_samples_free(&model->samples);
 	free(model->module_steps);
 	free(model->block_saved);
 	free(model->work);
@@ -82,6 +81,22 @@ static int array_grow(void **items, size_t *capacity, size_t count, size_t size)
 	*items = grown;
 	*capacity = more;
 	return 0;
+}
+
+int dcd_ref_samples_add(struct dcd_ref_samples *samples, const struct dcd_ref_sample *items, size_t count)
+{
+	int err = array_grow((void **)&samples->items, &samples->capacity, samples->count + count, sizeof *samples->items);
+	if (err == 0 && count > 0) {
+		memcpy(samples->items + samples->count, items, count * sizeof *items);
+		samples->count += count;
+	}
+	return err;
+}
+
+void dcd_ref_samples_free(struct dcd_ref_samples *samples)
+{
+	free(samples->items);
+	*samples = (struct dcd_ref_samples){ 0 };
 }
 
 /* Notes the part of a copy that lies in `old`, when the new image has the same kind of bytes at its other end. */
@@ -299,15 +314,11 @@ static void watch_targets(void *context, const struct dcd_ref_site *site, const 
 	(void)settled;
 	struct dcd_ref_model *model = context;
 	const struct used_region *region = &model->regions[site->region];
-	if (site->local || site->actual - region->new_module->low >= region->new_module->span || model->error != 0) {
+	if (!site->known || (site->local && !model->surveying) || site->actual - region->new_module->low >= region->new_module->span || model->error != 0) {
 		return;
 	}
-	model->error =
-		array_grow((void **)&model->samples, &model->sample_capacity, model->sample_count + 1, sizeof *model->samples);
-	if (model->error == 0) {
-		model->samples[model->sample_count++] =
-			(struct dcd_ref_sample){ region->module, site->target, site->actual - site->target };
-	}
+	const struct dcd_ref_sample sample = { region->module, site->target, site->actual - site->target };
+	model->error = dcd_ref_samples_add(&model->samples, &sample, 1);
 }
 
 static int wrong_bytes(const uint8_t *a, const uint8_t *b, size_t len)
@@ -330,15 +341,15 @@ static void watch_savings(void *context, const struct dcd_ref_site *site, const 
 
 static int steps_fit(struct dcd_ref_model *model, const struct dcd_ref_context *context)
 {
-	if (model->sample_count == 0) {
+	if (model->samples.count == 0) {
 		return 0;
 	}
-	qsort(model->samples, model->sample_count, sizeof *model->samples, dcd_ref_sample_order);
+	qsort(model->samples.items, model->samples.count, sizeof *model->samples.items, dcd_ref_sample_order);
 	size_t first = 0, region = 0;
-	while (first < model->sample_count) {
-		uint32_t module = model->samples[first].module;
+	while (first < model->samples.count) {
+		uint32_t module = model->samples.items[first].module;
 		size_t end = first;
-		while (end < model->sample_count && model->samples[end].module == module) {
+		while (end < model->samples.count && model->samples.items[end].module == module) {
 			end++;
 		}
 		while (model->regions[region].module != module) {
@@ -346,7 +357,7 @@ static int steps_fit(struct dcd_ref_model *model, const struct dcd_ref_context *
 		}
 		size_t before = model->steps.count;
 		uint64_t low = context->old_modules.modules[model->regions[region].old->module].low;
-		int err = dcd_step_map_fit(&model->steps, model->samples + first, end - first, low);
+		int err = dcd_step_map_fit(&model->steps, model->samples.items + first, end - first, low);
 		if (err != 0) {
 			return err;
 		}
@@ -423,21 +434,50 @@ static int buffers_prepare(struct dcd_ref_model *model)
 	return 0;
 }
 
-int dcd_ref_model_predict(struct dcd_ref_model *model, const struct dcd_ref_context *context, const struct dcd_copy_list *copies,
-			  const struct dcd_segment *segment, const struct dcd_ref_prediction **ret)
+/* The regions that the copies touch, and the targets that their references turn out to have. */
+static int targets_find(struct dcd_ref_model *model, const struct dcd_ref_context *context, const struct dcd_copy_list *copies,
+			const struct dcd_segment *segment)
 {
 	model->segment = segment;
-	model->sample_count = 0;
+	model->samples.count = 0;
 	model->result.gates.len = 0;
-	*ret = NULL;
 	int err = regions_collect(model, context, copies);
 	if (err != 0 || model->region_count == 0) {
 		return err;
 	}
 	err = modules_number(model);
 	err = err != 0 ? err : buffers_prepare(model);
-	err = err != 0 ? err : run(model, context, copies, watch_targets);
-	err = err != 0 ? err : steps_fit(model, context);
+	return err != 0 ? err : run(model, context, copies, watch_targets);
+}
+
+int dcd_ref_model_survey(struct dcd_ref_model *model, const struct dcd_ref_context *context, const struct dcd_copy_list *copies,
+			 const struct dcd_segment *segment, struct dcd_ref_samples *samples)
+{
+	model->surveying = true;
+	int err = targets_find(model, context, copies, segment);
+	model->surveying = false;
+	if (err != 0 || model->region_count == 0) {
+		return err;
+	}
+	/* The map's numbers of modules mean nothing beyond the segment. */
+	for (size_t i = 0, region = 0; i < model->samples.count; i++) {
+		uint32_t module = model->samples.items[i].module;
+		for (region = 0; model->regions[region].module != module; region++) {
+		}
+		model->samples.items[i].module = model->regions[region].old->module;
+	}
+	return dcd_ref_samples_add(samples, model->samples.items, model->samples.count);
+}
+
+int dcd_ref_model_predict(struct dcd_ref_model *model, const struct dcd_ref_context *context, const struct dcd_copy_list *copies,
+			  const struct dcd_segment *segment, const struct dcd_ref_prediction **ret)
+{
+	*ret = NULL;
+	int err = targets_find(model, context, copies, segment);
+	if (err != 0 || model->region_count == 0) {
+		return err;
+	}
+	err = steps_fit(model, context);
 	err = err != 0 ? err : run(model, context, copies, watch_savings);
 	if (err != 0) {
 		return err;

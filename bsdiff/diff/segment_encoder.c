@@ -143,10 +143,10 @@ static int delta_pack(struct dcd_segment_encoder *encoder, uint64_t memory, uint
 }
 
 /* Makes the delta frame of encoder->copies, and keeps it in encoder->delta when it is better than what is there. */
-static int delta_try(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder, const struct dcd_segment *segment,
+static int delta_try(struct dcd_segment_encoder *encoder, const struct dcd_bytes *base, const struct dcd_segment *segment,
 		     const struct dcd_ref_prediction *prediction)
 {
-	int err = dcd_delta_streams_write(&encoder->streams, &encoder->copies, &finder->base, segment, prediction);
+	int err = dcd_delta_streams_write(&encoder->streams, &encoder->copies, base, segment, prediction);
 	err = err != 0 ? err : delta_pack(encoder, prediction != NULL ? prediction->memory : 0, segment->len);
 	if (err == 0 && encoder->candidate.fits &&
 	    (!encoder->delta.fits || encoder->candidate.frame.len < encoder->delta.frame.len)) {
@@ -158,24 +158,37 @@ static int delta_try(struct dcd_segment_encoder *encoder, const struct dcd_seed_
 	return err;
 }
 
+static int copies_find(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder, const struct dcd_segment *view)
+{
+	int err = dcd_seed_finder_blocks(finder, view, &encoder->anchors);
+	err = err != 0 ? err : dcd_seed_finder_fill(finder, view, &encoder->anchors, &encoder->seeds);
+	return err != 0 ? err : dcd_copy_list_extend(&encoder->seeds, &finder->base, view, &encoder->copies);
+}
+
+int dcd_segment_encoder_survey(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
+			       const struct dcd_ref_context *context, const struct dcd_segment *segment,
+			       struct dcd_ref_samples *samples)
+{
+	int err = copies_find(encoder, finder, segment);
+	return err != 0 ? err : dcd_ref_model_survey(encoder->model, context, &encoder->copies, segment, samples);
+}
+
 /* Makes the best delta frame in encoder->delta, if any fits. */
 static int delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
-		       const struct dcd_ref_context *context, const struct dcd_segment *segment)
+		       const struct dcd_ref_context *context, const struct dcd_segment *segment, const struct dcd_segment *view)
 {
 	encoder->delta.fits = false;
-	int err = dcd_seed_finder_blocks(finder, segment, &encoder->anchors);
-	err = err != 0 ? err : dcd_seed_finder_fill(finder, segment, &encoder->anchors, &encoder->seeds);
-	err = err != 0 ? err : dcd_copy_list_extend(&encoder->seeds, &finder->base, segment, &encoder->copies);
+	int err = copies_find(encoder, finder, view);
 	if (err != 0 || encoder->copies.count == 0) {
 		return err;
 	}
-	err = delta_try(encoder, finder, segment, NULL);
-	if (err != 0 || context == NULL) {
+	err = delta_try(encoder, &context->base, segment, NULL);
+	if (err != 0) {
 		return err;
 	}
 	const struct dcd_ref_prediction *prediction;
 	err = dcd_ref_model_predict(encoder->model, context, &encoder->copies, segment, &prediction);
-	return err != 0 || prediction == NULL ? err : delta_try(encoder, finder, segment, prediction);
+	return err != 0 || prediction == NULL ? err : delta_try(encoder, &context->base, segment, prediction);
 }
 
 /* True when the delta frame is so small that only a hasty full frame need be compared with it. */
@@ -200,12 +213,12 @@ static void take_delta(struct dcd_segment_encoder *encoder, struct dcd_encoded_s
 
 int dcd_segment_encoder_encode(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
 			       const struct dcd_ref_context *context, const struct dcd_segment *segment,
-			       struct dcd_encoded_segment *ret)
+			       const struct dcd_segment *view, struct dcd_encoded_segment *ret)
 {
 	bool clear = false;
 	encoder->delta.fits = false;
 	if (finder != NULL) {
-		int err = delta_frame(encoder, finder, context, segment);
+		int err = delta_frame(encoder, finder, context, segment, view);
 		err = err != 0 || !encoder->delta.fits ? err : clearly_smaller(encoder, segment, &clear);
 		if (err != 0) {
 			return err;
