@@ -11,6 +11,8 @@
 /* A region costs about this many bytes of MAP; it must save more. */
 #define REGION_COST 8
 
+#define COPY_SAMPLE 256
+
 /* A region that copies of this segment touch. */
 struct used_region {
 	const struct dcd_elf_region *old;
@@ -450,12 +452,36 @@ static int targets_find(struct dcd_ref_model *model, const struct dcd_ref_contex
 	return err != 0 ? err : run(model, context, copies, watch_targets);
 }
 
+/* A copy itself says where its addresses went, also those that nothing refers to; as a reference every COPY_SAMPLE bytes would. */
+static int copies_sample(struct dcd_ref_model *model, const struct dcd_copy_list *copies)
+{
+	for (size_t i = 0; i < model->region_count; i++) {
+		const struct used_region *region = &model->regions[i];
+		uint64_t region_end = region->old->offset + region->old->len;
+		for (size_t j = 0; j < copies->count; j++) {
+			const struct dcd_copy *copy = &copies->items[j];
+			uint64_t from = copy->base > region->old->offset ? copy->base : region->old->offset;
+			uint64_t end = dcd_min_u64(copy->base + copy->len, region_end);
+			uint64_t shift = model->segment->offset + copy->at - copy->base + region->adjust;
+			for (uint64_t at = from; at < end; at += COPY_SAMPLE) {
+				struct dcd_ref_sample sample = { region->module, region->old->va + (at - region->old->offset), shift };
+				int err = dcd_ref_samples_add(&model->samples, &sample, 1);
+				if (err != 0) {
+					return err;
+				}
+			}
+		}
+	}
+	return 0;
+}
+
 int dcd_ref_model_survey(struct dcd_ref_model *model, const struct dcd_ref_context *context, const struct dcd_copy_list *copies,
 			 const struct dcd_segment *segment, struct dcd_ref_samples *samples)
 {
 	model->surveying = true;
 	int err = targets_find(model, context, copies, segment);
 	model->surveying = false;
+	err = err != 0 ? err : copies_sample(model, copies);
 	if (err != 0 || model->region_count == 0) {
 		return err;
 	}
