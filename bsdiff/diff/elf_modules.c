@@ -21,6 +21,7 @@ enum {
 	ELF_SHT_NOBITS = 8,
 	ELF_SHF_ALLOC = 2,
 	ELF_SHF_EXECINSTR = 4,
+	ELF_SHF_TLS = 0x400,
 };
 #define ELF_PT_EH_FRAME UINT32_C(0x6474e550)
 #define ELF_PROGRAM_HEADERS_MAX 64
@@ -130,6 +131,12 @@ static bool segments_survey(struct elf_file *file, uint64_t table, unsigned coun
 	return true;
 }
 
+/* Thread-local zeros have addresses of their own, which may lie beyond the module's end. */
+static bool section_is_tbss(const uint8_t *raw)
+{
+	return dcd_le32_get(raw + 4) == ELF_SHT_NOBITS && (dcd_le64_get(raw + 8) & ELF_SHF_TLS) != 0;
+}
+
 static enum dcd_region_kind kind_of(const struct elf_file *file, uint64_t va, bool executable)
 {
 	if (va == file->unwind_va && va != 0) {
@@ -139,6 +146,21 @@ static enum dcd_region_kind kind_of(const struct elf_file *file, uint64_t va, bo
 		return DCD_REGION_OFFSETS;
 	}
 	return executable ? file->code : DCD_REGION_POINTERS;
+}
+
+/* True when the table describes sections of this module. In a fragmented file something else lies where it should be. */
+static bool sections_plausible(const struct elf_file *file, uint64_t table, unsigned count, const struct dcd_elf_module *module)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const uint8_t *raw = file->bytes + table + (size_t)i * ELF_SECTION_HEADER_SIZE;
+		uint64_t va = dcd_le64_get(raw + 16), len = dcd_le64_get(raw + 32);
+		if (i == 0 ? dcd_le32_get(raw + 4) != 0
+			   : (dcd_le64_get(raw + 8) & ELF_SHF_ALLOC) != 0 && !section_is_tbss(raw) &&
+				     !dcd_range_inside(va - module->low, len, module->span)) {
+			return false;
+		}
+	}
+	return true;
 }
 
 /* Sections tell code from data most exactly; strip leaves their headers. */
@@ -173,7 +195,23 @@ static int segments_add(struct dcd_elf_modules *m, struct elf_file *file, uint64
 	return 0;
 }
 
-/* Adds the file whose header is at image offset `offset`; *ret_end is behind what it names, or where the search goes on. */
+/* Another file begins at `offset`: what was taken for parts of earlier ones behind it is not. */
+static void regions_cut(struct dcd_elf_modules *m, uint64_t offset)
+{
+	while (m->region_count > 0) {
+		struct dcd_elf_region *last = &m->regions[m->region_count - 1];
+		if (last->offset >= offset) {
+			m->region_count--;
+			continue;
+		}
+		if (last->len > offset - last->offset) {
+			last->len = offset - last->offset;
+		}
+		return;
+	}
+}
+
+/* Adds the file whose header is at image offset `offset`; *ret_end is where the search goes on. */
 static int file_add(struct dcd_elf_modules *m, const struct dcd_bytes *image, uint64_t offset, uint64_t *ret_end)
 {
 	struct elf_file file = {
@@ -201,17 +239,18 @@ static int file_add(struct dcd_elf_modules *m, const struct dcd_bytes *image, ui
 		return err;
 	}
 	m->modules[m->count++] = module;
+	regions_cut(m, offset);
 	bool has_sections =
 		sections > 1 && sections <= ELF_SECTION_HEADERS_MAX && dcd_le16_get(file.bytes + 58) == ELF_SECTION_HEADER_SIZE;
 	uint64_t headers = has_sections ? table_offset(&file, 40, sections, ELF_SECTION_HEADER_SIZE) : 0;
 	size_t before = m->region_count;
-	if (headers != 0) {
+	if (headers != 0 && sections_plausible(&file, headers, sections, &module)) {
 		err = sections_add(m, &file, headers, sections);
 	}
 	if (err == 0 && m->region_count == before) {
 		err = segments_add(m, &file, table, segments);
 	}
-	*ret_end = file.end > 4 ? offset + file.end : *ret_end;
+	*ret_end = offset + ELF_HEADER_SIZE;
 	return err;
 }
 
