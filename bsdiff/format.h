@@ -110,7 +110,7 @@ enum dcd_gate {
 	DCD_GATE_CALL = 1,   /* calls and jumps */
 	DCD_GATE_BRANCH = 2, /* conditional branches, pc-relative loads of AArch64 */
 	DCD_GATE_DATA = 3,   /* rip-relative operands, ADRP */
-	DCD_GATE_LOW = 4,    /* the 12 low bits that go with an ADRP */
+	DCD_GATE_LOW = 4,    /* the 12 low bits that go with an ADRP; 32-bit addresses in x86-64 code */
 	DCD_GATE_UNWIND = 5,
 	DCD_GATE_KINDS = 6,
 };

@@ -219,6 +219,9 @@ static void field_write(const struct dcd_ref_piece *piece, const struct dcd_ref_
 	}
 	uint32_t old = dcd_le32_get(field), value = old;
 	switch (found->field) {
+	case DCD_FIELD_ABS32:
+		value = (uint32_t)target;
+		break;
 	case DCD_FIELD_PC32:
 		value = (uint32_t)(target - va - found->skip);
 		break;
@@ -257,6 +260,9 @@ static bool field_read(const struct dcd_ref_piece *piece, const struct dcd_ref_f
 	switch (found->field) {
 	case DCD_FIELD_ABS64:
 		*ret = dcd_le64_get(field);
+		return true;
+	case DCD_FIELD_ABS32:
+		*ret = value;
 		return true;
 	case DCD_FIELD_PC32:
 		*ret = va + found->skip + dcd_ref_sign(value, 32);

@@ -7,6 +7,7 @@
 /* How a field spells its target. */
 enum dcd_ref_field {
 	DCD_FIELD_ABS64,  /* the address */
+	DCD_FIELD_ABS32,  /* the address, zero-extended */
 	DCD_FIELD_PC32,   /* 32 bits from an address `skip` bytes behind the field's first */
 	DCD_FIELD_OFFSET, /* 32 bits from the region's first address */
 	DCD_FIELD_A64_B,  /* AArch64: imm26 words */

@@ -17,6 +17,8 @@ static const uint32_t modrm_opcodes[8] = {
 	0xc0c00000, /* e0-ff: f6 f7 fe ff */
 };
 
+#define FIXED_MIN 0x10000U
+
 static bool takes_modrm(uint8_t opcode)
 {
 	return (modrm_opcodes[opcode >> 5] >> (opcode & 31) & 1) != 0;
@@ -71,19 +73,39 @@ static size_t field_at(const uint8_t *code, enum dcd_gate *gate, uint64_t *skip)
 	return code[0] == 0x0f && rip_relative(code[2]) ? 3 : 0;
 }
 
+/* Programs linked to a fixed address below 4 GiB also have plain 32-bit addresses in their code. */
+static bool fixed_address(const struct dcd_ref_piece *piece)
+{
+	const struct dcd_ref_module *module = &piece->refs->map.modules[piece->region->module];
+	return module->low >= FIXED_MIN && module->low <= UINT32_MAX && module->span <= UINT32_MAX - module->low;
+}
+
+/* Is there a reference at or just behind `pos`? */
+static bool reference_at(const struct dcd_ref_piece *piece, size_t pos, bool fixed, struct dcd_ref_found *ret)
+{
+	size_t at = field_at(piece->bytes + pos, &ret->gate, &ret->skip);
+	if (at != 0) {
+		ret->field = DCD_FIELD_PC32;
+		ret->pos = pos + at;
+		ret->target = piece->old_va + ret->pos + ret->skip + dcd_ref_sign(dcd_le32_get(piece->bytes + ret->pos), 32);
+		if (dcd_ref_inside(piece, ret->target)) {
+			return true;
+		}
+	}
+	*ret = (struct dcd_ref_found){ .pos = pos,
+				       .field = DCD_FIELD_ABS32,
+				       .gate = DCD_GATE_LOW,
+				       .target = dcd_le32_get(piece->bytes + pos) };
+	return fixed && dcd_ref_inside(piece, ret->target);
+}
+
 int dcd_ref_scan_x86_64(struct dcd_ref_piece *piece)
 {
+	bool fixed = fixed_address(piece);
 	size_t pos = 0;
 	while (piece->len - pos >= 7) {
-		struct dcd_ref_found found = { .field = DCD_FIELD_PC32 };
-		size_t at = field_at(piece->bytes + pos, &found.gate, &found.skip);
-		if (at == 0) {
-			pos++;
-			continue;
-		}
-		found.pos = pos + at;
-		found.target = piece->old_va + found.pos + found.skip + dcd_ref_sign(dcd_le32_get(piece->bytes + found.pos), 32);
-		if (!dcd_ref_inside(piece, found.target)) {
+		struct dcd_ref_found found;
+		if (!reference_at(piece, pos, fixed, &found)) {
 			pos++;
 			continue;
 		}
