@@ -99,8 +99,10 @@ enum dcd_region_kind {
 	DCD_REGION_X86_64 = 1,   /* machine code */
 	DCD_REGION_AARCH64 = 2,  /* machine code, little-endian */
 	DCD_REGION_UNWIND = 3,   /* .eh_frame with 32-bit pc-relative code addresses */
-	DCD_REGION_OFFSETS = 4,  /* 32-bit offsets from the region's first address: the table of .eh_frame_hdr */
-	DCD_REGION_KINDS = 5,
+	DCD_REGION_RECORDS =
+		4, /* records with a 32-bit index or offset in each: symbols, relocations, hash buckets, unwind table */
+	DCD_REGION_JUMPS = 5, /* pointers, and jump tables: negative 32-bit distances to code before the table */
+	DCD_REGION_KINDS = 6,
 };
 
 /* Bits of a GATE byte, which stands for DCD_GATE_BLOCK bytes of the segment: set, this class of references is left as copied
@@ -111,7 +113,7 @@ enum dcd_gate {
 	DCD_GATE_BRANCH = 2, /* conditional branches, pc-relative loads of AArch64 */
 	DCD_GATE_DATA = 3,   /* rip-relative operands, ADRP */
 	DCD_GATE_LOW = 4,    /* the 12 low bits that go with an ADRP; 32-bit addresses in x86-64 code */
-	DCD_GATE_UNWIND = 5,
+	DCD_GATE_TABLE = 5,  /* 32-bit fields of records, unwind entries and jump tables */
 	DCD_GATE_KINDS = 6,
 };
 #define DCD_GATE_BLOCK 4096U

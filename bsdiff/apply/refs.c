@@ -8,6 +8,7 @@
 #include "bsdiff/apply/refs_scan.h"
 
 #define LESSON_BITS_MIN 4
+#define RECORD_MAX 4096 /* bytes of a record, and of what an index counts */
 
 /* One lesson for every 64 bytes of the segment: about what code refers to. */
 static unsigned lesson_bits(uint32_t segment_len)
@@ -53,6 +54,19 @@ static uint64_t map_signed(struct map_reader *r)
 	return (uint64_t)dcd_unzigzag(map_value(r));
 }
 
+/* What a region of records says beyond the others; false when it makes no sense. */
+static bool record_read(struct map_reader *r, struct dcd_ref_region *region)
+{
+	region->origin = region->va + map_signed(r);
+	region->origin_shift = map_signed(r);
+	uint64_t stride = map_value(r), position = map_value(r), scale = map_value(r);
+	region->stride = (uint32_t)stride;
+	region->position = (uint32_t)position;
+	region->scale = (uint32_t)scale;
+	return stride != 0 && stride <= RECORD_MAX && stride % 4 == 0 && position < stride && position % 4 == 0 && scale != 0 &&
+	       scale <= RECORD_MAX;
+}
+
 /* The regions of one module; *at is the end of the region before. */
 static int regions_read(struct map_reader *r, const struct dcd_ref_module *module, uint32_t module_index,
 			struct dcd_ref_region *regions, size_t count, uint64_t *at)
@@ -70,8 +84,8 @@ static int regions_read(struct map_reader *r, const struct dcd_ref_module *modul
 		region->module = module_index;
 		region->va = va + map_signed(r);
 		region->adjust = adjust + map_signed(r);
-		region->table_shift = kind == DCD_REGION_OFFSETS ? map_signed(r) : 0;
-		if (r->bad || region->len == 0 || !dcd_add_u64(*at, gap, &region->base) ||
+		bool sound = kind != DCD_REGION_RECORDS || record_read(r, region);
+		if (r->bad || !sound || region->len == 0 || !dcd_add_u64(*at, gap, &region->base) ||
 		    !dcd_add_u64(region->base, region->len, at)) {
 			return DCD_ERR_MALFORMED;
 		}
@@ -203,9 +217,20 @@ static void learn(const struct dcd_ref_piece *piece, uint64_t target, uint64_t a
 	}
 }
 
-static uint64_t table_va(const struct dcd_ref_piece *piece)
+static uint64_t new_origin(const struct dcd_ref_piece *piece)
 {
-	return piece->region->va + piece->region->table_shift;
+	return piece->region->origin + piece->region->origin_shift;
+}
+
+/* The field for `target`, or `old` when no whole number gives it. */
+static uint32_t index_of(const struct dcd_ref_piece *piece, uint64_t target, uint32_t old)
+{
+	uint32_t scale = piece->region->scale;
+	if (scale == 1) {
+		return (uint32_t)(target - new_origin(piece));
+	}
+	uint64_t distance = target - new_origin(piece);
+	return distance % scale == 0 ? (uint32_t)(distance / scale) : old;
 }
 
 /* Spells `target` in the new image into the field. */
@@ -225,8 +250,11 @@ static void field_write(const struct dcd_ref_piece *piece, const struct dcd_ref_
 	case DCD_FIELD_PC32:
 		value = (uint32_t)(target - va - found->skip);
 		break;
-	case DCD_FIELD_OFFSET:
-		value = (uint32_t)(target - table_va(piece));
+	case DCD_FIELD_BACK32:
+		value = (uint32_t)(va - target);
+		break;
+	case DCD_FIELD_INDEX:
+		value = index_of(piece, target, old);
 		break;
 	case DCD_FIELD_A64_B:
 		value = (old & 0xfc000000) | ((uint32_t)((target - va) >> 2) & 0x03ffffff);
@@ -267,8 +295,11 @@ static bool field_read(const struct dcd_ref_piece *piece, const struct dcd_ref_f
 	case DCD_FIELD_PC32:
 		*ret = va + found->skip + dcd_ref_sign(value, 32);
 		return true;
-	case DCD_FIELD_OFFSET:
-		*ret = table_va(piece) + dcd_ref_sign(value, 32);
+	case DCD_FIELD_BACK32:
+		*ret = va - value;
+		return true;
+	case DCD_FIELD_INDEX:
+		*ret = new_origin(piece) + dcd_ref_sign(value, 32) * piece->region->scale;
 		return true;
 	case DCD_FIELD_A64_B:
 		*ret = va + (dcd_ref_sign(value, 26) << 2);
@@ -341,6 +372,7 @@ static int piece_scan(struct dcd_ref_piece *piece)
 {
 	switch (piece->region->kind) {
 	case DCD_REGION_POINTERS:
+	case DCD_REGION_JUMPS:
 		return dcd_ref_scan_pointers(piece);
 	case DCD_REGION_X86_64:
 		return dcd_ref_scan_x86_64(piece);
@@ -348,8 +380,8 @@ static int piece_scan(struct dcd_ref_piece *piece)
 		return dcd_ref_scan_aarch64(piece);
 	case DCD_REGION_UNWIND:
 		return dcd_ref_scan_unwind(piece);
-	case DCD_REGION_OFFSETS:
-		return dcd_ref_scan_offsets(piece);
+	case DCD_REGION_RECORDS:
+		return dcd_ref_scan_records(piece);
 	case DCD_REGION_KINDS:
 		break;
 	}

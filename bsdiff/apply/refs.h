@@ -19,11 +19,16 @@
 
 /* A run of the base whose bytes have addresses. Regions are in ascending order and don't overlap. */
 struct dcd_ref_region {
-	uint64_t base;        /* offset in the base, bytes */
-	uint64_t len;         /* bytes, over 0 */
-	uint64_t va;          /* old address of the first byte */
-	uint64_t adjust;      /* a copied byte's new address: its old one + (new offset - old offset) + adjust */
-	uint64_t table_shift; /* DCD_REGION_OFFSETS: the table's new address - the old one */
+	uint64_t base;   /* offset in the base, bytes */
+	uint64_t len;    /* bytes, over 0 */
+	uint64_t va;     /* old address of the first byte */
+	uint64_t adjust; /* a copied byte's new address: its old one + (new offset - old offset) + adjust */
+	/* DCD_REGION_RECORDS: a field stands for the address origin + scale * field. */
+	uint64_t origin;       /* old address */
+	uint64_t origin_shift; /* the new one - the old one */
+	uint32_t stride;       /* bytes of a record, a multiple of 4; the first begins with the region */
+	uint32_t position;     /* of the field in its record, bytes, a multiple of 4 below stride */
+	uint32_t scale;        /* over 0 */
 	uint32_t module;
 	enum dcd_region_kind kind;
 };
@@ -64,7 +69,7 @@ struct dcd_ref_site {
 	enum dcd_gate gate;
 	uint32_t region; /* index */
 	bool local;      /* the target lies in the piece of the copy that the reference is in */
-	bool known;          /* `actual` is */
+	bool known;      /* `actual` is */
 	uint64_t target; /* old address referred to */
 	uint64_t actual; /* where the corrected field leads */
 	uint8_t old[8];

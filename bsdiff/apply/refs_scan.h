@@ -9,7 +9,8 @@ enum dcd_ref_field {
 	DCD_FIELD_ABS64,  /* the address */
 	DCD_FIELD_ABS32,  /* the address, zero-extended */
 	DCD_FIELD_PC32,   /* 32 bits from an address `skip` bytes behind the field's first */
-	DCD_FIELD_OFFSET, /* 32 bits from the region's first address */
+	DCD_FIELD_BACK32, /* 32 bits from the target to the field */
+	DCD_FIELD_INDEX,  /* 32 bits in units of the region's scale from its origin */
 	DCD_FIELD_A64_B,  /* AArch64: imm26 words */
 	DCD_FIELD_A64_CB, /* AArch64: imm19 words */
 	DCD_FIELD_A64_PAGE,
@@ -50,7 +51,7 @@ DCD_NODISCARD int dcd_ref_take(struct dcd_ref_piece *piece, const struct dcd_ref
 
 /* The scanners: find every reference of the piece in order. What lies behind the last one is settled by their caller. */
 DCD_NODISCARD int dcd_ref_scan_pointers(struct dcd_ref_piece *piece);
-DCD_NODISCARD int dcd_ref_scan_offsets(struct dcd_ref_piece *piece);
+DCD_NODISCARD int dcd_ref_scan_records(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_unwind(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_x86_64(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_aarch64(struct dcd_ref_piece *piece);

@@ -92,10 +92,9 @@ static bool reference_at(const struct dcd_ref_piece *piece, size_t pos, bool fix
 			return true;
 		}
 	}
-	*ret = (struct dcd_ref_found){ .pos = pos,
-				       .field = DCD_FIELD_ABS32,
-				       .gate = DCD_GATE_LOW,
-				       .target = dcd_le32_get(piece->bytes + pos) };
+	*ret = (struct dcd_ref_found){
+		.pos = pos, .field = DCD_FIELD_ABS32, .gate = DCD_GATE_LOW, .target = dcd_le32_get(piece->bytes + pos)
+	};
 	return fixed && dcd_ref_inside(piece, ret->target);
 }
 

@@ -18,11 +18,17 @@ enum {
 	ELF_MACHINE_AARCH64 = 183,
 	ELF_PT_LOAD = 1,
 	ELF_PF_X = 1,
+	ELF_SHT_PROGBITS = 1,
+	ELF_SHT_RELA = 4,
+	ELF_SHT_HASH = 5,
 	ELF_SHT_NOBITS = 8,
+	ELF_SHT_DYNSYM = 11,
+	ELF_SHF_WRITE = 1,
 	ELF_SHF_ALLOC = 2,
 	ELF_SHF_EXECINSTR = 4,
 	ELF_SHF_TLS = 0x400,
 };
+#define ELF_SHT_GNU_HASH UINT32_C(0x6ffffff6)
 #define ELF_PT_EH_FRAME UINT32_C(0x6474e550)
 #define ELF_PROGRAM_HEADERS_MAX 64
 #define ELF_SECTION_HEADERS_MAX 4096
@@ -56,22 +62,24 @@ static int grow(void **items, size_t count, size_t *capacity, size_t size)
 }
 
 /* A region joins the one before when nothing but padding is between them. */
-static int region_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t offset, uint64_t len, uint64_t va,
-		      enum dcd_region_kind kind)
+static int region_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t offset, struct dcd_elf_region region)
 {
+	uint64_t len = region.len;
 	if (len == 0 || !dcd_range_inside(offset, len, file->len) || offset < file->end) {
 		return 0;
 	}
 	file->end = offset + len;
+	region.offset = file->offset + offset;
+	region.module = file->module;
 	struct dcd_elf_region *last = m->region_count > 0 ? &m->regions[m->region_count - 1] : NULL;
-	if (last != NULL && last->module == file->module && last->kind == kind && kind <= DCD_REGION_AARCH64 &&
-	    last->va - last->offset == va - (file->offset + offset)) {
-		last->len = file->offset + offset + len - last->offset;
+	if (last != NULL && last->module == file->module && last->kind == region.kind && region.kind <= DCD_REGION_AARCH64 &&
+	    last->va - last->offset == region.va - region.offset) {
+		last->len = region.offset + len - last->offset;
 		return 0;
 	}
 	int err = grow((void **)&m->regions, m->region_count, &m->region_capacity, sizeof *m->regions);
 	if (err == 0) {
-		m->regions[m->region_count++] = (struct dcd_elf_region){ file->offset + offset, len, va, kind, file->module };
+		m->regions[m->region_count++] = region;
 	}
 	return err;
 }
@@ -137,15 +145,19 @@ static bool section_is_tbss(const uint8_t *raw)
 	return dcd_le32_get(raw + 4) == ELF_SHT_NOBITS && (dcd_le64_get(raw + 8) & ELF_SHF_TLS) != 0;
 }
 
-static enum dcd_region_kind kind_of(const struct elf_file *file, uint64_t va, bool executable)
+static struct dcd_elf_region region_of(const struct elf_file *file, uint64_t va, uint64_t len, bool executable)
 {
+	struct dcd_elf_region region = { .va = va, .len = len, .kind = executable ? file->code : DCD_REGION_POINTERS };
 	if (va == file->unwind_va && va != 0) {
-		return DCD_REGION_UNWIND;
+		region.kind = DCD_REGION_UNWIND;
 	}
 	if (va == file->table_va && va != 0) {
-		return DCD_REGION_OFFSETS;
+		region.kind = DCD_REGION_RECORDS;
+		region.origin = va;
+		region.stride = 4;
+		region.scale = 1;
 	}
-	return executable ? file->code : DCD_REGION_POINTERS;
+	return region;
 }
 
 /* True when the table describes sections of this module. In a fragmented file something else lies where it should be. */
@@ -163,17 +175,54 @@ static bool sections_plausible(const struct elf_file *file, uint64_t table, unsi
 	return true;
 }
 
+/* Tables of records that count symbols, or bytes of the string table: both in the section that `link` names. */
+static void records_describe(struct dcd_elf_region *region, uint32_t type, uint64_t origin)
+{
+	const uint32_t symbol_size = 24, rela_size = 24;
+	region->kind = DCD_REGION_RECORDS;
+	region->origin = origin;
+	region->scale = symbol_size;
+	region->stride = 4;
+	region->position = 0;
+	if (type == ELF_SHT_RELA) {
+		region->stride = rela_size;
+		region->position = 12; /* the upper half of r_info */
+	} else if (type == ELF_SHT_DYNSYM) {
+		region->stride = symbol_size;
+		region->scale = 1;
+	}
+}
+
+static bool section_read(const struct elf_file *file, uint64_t table, unsigned count, unsigned index, struct dcd_elf_region *ret)
+{
+	const uint8_t *raw = file->bytes + table + (size_t)index * ELF_SECTION_HEADER_SIZE;
+	uint32_t type = dcd_le32_get(raw + 4), link = dcd_le32_get(raw + 40);
+	uint64_t flags = dcd_le64_get(raw + 8);
+	if ((flags & ELF_SHF_ALLOC) == 0 || type == ELF_SHT_NOBITS) {
+		return false;
+	}
+	bool executable = (flags & ELF_SHF_EXECINSTR) != 0;
+	*ret = region_of(file, dcd_le64_get(raw + 16), dcd_le64_get(raw + 32), executable);
+	bool counts = type == ELF_SHT_RELA || type == ELF_SHT_DYNSYM || type == ELF_SHT_HASH || type == ELF_SHT_GNU_HASH;
+	if (counts && link > 0 && link < count) {
+		records_describe(ret, type, dcd_le64_get(file->bytes + table + (size_t)link * ELF_SECTION_HEADER_SIZE + 16));
+	} else if (type == ELF_SHT_PROGBITS && !executable && (flags & ELF_SHF_WRITE) == 0 && ret->kind == DCD_REGION_POINTERS &&
+		   file->code == DCD_REGION_X86_64) {
+		ret->kind = DCD_REGION_JUMPS;
+	}
+	return true;
+}
+
 /* Sections tell code from data most exactly; strip leaves their headers. */
 static int sections_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t table, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		const uint8_t *raw = file->bytes + table + (size_t)i * ELF_SECTION_HEADER_SIZE;
-		uint64_t flags = dcd_le64_get(raw + 8), va = dcd_le64_get(raw + 16);
-		if ((flags & ELF_SHF_ALLOC) == 0 || dcd_le32_get(raw + 4) == ELF_SHT_NOBITS) {
+		struct dcd_elf_region region;
+		if (!section_read(file, table, count, i, &region)) {
 			continue;
 		}
-		int err = region_add(m, file, dcd_le64_get(raw + 24), dcd_le64_get(raw + 32), va,
-				     kind_of(file, va, (flags & ELF_SHF_EXECINSTR) != 0));
+		uint64_t offset = dcd_le64_get(file->bytes + table + (size_t)i * ELF_SECTION_HEADER_SIZE + 24);
+		int err = region_add(m, file, offset, region);
 		if (err != 0) {
 			return err;
 		}
@@ -186,7 +235,7 @@ static int segments_add(struct dcd_elf_modules *m, struct elf_file *file, uint64
 	for (unsigned i = 0; i < count; i++) {
 		struct elf_segment s = segment_read(file->bytes + table + (size_t)i * ELF_PROGRAM_HEADER_SIZE);
 		if (s.type == ELF_PT_LOAD) {
-			int err = region_add(m, file, s.offset, s.file_len, s.va, kind_of(file, s.va, (s.flags & ELF_PF_X) != 0));
+			int err = region_add(m, file, s.offset, region_of(file, s.va, s.file_len, (s.flags & ELF_PF_X) != 0));
 			if (err != 0) {
 				return err;
 			}

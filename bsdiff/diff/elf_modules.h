@@ -14,6 +14,10 @@ struct dcd_elf_region {
 	uint64_t va;
 	enum dcd_region_kind kind;
 	uint32_t module;
+	uint64_t origin; /* DCD_REGION_RECORDS, as in struct dcd_ref_region */
+	uint32_t stride;
+	uint32_t position;
+	uint32_t scale;
 };
 
 struct dcd_elf_module {

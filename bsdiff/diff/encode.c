@@ -15,7 +15,6 @@
 #include "bsdiff/diff/ref_view.h"
 
 /* Views take as much memory as both images; beyond this, matching sees the bytes as they are. */
-#define ROUNDS (getenv("R") ? atoi(getenv("R")) : 1)
 #define VIEW_MAX (UINT64_C(2) << 30)
 
 struct encoding {
@@ -27,9 +26,9 @@ struct encoding {
 	struct dcd_image_leaves image_leaves;
 	struct dcd_block_index *blocks;
 	struct dcd_base_coverage *coverage;
-	struct dcd_seed_finder finder; /* read by all workers while a piece is encoded */
-	struct dcd_ref_context refs;   /* likewise */
-	struct dcd_ref_view view;      /* what the matcher sees of base and image in the second round; else empty */
+	struct dcd_seed_finder finder;   /* read by all workers while a piece is encoded */
+	struct dcd_ref_context refs;     /* likewise */
+	struct dcd_ref_view view;        /* what the matcher sees of base and image in the second round; else empty */
 	struct dcd_ref_samples *samples; /* one a worker: the first round's outcome */
 	bool surveying;                  /* the first round */
 	struct dcd_payload_writer writer;
@@ -45,6 +44,7 @@ static struct dcd_effort effort_of(int effort)
 	static const int full_levels[] = { 1, 3, 5, 7, 9, 12, 16, 19, 22 };
 	static const int delta_levels[] = { 3, 6, 12, 17, 19, 19, 19, 22, 22 };
 	struct dcd_effort ret = { .full_level = full_levels[effort - 1], .delta_level = delta_levels[effort - 1] };
+	ret.surveys = effort <= 3 ? 1 : 2;
 	ret.patience = effort <= 3 ? 5 : effort <= 6 ? 8 : 31;
 	ret.whole_base_max = effort <= 3 ? 1U << 20 : effort <= 7 ? 16U << 20 : DCD_SUFFIX_TEXT_MAX;
 	ret.suffix_text_max = effort <= 7 ? 32U << 20 : DCD_SUFFIX_TEXT_MAX;
@@ -265,7 +265,10 @@ static int matching_run(struct encoding *e)
 	return err;
 }
 
-/* First round: match the bytes as they are, only to learn where code went. Then make the views for the second. */
+/*
+ * First round: match the bytes as they are, only to learn where code went, and make the views. Matching the views teaches more,
+ * so this may be done again; then comes the round that encodes.
+ */
 static int view_prepare(struct encoding *e)
 {
 	if (e->refs.old_modules.region_count == 0 || e->refs.new_modules.region_count == 0 ||
@@ -273,7 +276,7 @@ static int view_prepare(struct encoding *e)
 		return 0;
 	}
 	int err = 0;
-	for (int round = 0; err == 0 && round < ROUNDS; round++) {
+	for (int round = 0; err == 0 && round < e->effort.surveys; round++) {
 		e->surveying = true;
 		err = matching_run(e);
 		e->surveying = false;

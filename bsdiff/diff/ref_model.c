@@ -18,7 +18,7 @@ struct used_region {
 	const struct dcd_elf_region *old;
 	const struct dcd_elf_module *new_module;
 	uint64_t adjust;
-	uint64_t table_shift;
+	uint64_t origin_shift;
 	uint64_t bytes;  /* copied from it under this adjustment */
 	uint32_t module; /* number in the map */
 	int64_t saved;   /* difference bytes that prediction spares */
@@ -115,7 +115,7 @@ static int region_note(struct dcd_ref_model *model, const struct dcd_ref_context
 			.old = old,
 			.new_module = &context->new_modules.modules[new->module],
 			.adjust = (new->va - new->offset) - (old->va - old->offset),
-			.table_shift = old->kind == DCD_REGION_OFFSETS ? new->va - old->va : 0,
+			.origin_shift = new->origin - old->origin,
 			.bytes = bytes,
 		};
 	}
@@ -131,7 +131,7 @@ static int region_order(const void *a, const void *b)
 	if (x->adjust != y->adjust) {
 		return x->adjust < y->adjust ? -1 : 1;
 	}
-	return x->table_shift < y->table_shift ? -1 : x->table_shift > y->table_shift;
+	return x->origin_shift < y->origin_shift ? -1 : x->origin_shift > y->origin_shift;
 }
 
 /* Joins the notes of each region; where they disagree on the adjustment, most bytes win. */
@@ -143,7 +143,7 @@ static void regions_join(struct dcd_ref_model *model)
 	for (size_t i = 0; i < model->region_count;) {
 		struct used_region sum = regions[i++];
 		while (i < model->region_count && regions[i].old == sum.old && regions[i].adjust == sum.adjust &&
-		       regions[i].table_shift == sum.table_shift) {
+		       regions[i].origin_shift == sum.origin_shift) {
 			sum.bytes += regions[i++].bytes;
 		}
 		if (kept > 0 && regions[kept - 1].old == sum.old) {
@@ -219,8 +219,12 @@ static int regions_write(struct dcd_byte_buffer *out, const struct used_region *
 		err = err != 0 ? err : put(out, old->kind);
 		err = err != 0 ? err : put_signed(out, old->va - va);
 		err = err != 0 ? err : put_signed(out, regions[i].adjust - adjust);
-		if (old->kind == DCD_REGION_OFFSETS) {
-			err = err != 0 ? err : put_signed(out, regions[i].table_shift);
+		if (old->kind == DCD_REGION_RECORDS) {
+			err = err != 0 ? err : put_signed(out, old->origin - old->va);
+			err = err != 0 ? err : put_signed(out, regions[i].origin_shift);
+			err = err != 0 ? err : put(out, old->stride);
+			err = err != 0 ? err : put(out, old->position);
+			err = err != 0 ? err : put(out, old->scale);
 		}
 		*at = old->offset + old->len;
 		va = old->va + old->len;
@@ -316,7 +320,8 @@ static void watch_targets(void *context, const struct dcd_ref_site *site, const 
 	(void)settled;
 	struct dcd_ref_model *model = context;
 	const struct used_region *region = &model->regions[site->region];
-	if (!site->known || (site->local && !model->surveying) || site->actual - region->new_module->low >= region->new_module->span || model->error != 0) {
+	if (!site->known || (site->local && !model->surveying) ||
+	    site->actual - region->new_module->low >= region->new_module->span || model->error != 0) {
 		return;
 	}
 	const struct dcd_ref_sample sample = { region->module, site->target, site->actual - site->target };
@@ -452,7 +457,8 @@ static int targets_find(struct dcd_ref_model *model, const struct dcd_ref_contex
 	return err != 0 ? err : run(model, context, copies, watch_targets);
 }
 
-/* A copy itself says where its addresses went, also those that nothing refers to; as a reference every COPY_SAMPLE bytes would. */
+/* A copy itself says where its addresses went, also those that nothing refers to; as a reference every COPY_SAMPLE bytes would.
+ */
 static int copies_sample(struct dcd_ref_model *model, const struct dcd_copy_list *copies)
 {
 	for (size_t i = 0; i < model->region_count; i++) {
@@ -464,7 +470,8 @@ static int copies_sample(struct dcd_ref_model *model, const struct dcd_copy_list
 			uint64_t end = dcd_min_u64(copy->base + copy->len, region_end);
 			uint64_t shift = model->segment->offset + copy->at - copy->base + region->adjust;
 			for (uint64_t at = from; at < end; at += COPY_SAMPLE) {
-				struct dcd_ref_sample sample = { region->module, region->old->va + (at - region->old->offset), shift };
+				struct dcd_ref_sample sample = { region->module, region->old->va + (at - region->old->offset),
+								 shift };
 				int err = dcd_ref_samples_add(&model->samples, &sample, 1);
 				if (err != 0) {
 					return err;

@@ -80,6 +80,10 @@ static int image_rewrite(struct rewriting *w)
 		one = (struct dcd_ref_region){ .base = region->offset,
 					       .len = region->len,
 					       .va = region->va,
+					       .origin = region->origin,
+					       .stride = region->stride,
+					       .position = region->position,
+					       .scale = region->scale,
 					       .module = region->module,
 					       .kind = region->kind };
 		int err = dcd_refs_copy(&refs, region->offset, 0, region->offset, w->bytes + region->offset, (size_t)region->len);

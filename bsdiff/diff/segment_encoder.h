@@ -13,6 +13,7 @@ struct dcd_segment_encoder;
 struct dcd_effort {
 	int full_level;           /* zstd level of full frames */
 	int delta_level;          /* zstd level of delta streams: they are small, so it may be high */
+	int surveys;              /* rounds of matching before the one that encodes, when there are references */
 	unsigned patience;        /* of struct dcd_seed_finder */
 	uint64_t whole_base_max;  /* bytes; a base up to this size is searched by suffix array alone */
 	uint64_t suffix_text_max; /* bytes of base for one suffix array */
