@@ -8,6 +8,17 @@
 #include "bsdiff/apply/refs_scan.h"
 
 #define LESSON_BITS_MIN 4
+
+/* The format's own sizes, so that a payload needs the same on every machine; ours fit. */
+#define REGION_MEMORY 72
+#define STEP_MEMORY 16
+#define MODULE_MEMORY 24
+#define LESSON_MEMORY 8
+_Static_assert(sizeof(struct dcd_ref_region) <= REGION_MEMORY && sizeof(struct dcd_ref_region) % 4 == 0, "a region's memory");
+_Static_assert(sizeof(struct dcd_ref_step) <= STEP_MEMORY, "a step's memory");
+_Static_assert(sizeof(struct dcd_ref_module) <= MODULE_MEMORY, "a module's memory");
+_Static_assert(sizeof(struct dcd_ref_lesson) <= LESSON_MEMORY, "a lesson's memory");
+
 #define RECORD_MAX 4096 /* bytes of a record, and of what an index counts */
 
 /* One lesson for every 64 bytes of the segment: about what code refers to. */
@@ -22,8 +33,8 @@ static unsigned lesson_bits(uint32_t segment_len)
 
 uint64_t dcd_refs_memory(uint64_t modules, uint64_t regions, uint64_t steps, uint32_t segment_len)
 {
-	return regions * sizeof(struct dcd_ref_region) + steps * sizeof(struct dcd_ref_step) +
-	       modules * sizeof(struct dcd_ref_module) + (sizeof(struct dcd_ref_lesson) << lesson_bits(segment_len));
+	return regions * REGION_MEMORY + steps * STEP_MEMORY + modules * MODULE_MEMORY +
+	       ((uint64_t)LESSON_MEMORY << lesson_bits(segment_len));
 }
 
 void dcd_refs_forget(struct dcd_refs *refs)
