@@ -292,6 +292,23 @@ static bool streams_done(const struct delta_state *d)
 	return d->zero_run == 0 && d->literal_run == 0;
 }
 
+int dcd_frame_stream_lengths(const uint8_t *frame, size_t frame_len, uint32_t segment_length,
+			     size_t ret_lengths[DCD_STREAM_COUNT + 1])
+{
+	struct stream_head heads[DCD_STREAM_COUNT];
+	memset(heads, 0, sizeof heads);
+	size_t pos;
+	int err = head_read(frame, frame_len, DCD_SCRATCH_MAX(segment_length), heads, &pos);
+	if (err != 0) {
+		return err;
+	}
+	for (unsigned id = 0; id < DCD_STREAM_COUNT; id++) {
+		ret_lengths[id] = heads[id].coded;
+	}
+	ret_lengths[DCD_STREAM_COUNT] = pos;
+	return 0;
+}
+
 int dcd_delta_decode(const struct dcd_payload_entry *entry, const uint8_t *frame, size_t frame_len,
 		     const struct dcd_frame_tools *tools, uint8_t *out)
 {
