@@ -138,6 +138,9 @@ static int region_order(const void *a, const void *b)
 static void regions_join(struct dcd_ref_model *model)
 {
 	struct used_region *regions = model->regions;
+	if (model->region_count == 0) {
+		return;
+	}
 	qsort(regions, model->region_count, sizeof *regions, region_order);
 	size_t kept = 0;
 	for (size_t i = 0; i < model->region_count;) {
