@@ -53,8 +53,8 @@ DCD_NODISCARD int dcd_frame_decode(const struct dcd_payload_entry *entry, const 
 				   const struct dcd_frame_tools *tools, uint8_t *out);
 
 /*
- * Where the bytes of a delta frame go: the coded length of each enum dcd_stream, and in ret_lengths[DCD_STREAM_COUNT] the head. For
- * reports; the frame is not decoded. Errors as dcd_frame_decode().
+ * Where the bytes of a delta frame go: the coded length of each enum dcd_stream, and in ret_lengths[DCD_STREAM_COUNT] the head.
+ * For reports; the frame is not decoded. Errors as dcd_frame_decode().
  */
 DCD_NODISCARD int dcd_frame_stream_lengths(const uint8_t *frame, size_t frame_len, uint32_t segment_length,
 					   size_t ret_lengths[DCD_STREAM_COUNT + 1]);

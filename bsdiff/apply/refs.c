@@ -240,8 +240,9 @@ static uint32_t index_of(const struct dcd_ref_piece *piece, uint64_t target, uin
 	if (scale == 1) {
 		return (uint32_t)(target - new_origin(piece));
 	}
-	uint64_t distance = target - new_origin(piece);
-	return distance % scale == 0 ? (uint32_t)(distance / scale) : old;
+	uint32_t rest;
+	uint64_t index = dcd_ref_divide(target - new_origin(piece), scale, &rest);
+	return rest == 0 ? (uint32_t)index : old;
 }
 
 /* Spells `target` in the new image into the field. */

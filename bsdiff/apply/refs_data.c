@@ -52,10 +52,11 @@ int dcd_ref_scan_records(struct dcd_ref_piece *piece)
 {
 	const struct dcd_ref_region *region = piece->region;
 	size_t pos = (size_t)(0U - piece->old_va) & 3;
+	uint32_t place; /* of pos in its record */
+	(void)dcd_ref_divide(piece->old_va + pos - region->va, region->stride, &place);
 	while (pos <= piece->len && piece->len - pos >= 4) {
-		uint64_t place = (piece->old_va + pos - region->va) % region->stride;
 		struct dcd_ref_found found = { .pos = pos, .field = DCD_FIELD_INDEX, .gate = DCD_GATE_TABLE };
-		size_t width = 4;
+		size_t width = 4; /* never more than a record */
 		bool taken;
 		if (place == region->position) {
 			uint64_t value = dcd_ref_sign(dcd_le32_get(piece->bytes + pos), 32);
@@ -71,6 +72,8 @@ int dcd_ref_scan_records(struct dcd_ref_piece *piece)
 			return err;
 		}
 		pos += width;
+		place += (uint32_t)width;
+		place -= place >= region->stride ? region->stride : 0;
 	}
 	return 0;
 }

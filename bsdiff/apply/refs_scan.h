@@ -56,6 +56,25 @@ DCD_NODISCARD int dcd_ref_scan_unwind(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_x86_64(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_aarch64(struct dcd_ref_piece *piece);
 
+/*
+ * value / divisor, bit by bit: small processors have no 64-bit division, and theirs would be an import. *ret_rest is the
+ * remainder.
+ */
+static inline uint64_t dcd_ref_divide(uint64_t value, uint32_t divisor, uint32_t *ret_rest)
+{
+	uint64_t quotient = 0, rest = 0;
+	for (unsigned bit = 64; bit-- > 0;) {
+		rest = rest << 1 | (value >> bit & 1);
+		quotient <<= 1;
+		if (rest >= divisor) {
+			rest -= divisor;
+			quotient |= 1;
+		}
+	}
+	*ret_rest = (uint32_t)rest;
+	return quotient;
+}
+
 /* Sign-extends the low `bits` bits. */
 static inline uint64_t dcd_ref_sign(uint64_t value, unsigned bits)
 {

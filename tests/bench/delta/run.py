@@ -17,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".."))
 
@@ -37,10 +38,14 @@ def run(command, **keywords):
 
 def measure(command):
     """(CPU seconds, peak MiB), or None when it fails."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return (usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024) if process.returncode == 0 else None
+    # A small parent in between: a child of this process would begin with this process's peak.
+    with tempfile.NamedTemporaryFile("r") as report:
+        done = subprocess.run(["time", "-q", "-f", "%U %S %M", "-o", report.name, *command], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
+        if done.returncode != 0:
+            return None
+        user, system, peak = report.read().split()
+    return float(user) + float(system), float(peak) / 1024
 
 
 class Packages:
@@ -132,13 +137,16 @@ def tools(decade_delta, segment_sizes):
     def ours(*options):
         return (lambda o, n, d: [decade_delta, "diff", *options, o, n, d], lambda o, n, d: [decade_delta, "apply", o, d, n])
 
+    def window(path):
+        return str(max(1 << 20, 1 << (os.path.getsize(path) - 1).bit_length()))
+
     result = {"decade": ours()}
     if segment_sizes:
         return {f"decade {size >> 10} KiB": ours("--segment-size", str(size)) for size in (1 << 18, 1 << 20, 1 << 22, 1 << 24)}
     peers = {
         "bsdiff": (lambda o, n, d: ["bsdiff", o, n, d], lambda o, n, d: ["bspatch", o, n, d]),
-        "xdelta3": (lambda o, n, d: ["xdelta3", "-e", "-f", "-9", "-S", "lzma", "-B", str(1 << 29), "-s", o, n, d],
-                    lambda o, n, d: ["xdelta3", "-d", "-f", "-B", str(1 << 29), "-s", o, d, n]),
+        "xdelta3": (lambda o, n, d: ["xdelta3", "-e", "-f", "-9", "-S", "lzma", "-B", window(o), "-s", o, n, d],
+                    lambda o, n, d: ["xdelta3", "-d", "-f", "-B", window(o), "-s", o, d, n]),
         "zstd": (lambda o, n, d: ["zstd", "-q", "-f", "-19", "--long=31", "--single-thread", f"--patch-from={o}", n, "-o", d],
                  lambda o, n, d: ["zstd", "-q", "-f", "-d", "--long=31", f"--patch-from={o}", d, "-o", n]),
         "rdiff": (lambda o, n, d: ["sh", "-c", 'rdiff -f signature "$0" "$2.sig" && rdiff -f delta "$2.sig" "$1" "$2"', o, n, d],
