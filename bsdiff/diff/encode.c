@@ -86,6 +86,13 @@ static bool segment_without_frame(const struct encoding *e, uint64_t index, enum
 	return true;
 }
 
+/* Does anything of the segment lie in a linked file? Others have no references to survey. */
+static bool segment_has_modules(const struct encoding *e, const struct dcd_segment *segment)
+{
+	const struct dcd_elf_region *region = dcd_elf_modules_at(&e->refs.new_modules, segment->offset);
+	return region != NULL && region->offset < segment->offset + segment->len;
+}
+
 /* First pass over the changed segments: what do exact block matches use of the base? */
 static int mark_work(void *context, unsigned worker, uint64_t index, void *slot)
 {
@@ -133,13 +140,6 @@ static int segment_work(void *context, unsigned worker, uint64_t index, void *sl
 					  out);
 }
 
-/* Does anything of the segment lie in a linked file? Others have no references to survey. */
-static bool segment_has_modules(const struct encoding *e, const struct dcd_segment *segment)
-{
-	const struct dcd_elf_region *region = dcd_elf_modules_at(&e->refs.new_modules, segment->offset);
-	return region != NULL && region->offset < segment->offset + segment->len;
-}
-
 static int survey_work(void *context, unsigned worker, uint64_t index, void *slot)
 {
 	(void)slot;
@@ -180,12 +180,13 @@ static int segments_encode(struct encoding *e, uint64_t first, uint64_t end)
 	return dcd_pool_run(&pool, first, end);
 }
 
-/* Does any segment in [first, end) need a frame? */
-static bool range_needs_frames(const struct encoding *e, uint64_t first, uint64_t end)
+/* Is there anything to match in [first, end)? */
+static bool range_needs_matching(const struct encoding *e, uint64_t first, uint64_t end)
 {
 	enum dcd_frame_kind kind;
 	for (uint64_t i = first; i < end; i++) {
-		if (!segment_without_frame(e, i, &kind)) {
+		struct dcd_segment segment = dcd_segment_at(&e->image, e->options.segment_size, i);
+		if (!segment_without_frame(e, i, &kind) && (!e->surveying || segment_has_modules(e, &segment))) {
 			return true;
 		}
 	}
@@ -195,7 +196,7 @@ static bool range_needs_frames(const struct encoding *e, uint64_t first, uint64_
 static int piece_encode(struct encoding *e, const struct dcd_base_range *ranges, size_t count, uint64_t first, uint64_t end)
 {
 	struct dcd_suffix_index *suffixes = NULL;
-	if (count > 0 && range_needs_frames(e, first, end)) {
+	if (count > 0 && range_needs_matching(e, first, end)) {
 		report(e, "indexing", first, e->image_leaves.count);
 		struct dcd_bytes base = matched_base(e);
 		int err = dcd_suffix_index_new(&base, ranges, count, &suffixes);
