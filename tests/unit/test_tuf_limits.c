@@ -136,6 +136,17 @@ static void one_timestamp_version_has_one_content(void **state)
 	dcd_tuf_free(tuf);
 }
 
+static void a_timestamps_version_may_not_fall_with_the_same_snapshot_either(void **state)
+{
+	struct fake_repository *repository = *state;
+	repository->roles[FAKE_TIMESTAMP].version = 5;
+	fake_publish_role(repository, FAKE_TIMESTAMP);
+	assert_int_equal(fake_try(repository, NULL), 0);
+	repository->roles[FAKE_TIMESTAMP].version = 4;
+	fake_publish_role(repository, FAKE_TIMESTAMP);
+	assert_int_equal(fake_try(repository, NULL), DCD_ERR_METADATA_ROLLBACK);
+}
+
 static void a_file_may_not_vanish_from_the_snapshot(void **state)
 {
 	struct fake_repository *repository = *state;
@@ -321,6 +332,7 @@ int main(void)
 		CASE(a_factory_root_that_its_own_keys_did_not_sign_is_refused),
 		CASE(a_new_snapshot_key_forgets_a_snapshot_that_ran_away),
 		CASE(one_timestamp_version_has_one_content),
+		CASE(a_timestamps_version_may_not_fall_with_the_same_snapshot_either),
 		CASE(a_file_may_not_vanish_from_the_snapshot),
 		CASE(what_is_in_the_store_expires_as_well),
 		CASE(a_delegated_role_expires_fetched_or_stored),
