@@ -147,6 +147,32 @@ static void a_timestamps_version_may_not_fall_with_the_same_snapshot_either(void
 	assert_int_equal(fake_try(repository, NULL), DCD_ERR_METADATA_ROLLBACK);
 }
 
+static void stored_targets_are_used_only_in_the_version_that_the_snapshot_names(void **state)
+{
+	struct fake_repository *repository = *state;
+	repository->names_hashes = false; /* the version is all that tells them apart */
+	fake_publish_next(repository);
+	assert_int_equal(fake_try(repository, NULL), 0);
+	fake_publish_next(repository);
+	fake_remove(&repository->served, "metadata/3.targets.json");
+	assert_int_equal(fake_try(repository, NULL), DCD_ERR_NOT_FOUND);
+}
+
+static void a_file_may_be_as_large_as_its_bound_and_no_larger(void **state)
+{
+	struct fake_repository *repository = *state;
+	static char padded[DCD_TUF_TIMESTAMP_MAX + 1];
+	repository->canonical = false;
+	fake_publish_next(repository);
+	const struct fake_file *file = fake_find(&repository->served, "metadata/timestamp.json");
+	memset(padded, ' ', sizeof padded);
+	memcpy(padded, file->data, file->len);
+	fake_put(&repository->served, "metadata/timestamp.json", padded, sizeof padded);
+	assert_int_equal(fake_try(repository, NULL), DCD_ERR_SIZE);
+	fake_put(&repository->served, "metadata/timestamp.json", padded, sizeof padded - 1);
+	assert_int_equal(fake_try(repository, NULL), 0);
+}
+
 static void a_file_may_not_vanish_from_the_snapshot(void **state)
 {
 	struct fake_repository *repository = *state;
@@ -333,6 +359,8 @@ int main(void)
 		CASE(a_new_snapshot_key_forgets_a_snapshot_that_ran_away),
 		CASE(one_timestamp_version_has_one_content),
 		CASE(a_timestamps_version_may_not_fall_with_the_same_snapshot_either),
+		CASE(stored_targets_are_used_only_in_the_version_that_the_snapshot_names),
+		CASE(a_file_may_be_as_large_as_its_bound_and_no_larger),
 		CASE(a_file_may_not_vanish_from_the_snapshot),
 		CASE(what_is_in_the_store_expires_as_well),
 		CASE(a_delegated_role_expires_fetched_or_stored),
