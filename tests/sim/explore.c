@@ -1,6 +1,6 @@
 /*
- * The explorer: runs each flow once, cuts the power at each operation in each way, and lets the device recover; cuts again during the
- * recovery; makes each access and each fetch fail; sets the clock wrong. See docs/reliability.md.
+ * The explorer: runs each flow once, cuts the power at each operation in each way, and lets the device recover; cuts again during
+ * the recovery; makes each access and each fetch fail; sets the clock wrong. See docs/reliability.md.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -29,6 +29,7 @@ struct options {
 	bool dense;       /* the second level too with every subset */
 	bool stop_first;
 	bool no_faults;
+	bool quick; /* one kind of media, one access in three fails: for mutants */
 	int jobs;
 	uint64_t seed;
 	unsigned long at_least;
@@ -93,12 +94,12 @@ struct task {
 	struct sim_log log;
 	struct seen seen;      /* first-level states */
 	struct seen recovered; /* of any level: what came out well once does so again */
-	uint64_t floor;          /* promised so far */
+	uint64_t floor;        /* promised so far */
 	uint64_t promised_hash;
 	size_t promised_cut;
 	bool has_promise;
 	unsigned long first_states;
-	size_t first_cut;        /* while the second level runs */
+	size_t first_cut; /* while the second level runs */
 };
 
 static int failed(struct task *task, const char *what, const char *how, size_t cut)
@@ -108,8 +109,8 @@ static int failed(struct task *task, const char *what, const char *how, size_t c
 	if (task->result->failures <= FAILURES_SHOWN) {
 		const struct sim_op *op = cut > 0 && cut <= task->log.count ? &task->log.ops[cut - 1] : NULL;
 		(void)fprintf(stderr, "FAILED %s, %s: %s (%s; after operation %zu: %s %d %s %s)\n", task->stage.flow->name,
-			      task->stage.traits->name, what, how, cut, op == NULL ? "-" : kinds[op->kind], op == NULL ? 0 : op->medium,
-			      op == NULL ? "" : op->name, op == NULL ? "" : op->to);
+			      task->stage.traits->name, what, how, cut, op == NULL ? "-" : kinds[op->kind],
+			      op == NULL ? 0 : op->medium, op == NULL ? "" : op->name, op == NULL ? "" : op->to);
 	}
 	if (task->options->stop_first) {
 		task->board->stop = 1;
@@ -197,8 +198,13 @@ static int visit_first(void *context, const struct sim_crash_state *state)
 	} else if (again) {
 		task->first_cut = state->cut;
 		const struct sim_crash_plan plan = {
-			.start = state->image, .log = &log, .traits = task->stage.traits, .sparse = !task->options->dense,
-			.seed = task->options->seed + state->cut, .visit = visit_second, .context = task,
+			.start = state->image,
+			.log = &log,
+			.traits = task->stage.traits,
+			.sparse = !task->options->dense,
+			.seed = task->options->seed + state->cut,
+			.visit = visit_second,
+			.context = task,
 		};
 		stop = sim_crash_walk(&plan);
 	}
@@ -244,7 +250,7 @@ static int try_media_faults(struct task *task, unsigned long accesses)
 {
 	static const char *const names[SIM_FAULT_KINDS] = { "none", "EIO", "ENOSPC", "short", "bit rot", "gone until reboot" };
 	int stop = 0;
-	for (unsigned long at = 0; stop == 0 && at < accesses; at++) {
+	for (unsigned long at = 0; stop == 0 && at < accesses; at += task->options->quick ? 3 : 1) {
 		for (int kind = SIM_FAULT_IO; stop == 0 && kind < SIM_FAULT_KINDS; kind++) {
 			struct sim_device *device = new_device(task);
 			device->media.fault = (enum sim_fault_kind)kind;
@@ -311,8 +317,12 @@ static void run_task(struct task *task)
 		return;
 	}
 	const struct sim_crash_plan plan = {
-		.start = &task->stage.start, .log = &task->log, .traits = task->stage.traits, .seed = task->options->seed,
-		.visit = visit_first, .context = task,
+		.start = &task->stage.start,
+		.log = &task->log,
+		.traits = task->stage.traits,
+		.seed = task->options->seed,
+		.visit = visit_first,
+		.context = task,
 	};
 	int stop = sim_crash_walk(&plan);
 	/* Faults don't depend on how a write tears. */
@@ -340,7 +350,7 @@ static void work(const struct options *options, struct board *board)
 {
 	for (;;) {
 		int number = __atomic_fetch_add(&board->next_task, 1, __ATOMIC_RELAXED);
-		if (number >= sim_flow_count * TRAITS || board->stop) {
+		if (number >= sim_flow_count * (options->quick ? 1 : TRAITS) || board->stop) {
 			return;
 		}
 		const struct sim_flow *flow = &sim_flows[number % sim_flow_count];
@@ -391,15 +401,15 @@ static int run_workers(const struct options *options, struct board *board)
 static int report(const struct options *options, const struct board *board, double seconds)
 {
 	struct result sum = { 0 };
-	printf("%-28s %-14s %5s %8s %8s %9s %9s %7s %6s %7s\n", "flow", "media", "ops", "states", "distinct", "2nd", "2nd dist.", "faults",
-	       "failed", "seconds");
+	printf("%-28s %-14s %5s %8s %8s %9s %9s %7s %6s %7s\n", "flow", "media", "ops", "states", "distinct", "2nd", "2nd dist.",
+	       "faults", "failed", "seconds");
 	for (int i = 0; i < sim_flow_count * TRAITS; i++) {
 		const struct result *r = &board->results[i];
 		if (r->flow == NULL) {
 			continue;
 		}
-		printf("%-28s %-14s %5lu %8lu %8lu %9lu %9lu %7lu %6lu %7.1f\n", r->flow, r->traits, r->operations, r->states, r->distinct,
-		       r->second, r->second_distinct, r->faults, r->failures, r->seconds);
+		printf("%-28s %-14s %5lu %8lu %8lu %9lu %9lu %7lu %6lu %7.1f\n", r->flow, r->traits, r->operations, r->states,
+		       r->distinct, r->second, r->second_distinct, r->faults, r->failures, r->seconds);
 		sum.operations += r->operations;
 		sum.states += r->states;
 		sum.distinct += r->distinct;
@@ -409,7 +419,8 @@ static int report(const struct options *options, const struct board *board, doub
 		sum.failures += r->failures;
 	}
 	unsigned long states = sum.states + sum.second;
-	printf("%lu operations, %lu crash states (%lu distinct, each recovered and updated again), %lu faults, %lu failures, %.1f s\n",
+	printf("%lu operations, %lu crash states (%lu distinct, each recovered and updated again), %lu faults, %lu failures, "
+	       "%.1f s\n",
 	       sum.operations, states, sum.distinct + sum.second_distinct, sum.faults, sum.failures, seconds);
 	if (sum.failures == 0 && states < options->at_least) {
 		printf("fewer crash states than the %lu asked for\n", options->at_least);
@@ -420,10 +431,12 @@ static int report(const struct options *options, const struct board *board, doub
 
 static int usage(FILE *to, int code)
 {
-	(void)fprintf(to, "usage: explore [--flow NAME] [--second N] [--dense] [--stop-first] [--no-faults] [--jobs N] [--seed N] [--at-least N]\n"
+	(void)fprintf(to, "usage: explore [--flow NAME] [--second N] [--dense] [--stop-first] [--no-faults] [--quick] [--jobs N] "
+			  "[--seed N] [--at-least N]\n"
 			  "Cuts the power of simulated devices at every operation of every flow.\n"
 			  "  --second N     cut one in N states again at each operation of its recovery (0: never; default 12)\n"
 			  "  --dense        there too with every subset of what was not flushed\n"
+			  "  --quick        one kind of media, one access in three fails: for mutants\n"
 			  "  --at-least N   fail unless so many crash states were explored\n"
 			  "Flows:\n");
 	for (int i = 0; i < sim_flow_count; i++) {
@@ -436,24 +449,51 @@ int main(int argc, char **argv)
 {
 	struct options options = { .second = 12, .jobs = 2, .seed = 1 };
 	static const struct option known[] = {
-		{ "flow", required_argument, NULL, 'f' },     { "second", required_argument, NULL, '2' },
-		{ "dense", no_argument, NULL, 'd' },          { "stop-first", no_argument, NULL, 's' },
-		{ "no-faults", no_argument, NULL, 'n' },      { "jobs", required_argument, NULL, 'j' },
-		{ "seed", required_argument, NULL, 'r' },     { "at-least", required_argument, NULL, 'l' },
-		{ "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 },
+		{ "flow", required_argument, NULL, 'f' },
+		{ "second", required_argument, NULL, '2' },
+		{ "dense", no_argument, NULL, 'd' },
+		{ "stop-first", no_argument, NULL, 's' },
+		{ "no-faults", no_argument, NULL, 'n' },
+		{ "jobs", required_argument, NULL, 'j' },
+		{ "seed", required_argument, NULL, 'r' },
+		{ "at-least", required_argument, NULL, 'l' },
+		{ "quick", no_argument, NULL, 'q' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
 		switch (c) {
-		case 'f': options.flow = optarg; break;
-		case '2': options.second = (unsigned)strtoul(optarg, NULL, 10); break;
-		case 'd': options.dense = true; break;
-		case 's': options.stop_first = true; break;
-		case 'n': options.no_faults = true; break;
-		case 'j': options.jobs = atoi(optarg); break;
-		case 'r': options.seed = strtoull(optarg, NULL, 10); break;
-		case 'l': options.at_least = strtoul(optarg, NULL, 10); break;
-		case 'h': return usage(stdout, 0);
-		default: return usage(stderr, 2);
+		case 'f':
+			options.flow = optarg;
+			break;
+		case '2':
+			options.second = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 'd':
+			options.dense = true;
+			break;
+		case 's':
+			options.stop_first = true;
+			break;
+		case 'q':
+			options.quick = true;
+			break;
+		case 'n':
+			options.no_faults = true;
+			break;
+		case 'j':
+			options.jobs = atoi(optarg);
+			break;
+		case 'r':
+			options.seed = strtoull(optarg, NULL, 10);
+			break;
+		case 'l':
+			options.at_least = strtoul(optarg, NULL, 10);
+			break;
+		case 'h':
+			return usage(stdout, 0);
+		default:
+			return usage(stderr, 2);
 		}
 	}
 	struct board *board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

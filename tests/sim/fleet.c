@@ -1,8 +1,9 @@
 /*
- * decade-sim: a fleet of simulated devices through ten years of monthly releases. Every device is the real engine over simulated media
- * (sim_device.h); what happens to it follows from the seed and its number alone, so the same seed is the same run.
+ * decade-sim: a fleet of simulated devices through ten years of monthly releases. Every device is the real engine over simulated
+ * media (sim_device.h); what happens to it follows from the seed and its number alone, so the same seed is the same run.
  */
 #include <getopt.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -82,7 +83,13 @@ static void cut_power(struct life *life, const struct sim_log *log)
 {
 	struct pick pick = { .life = life, .cut = log->count == 0 ? 0 : draw(life) % (log->count + 1) };
 	const struct sim_crash_plan plan = {
-		.start = &life->image, .log = log, .traits = &traits, .sparse = true, .seed = life->random, .visit = pick_state, .context = &pick,
+		.start = &life->image,
+		.log = log,
+		.traits = &traits,
+		.sparse = true,
+		.seed = life->random,
+		.visit = pick_state,
+		.context = &pick,
 	};
 	(void)sim_crash_walk(&plan);
 	life->fleet->sums.cuts++;
@@ -158,7 +165,8 @@ static bool come_up(struct life *life, struct sim_device *device, int month)
 			continue;
 		}
 		/* A damaged page stays in a slot as long as that runs; the device lives with it. */
-		if (device->running_release < 0 && life->damaged && device->journal->ops->load(device->journal, &device->state, NULL) == 0) {
+		if (device->running_release < 0 && life->damaged &&
+		    device->journal->ops->load(device->journal, &device->state, NULL) == 0) {
 			device->boot_state.booted = device->media.running;
 			device->running_release = believed_release(device);
 		}
@@ -351,9 +359,14 @@ static void publish_years(struct sim_world *world, struct fleet *fleet, int *gen
 	for (int month = 0; month < fleet->months; month++) {
 		random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
 		bool is_stone = month > 0 && month % 36 == 0;
-		bool bad = month > 1 && month < fleet->months - 1 && !is_stone && random >> 33 << 33 >> 33 != 0 && (random >> 40) % 100 < 4;
+		bool bad = month > 1 && month < fleet->months - 1 && !is_stone && random >> 33 << 33 >> 33 != 0 &&
+			   (random >> 40) % 100 < 4;
 		const struct sim_publication publication = {
-			.bad = bad, .security_version = (uint64_t)month / 12, .stone = stone, .bases = 6, .days_valid = 45,
+			.bad = bad,
+			.security_version = (uint64_t)month / 12,
+			.stone = stone,
+			.bases = 6,
+			.days_valid = 45,
 		};
 		sim_world_set_now(world, SIM_EPOCH + month * 30 * SIM_DAY);
 		/* Every two years new keys for all but the products; once, in between, because the key of targets was lost. */
@@ -435,10 +448,12 @@ static int run_fleet(struct fleet *fleet, int jobs)
 
 static int usage(FILE *to, int code)
 {
-	(void)fputs("usage: decade-sim [--devices N] [--releases N] [--seed S] [--jobs N] [--html FILE]\n"
-		    "Ten years of monthly releases on simulated devices: the real engine over simulated media, network and clocks.\n"
-		    "Example: decade-sim --devices 1000 --releases 120 --seed 1 --html fleet.html\n"
-		    "Exit codes: 0 no device was lost, 1 one was, 2 wrong usage.\n", to);
+	(void)fputs(
+		"usage: decade-sim [--devices N] [--releases N] [--seed S] [--jobs N] [--html FILE]\n"
+		"Ten years of monthly releases on simulated devices: the real engine over simulated media, network and clocks.\n"
+		"Example: decade-sim --devices 1000 --releases 120 --seed 1 --html fleet.html\n"
+		"Exit codes: 0 no device was lost, 1 one was, 2 wrong usage.\n",
+		to);
 	return code;
 }
 
@@ -446,26 +461,45 @@ int main(int argc, char **argv)
 {
 	static struct fleet fleet = { .seed = 1, .devices = 1000, .months = 120 };
 	static const struct option known[] = {
-		{ "devices", required_argument, NULL, 'd' }, { "releases", required_argument, NULL, 'm' }, { "seed", required_argument, NULL, 's' },
-		{ "jobs", required_argument, NULL, 'j' },    { "html", required_argument, NULL, 'o' },     { "help", no_argument, NULL, 'h' },
+		{ "devices", required_argument, NULL, 'd' },
+		{ "releases", required_argument, NULL, 'm' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "jobs", required_argument, NULL, 'j' },
+		{ "html", required_argument, NULL, 'o' },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *html = NULL;
 	int jobs = 2;
 	for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
 		switch (c) {
-		case 'd': fleet.devices = atoi(optarg); break;
-		case 'm': fleet.months = atoi(optarg); break;
-		case 's': fleet.seed = strtoull(optarg, NULL, 10); break;
-		case 'j': jobs = atoi(optarg); break;
-		case 'o': html = optarg; break;
-		case 'h': return usage(stdout, 0);
-		default: return usage(stderr, 2);
+		case 'd':
+			fleet.devices = atoi(optarg);
+			break;
+		case 'm':
+			fleet.months = atoi(optarg);
+			break;
+		case 's':
+			fleet.seed = strtoull(optarg, NULL, 10);
+			break;
+		case 'j':
+			jobs = atoi(optarg);
+			break;
+		case 'o':
+			html = optarg;
+			break;
+		case 'h':
+			return usage(stdout, 0);
+		default:
+			return usage(stderr, 2);
 		}
 	}
 	if (fleet.devices < 1 || fleet.months < 3 || fleet.months > FLEET_MONTHS_MAX || jobs < 1 || jobs > 64 || optind != argc) {
 		return usage(stderr, 2);
 	}
+	/* Thousands of buffers a second come and go: the kernel need not see each. */
+	(void)mallopt(M_MMAP_THRESHOLD, 64 << 20);
+	(void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
 	struct timespec began, ended;
 	(void)clock_gettime(CLOCK_MONOTONIC, &began);
 	int broken = run_fleet(&fleet, jobs);

@@ -9,11 +9,11 @@
 #define FLEET_LOST_TEXT 120
 
 struct fleet_month {
-	unsigned long devices_on;   /* switched on in this month */
-	unsigned long newest;       /* of those, running the newest release at its end */
-	unsigned long newest_good;  /* or the newest that isn't bad */
+	unsigned long devices_on;  /* switched on in this month */
+	unsigned long newest;      /* of those, running the newest release at its end */
+	unsigned long newest_good; /* or the newest that isn't bad */
 	unsigned long trials, rollbacks;
-	uint64_t fetched, full;     /* bytes; full: what the same updates take without deltas */
+	uint64_t fetched, full; /* bytes; full: what the same updates take without deltas */
 };
 
 struct fleet_sums {

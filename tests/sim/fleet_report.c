@@ -120,10 +120,13 @@ static void plot(const struct fleet *fleet, FILE *to, const char *title, const c
 {
 	double high = highest(fleet, series, count);
 	double plot_height = HEIGHT - BOTTOM - 10, plot_width = WIDTH - LEFT - 10;
-	(void)fprintf(to, "<h2>%s</h2><svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">\n", title, WIDTH, HEIGHT, title);
+	(void)fprintf(to, "<h2>%s</h2><svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">\n", title, WIDTH, HEIGHT,
+		      title);
 	for (int tick = 0; tick <= 4; tick++) {
 		double y = 10 + plot_height * (4 - tick) / 4;
-		(void)fprintf(to, "<line x1=\"%.0f\" x2=\"%.0f\" y1=\"%.1f\" y2=\"%.1f\" class=\"grid\"/><text x=\"%.0f\" y=\"%.1f\" class=\"y\">%.3g %s</text>\n",
+		(void)fprintf(to,
+			      "<line x1=\"%.0f\" x2=\"%.0f\" y1=\"%.1f\" y2=\"%.1f\" class=\"grid\"/><text x=\"%.0f\" y=\"%.1f\" "
+			      "class=\"y\">%.3g %s</text>\n",
 			      LEFT, WIDTH - 10, y, y, LEFT - 6, y + 4, high * tick / 4, unit);
 	}
 	for (int year = 0; year * 12 < fleet->months; year++) {
@@ -148,21 +151,27 @@ static void plot(const struct fleet *fleet, FILE *to, const char *title, const c
 void fleet_print_html(const struct fleet *fleet, FILE *to)
 {
 	static const struct series reach[] = {
-		{ "the newest release", "#1f77b4", newest_share }, { "the newest that isn't bad", "#2ca02c", good_share },
+		{ "the newest release", "#1f77b4", newest_share },
+		{ "the newest that isn't bad", "#2ca02c", good_share },
 	};
 	static const struct series bytes[] = {
-		{ "fetched, metadata and tables included", "#1f77b4", fetched_kib }, { "the same updates with full payloads", "#999", full_kib },
+		{ "fetched, metadata and tables included", "#1f77b4", fetched_kib },
+		{ "the same updates with full payloads", "#999", full_kib },
 	};
 	static const struct series trials[] = {
-		{ "trial boots", "#1f77b4", trials_each }, { "rollbacks", "#d62728", rollbacks_each },
+		{ "trial boots", "#1f77b4", trials_each },
+		{ "rollbacks", "#d62728", rollbacks_each },
 	};
 	struct row rows[40];
 	int count = rows_of(fleet, rows);
 	(void)fprintf(to,
-		      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>decade-sim, seed %llu</title><style>body{font:15px/1.5 sans-serif;"
-		      "max-width:900px;margin:2em auto;padding:0 1em}svg{width:100%%}.grid{stroke:#ddd}.y{font-size:11px;text-anchor:end}"
+		      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>decade-sim, seed "
+		      "%llu</title><style>body{font:15px/1.5 sans-serif;"
+		      "max-width:900px;margin:2em auto;padding:0 "
+		      "1em}svg{width:100%%}.grid{stroke:#ddd}.y{font-size:11px;text-anchor:end}"
 		      ".x{font-size:11px}td{padding:1px 12px 1px 0}td+td{text-align:right}.legend{margin-top:0}</style>\n"
-		      "<h1>%d devices, %d monthly releases</h1><p>decade-sim, seed %llu: the real engine over simulated media, network and clocks. "
+		      "<h1>%d devices, %d monthly releases</h1><p>decade-sim, seed %llu: the real engine over simulated media, "
+		      "network and clocks. "
 		      "Images are tiny here (%.0f KiB in full), so metadata weighs more than on a real device.</p>\n",
 		      (unsigned long long)fleet->seed, fleet->devices, fleet->months, (unsigned long long)fleet->seed,
 		      (double)fleet->full_release_bytes / 1024);

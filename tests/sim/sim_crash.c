@@ -129,8 +129,8 @@ static void apply_name(struct names *names, const struct element *element)
 }
 
 /*
- * How a write tears. Sectors: prefixes, then suffixes, then one sector of garbage; with erase blocks, erased and half-erased ones.
- * Data of a file: half, garbage, zeros, nothing. Returns false when there is no such variant.
+ * How a write tears. Sectors: prefixes, then suffixes, then one sector of garbage; with erase blocks, erased and half-erased
+ * ones. Data of a file: half, garbage, zeros, nothing. Returns false when there is no such variant.
  */
 static bool tear_sectors(const struct walk *walk, uint8_t *at, const struct sim_blob *data, int variant)
 {
@@ -160,7 +160,10 @@ static bool tear_sectors(const struct walk *walk, uint8_t *at, const struct sim_
 	}
 	for (size_t i = 0; i < data->len; i++) {
 		/* Erased; half erased: some bits are back at one; programmed in part. */
-		at[i] = variant == 0 ? 0xFF : variant == 1 ? (uint8_t)(at[i] | (0x11 << (i % 4))) : i < data->len / 2 ? data->data[i] : 0xFF;
+		at[i] = variant == 0        ? 0xFF
+			: variant == 1      ? (uint8_t)(at[i] | (0x11 << (i % 4)))
+			: i < data->len / 2 ? data->data[i]
+					    : 0xFF;
 	}
 	return true;
 }
@@ -206,7 +209,8 @@ static void make_files(struct walk *walk, const bool *keep, int torn, struct sim
 			struct inode *inode = &walk->inodes[names.name[i].inode];
 			struct sim_blob *data = inode->durable;
 			for (int j = 0; j < walk->pending_count; j++) {
-				if (walk->pending[j].kind == ELEMENT_DATA && walk->pending[j].inode == names.name[i].inode && keep[j]) {
+				if (walk->pending[j].kind == ELEMENT_DATA && walk->pending[j].inode == names.name[i].inode &&
+				    keep[j]) {
 					data = j == torn ? torn_data : inode->dirty;
 				}
 			}
@@ -240,7 +244,12 @@ static int visit(struct walk *walk, const bool *keep, int torn, int variant, con
 	make_files(walk, keep, torn, torn_data);
 	sim_blob_drop(torn_data);
 	const struct sim_crash_state state = {
-		.image = &walk->image, .cut = walk->cut, .running = walk->running, .torn = torn >= 0, .promised = walk->promised, .how = how,
+		.image = &walk->image,
+		.cut = walk->cut,
+		.running = walk->running,
+		.torn = torn >= 0,
+		.promised = walk->promised,
+		.how = how,
 	};
 	int err = walk->plan->visit(walk->plan->context, &state);
 	sim_image_clear(&walk->image);

@@ -20,8 +20,8 @@ struct sim_traits {
 
 struct sim_crash_state {
 	const struct sim_image *image;
-	size_t cut;      /* operations that were begun */
-	int running;     /* the slot that ran */
+	size_t cut;  /* operations that were begun */
+	int running; /* the slot that ran */
 	bool torn;
 	bool promised;   /* at a mark: nothing pending may matter */
 	const char *how; /* for people */

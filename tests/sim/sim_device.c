@@ -42,12 +42,25 @@ void sim_device_open(struct sim_device *device, const struct sim_world *world, i
 	dcd_plain_stream_init(&device->stream, &device->source.base);
 	open_state(&device->media.folder[SIM_STATE_DIR].base, &device->boot, &device->journal);
 	device->engine = (struct dcd_engine){
-		.boot = device->boot, .journal = device->journal, .metadata = &device->media.folder[SIM_METADATA_DIR].base,
-		.source = &device->source.base, .stream = &device->stream.stream, .new_writer = dcd_plain_writer_new,
+		.boot = device->boot,
+		.journal = device->journal,
+		.metadata = &device->media.folder[SIM_METADATA_DIR].base,
+		.source = &device->source.base,
+		.stream = &device->stream.stream,
+		.new_writer = dcd_plain_writer_new,
 		.slots = { sim_media_open_slot, &device->media, SIM_CLASSES, sim_class_names },
-		.alg = &dcd_sha256, .zstd = &zstd, .now = device_clock, .now_context = device,
-		.product = SIM_PRODUCT, .board = SIM_BOARD, .channel = SIM_CHANNEL, .tries = SIM_TRIES, .expiry = DCD_EXPIRY_ENFORCE,
-		.factory_root = root->data, .factory_root_len = root->len, .build_time = SIM_EPOCH,
+		.alg = &dcd_sha256,
+		.zstd = &zstd,
+		.now = device_clock,
+		.now_context = device,
+		.product = SIM_PRODUCT,
+		.board = SIM_BOARD,
+		.channel = SIM_CHANNEL,
+		.tries = SIM_TRIES,
+		.expiry = DCD_EXPIRY_ENFORCE,
+		.factory_root = root->data,
+		.factory_root_len = root->len,
+		.build_time = SIM_EPOCH,
 	};
 }
 
@@ -120,8 +133,17 @@ int sim_device_settle(struct sim_device *device)
 	if (err != 0 || device->boot_state.slot[device->boot_state.booted].good) {
 		return err;
 	}
-	const struct sim_release *release = device->running_release < 0 ? NULL : sim_world_release(device->world, device->running_release);
+	const struct sim_release *release =
+		device->running_release < 0 ? NULL : sim_world_release(device->world, device->running_release);
 	bool healthy = release != NULL && !release->bad && !device->sick;
+	if (!healthy) {
+		/* A release that isn't well may still ask for updates; its fallback must stay as it is. */
+		const struct dcd_install_options options = { .again = true };
+		int impatient = dcd_engine_install(&device->engine, &options, &device->report, &device->diag);
+		if (impatient == 0) {
+			device->media.violation = "the fallback was given up while the running slot wasn't confirmed";
+		}
+	}
 	if (!healthy && !device->gives_up) {
 		return DCD_ERR_NOT_CONFIRMED;
 	}
@@ -149,7 +171,8 @@ static bool foreign_intact(const struct sim_image *image)
 {
 	for (int d = 0; d < SIM_DIRS; d++) {
 		const struct sim_file *file = sim_files_find((struct sim_files *)&image->dir[d], FOREIGN_NAME);
-		if (file == NULL || file->data->len != sizeof FOREIGN_TEXT - 1 || memcmp(file->data->data, FOREIGN_TEXT, file->data->len) != 0) {
+		if (file == NULL || file->data->len != sizeof FOREIGN_TEXT - 1 ||
+		    memcmp(file->data->data, FOREIGN_TEXT, file->data->len) != 0) {
 			return false;
 		}
 	}
@@ -200,8 +223,8 @@ static const char *check_slots(const struct sim_world *world, const struct sim_i
 	return NULL;
 }
 
-const char *sim_check_media(const struct sim_world *world, const struct sim_image *image, const struct sim_image *damaged, uint64_t floor,
-			    uint64_t *ret_floor)
+const char *sim_check_media(const struct sim_world *world, const struct sim_image *image, const struct sim_image *damaged,
+			    uint64_t floor, uint64_t *ret_floor)
 {
 	static struct sim_media media; /* a look at the media, nothing else */
 	static struct dcd_device_state state;
@@ -218,7 +241,8 @@ const char *sim_check_media(const struct sim_world *world, const struct sim_imag
 		broken = "the journal can't be read";
 	} else {
 		(void)dcd_life_reconcile(&state, &boot, 0); /* as every operation does first */
-		broken = state.security_floor < floor ? "the security floor fell" : check_slots(world, image, damaged, &boot, &state);
+		broken = state.security_floor < floor ? "the security floor fell"
+						      : check_slots(world, image, damaged, &boot, &state);
 	}
 	if (broken == NULL && ret_floor != NULL) {
 		*ret_floor = state.security_floor;

@@ -1,6 +1,6 @@
 /*
- * A simulated device: the real engine, TUF client, delta decoder, journal and boot state of the loader `file`, over simulated media
- * and network, and the loop that a device runs for years: boot, look, confirm when healthy, do what it was asked for.
+ * A simulated device: the real engine, TUF client, delta decoder, journal and boot state of the loader `file`, over simulated
+ * media and network, and the loop that a device runs for years: boot, look, confirm when healthy, do what it was asked for.
  */
 #ifndef DCD_TESTS_SIM_SIM_DEVICE_H
 #define DCD_TESTS_SIM_SIM_DEVICE_H
@@ -19,9 +19,9 @@ struct sim_device {
 	struct dcd_journal *journal;
 	struct dcd_engine engine;
 	const struct sim_world *world;
-	int64_t clock;      /* what the device believes, seconds since 1970 */
-	bool gives_up;      /* the health check of a bad release says so, instead of hanging until the tries are spent */
-	bool sick;          /* what runs fails its health check, whatever it is */
+	int64_t clock;       /* what the device believes, seconds since 1970 */
+	bool gives_up;       /* the health check of a bad release says so, instead of hanging until the tries are spent */
+	bool sick;           /* what runs fails its health check, whatever it is */
 	int running_release; /* by the bytes of the running slot */
 	struct dcd_device_state state; /* as status showed it last */
 	struct dcd_boot_state boot_state;
@@ -51,10 +51,10 @@ int sim_device_told(struct sim_device *device, int err);
 
 /*
  * The invariants of media without power, whatever happened before. Null, or the sentence of the first that is broken. `floor` is
- * the security floor that must not have fallen; *ret_floor, unless null, the one that is there. A slot that still holds exactly what it holds in
- * `damaged` (may be null) was spoilt before anybody could know.
+ * the security floor that must not have fallen; *ret_floor, unless null, the one that is there. A slot that still holds exactly
+ * what it holds in `damaged` (may be null) was spoilt before anybody could know.
  */
-const char *sim_check_media(const struct sim_world *world, const struct sim_image *image, const struct sim_image *damaged, uint64_t floor,
-			    uint64_t *ret_floor);
+const char *sim_check_media(const struct sim_world *world, const struct sim_image *image, const struct sim_image *damaged,
+			    uint64_t floor, uint64_t *ret_floor);
 
 #endif

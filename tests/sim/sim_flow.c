@@ -28,7 +28,8 @@ static void update_start(struct sim_stage *stage, bool confirm)
 		abort();
 	}
 	sim_device_open(device, stage->world, sim_world_generation(stage->world), &stage->start, stage->traits, NULL);
-	bool fine = sim_device_boot(device) == 0 && sim_device_settle(device) == 0 && sim_device_install(device, false, false, false) == 0;
+	bool fine = sim_device_boot(device) == 0 && sim_device_settle(device) == 0 &&
+		    sim_device_install(device, false, false, false) == 0;
 	if (fine && confirm) {
 		fine = sim_device_boot(device) == 0 && sim_device_settle(device) == 0;
 	}
@@ -193,7 +194,8 @@ static const char *missing_new(const struct sim_stage *stage, struct sim_device 
 	if (device->running_release != stage->new_release) {
 		return "the new release doesn't run";
 	}
-	if (!device->boot_state.slot[device->boot_state.booted].good || device->boot_state.order[0] != device->boot_state.booted) {
+	if (!device->boot_state.slot[device->boot_state.booted].good ||
+	    device->boot_state.order[0] != device->boot_state.booted) {
 		return "the new release isn't confirmed";
 	}
 	if (device->state.security_floor != stage->floor_after) {
@@ -255,8 +257,9 @@ static const char *missing_repair(const struct sim_stage *stage, struct sim_devi
 	if (!slot->bootable || (!slot->good && slot->tries_left == 0)) {
 		return "the fallback can't boot";
 	}
-	return device->state.slot[other].content == DCD_CONTENT_VERIFIED && device->state.phase == DCD_PHASE_IDLE ?
-		       NULL : "the journal doesn't know that the fallback is whole";
+	return device->state.slot[other].content == DCD_CONTENT_VERIFIED && device->state.phase == DCD_PHASE_IDLE
+		       ? NULL
+		       : "the journal doesn't know that the fallback is whole";
 }
 
 const struct sim_flow sim_flows[] = {

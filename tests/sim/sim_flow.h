@@ -1,6 +1,6 @@
 /*
- * What a device is asked for, as a goal: each flow has a state that it starts from, the thing that it does again and again until the
- * goal is reached, and what must then be true. The same loop runs the flow undisturbed and after any cut or fault.
+ * What a device is asked for, as a goal: each flow has a state that it starts from, the thing that it does again and again until
+ * the goal is reached, and what must then be true. The same loop runs the flow undisturbed and after any cut or fault.
  */
 #ifndef DCD_TESTS_SIM_SIM_FLOW_H
 #define DCD_TESTS_SIM_SIM_FLOW_H
@@ -21,7 +21,7 @@ struct sim_flow {
 	const char *(*missing)(const struct sim_stage *stage, struct sim_device *device);
 	bool begins_running; /* the first act comes before any boot: slot 0 or 1 runs already */
 	bool gives_up;
-	bool damaged;        /* a slot is spoilt from the start */
+	bool damaged; /* a slot is spoilt from the start */
 };
 
 struct sim_stage {

@@ -16,8 +16,8 @@
 #define SIM_CLASSES 2
 #define SIM_DEVS (2 * SIM_CLASSES) /* slot * SIM_CLASSES + class */
 #define SIM_SEGMENT 4096U
-#define SIM_SLACK 512U                     /* behind the longest image: not ours */
-#define SIM_ROOTFS_MAX (5 * SIM_SEGMENT)   /* bytes of an image */
+#define SIM_SLACK 512U                   /* behind the longest image: not ours */
+#define SIM_ROOTFS_MAX (5 * SIM_SEGMENT) /* bytes of an image */
 #define SIM_BOOT_MAX (2 * SIM_SEGMENT)
 #define SIM_DEV_MAX (SIM_ROOTFS_MAX + SIM_SLACK)
 #define SIM_FILES_MAX 40
@@ -94,11 +94,11 @@ void sim_log_mark(struct sim_log *log);
 
 enum sim_fault_kind {
 	SIM_FAULT_NONE,
-	SIM_FAULT_IO,      /* nothing happens, EIO */
-	SIM_FAULT_SPACE,   /* a write puts half of its bytes and has no space for the rest; others: EIO */
-	SIM_FAULT_SHORT,   /* a read gives half of the bytes as if the file ended; a write puts half and says EIO */
-	SIM_FAULT_ROT,     /* one bit of what is read is wrong, or of what a slot keeps */
-	SIM_FAULT_GONE,    /* this and every access until the next boot: EIO */
+	SIM_FAULT_IO,    /* nothing happens, EIO */
+	SIM_FAULT_SPACE, /* a write puts half of its bytes and has no space for the rest; others: EIO */
+	SIM_FAULT_SHORT, /* a read gives half of the bytes as if the file ended; a write puts half and says EIO */
+	SIM_FAULT_ROT,   /* one bit of what is read is wrong, or of what a slot keeps */
+	SIM_FAULT_GONE,  /* this and every access until the next boot: EIO */
 	SIM_FAULT_KINDS,
 };
 
@@ -113,10 +113,10 @@ struct sim_folder {
 struct sim_media {
 	struct sim_image now;
 	uint8_t flushed[SIM_DEVS][SIM_DEV_MAX];
-	bool drive_cache;     /* reads "from the medium" are answered by the drive's cache, not by what is durable */
-	int running;          /* the slot whose devices nobody may write */
+	bool drive_cache;      /* reads "from the medium" are answered by the drive's cache, not by what is durable */
+	int running;           /* the slot whose devices nobody may write */
 	const char *violation; /* what must never happen, and did */
-	struct sim_log *log;  /* null: not recorded */
+	struct sim_log *log;   /* null: not recorded */
 	struct sim_folder folder[SIM_DIRS];
 	unsigned long accesses; /* reads too */
 	unsigned long fault_at; /* the access that fails */

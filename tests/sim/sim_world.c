@@ -91,7 +91,8 @@ const struct sim_blob *sim_world_file(const struct sim_world *world, const char 
 static bool was_served(const struct sim_world *world, const char *path, const struct sim_blob *bytes)
 {
 	for (const struct served *at = world->buckets[bucket_of(path)]; at != NULL; at = at->next) {
-		if (strcmp(at->path, path) == 0 && at->bytes->len == bytes->len && memcmp(at->bytes->data, bytes->data, bytes->len) == 0) {
+		if (strcmp(at->path, path) == 0 && at->bytes->len == bytes->len &&
+		    memcmp(at->bytes->data, bytes->data, bytes->len) == 0) {
 			return true;
 		}
 	}
@@ -134,7 +135,8 @@ static struct dcd_document_file sign(struct sim_world *world, enum role role, co
 	if (role == ROLE_TIMESTAMP) {
 		(void)snprintf(path, sizeof path, "metadata/timestamp.json");
 	} else {
-		(void)snprintf(path, sizeof path, "metadata/%llu.%s.json", (unsigned long long)world->versions[role], role_names[role]);
+		(void)snprintf(path, sizeof path, "metadata/%llu.%s.json", (unsigned long long)world->versions[role],
+			       role_names[role]);
 	}
 	serve(world, path, sim_blob_new(data, len));
 	struct dcd_document_file file = { .version = world->versions[role], .length = len };
@@ -204,7 +206,8 @@ static uint64_t noise(uint64_t *state)
 /* What a month of work changes: a few short runs here and there, one page anew; some pages are zeros. */
 static void make_image(struct sim_world *world, struct sim_release *release, int class_index)
 {
-	uint64_t random = (world->seed + 1) * UINT64_C(0x9E3779B97F4A7C15) + (uint64_t)world->release_count * 31 + (uint64_t)class_index + 1;
+	uint64_t random = (world->seed + 1) * UINT64_C(0x9E3779B97F4A7C15) + (uint64_t)world->release_count * 31 +
+			  (uint64_t)class_index + 1;
 	uint8_t *image = release->image[class_index];
 	size_t size = class_index == 0 ? SIM_ROOTFS_MAX - 1500 : SIM_BOOT_MAX - 700;
 	release->size[class_index] = size;
@@ -237,14 +240,17 @@ static struct dcd_release_payload encode(struct sim_world *world, struct sim_rel
 	const struct dcd_encode_options options = { .segment_size = SIM_SEGMENT, .effort = 1, .threads = 1, .alg = &dcd_sha256 };
 	struct dcd_encode_result result;
 	struct dcd_bytes image = { release->image[class_index], release->size[class_index] };
-	struct dcd_bytes base_bytes = { base == NULL ? NULL : base->image[class_index], base == NULL ? 0 : base->size[class_index] };
+	struct dcd_bytes base_bytes = { base == NULL ? NULL : base->image[class_index],
+					base == NULL ? 0 : base->size[class_index] };
 	int fd = memfd_create("payload", MFD_CLOEXEC);
 	if (fd < 0) {
 		abort();
 	}
 	check(dcd_encode_payload(base == NULL ? NULL : &base_bytes, &image, fd, &options, &result, &diag), &diag);
 	release->image_id[class_index] = result.image_id;
-	struct dcd_release_payload payload = { .table_hash = result.table_hash, .table_length = result.table_length, .length = result.payload_length };
+	struct dcd_release_payload payload = { .table_hash = result.table_hash,
+					       .table_length = result.table_length,
+					       .length = result.payload_length };
 	if (base != NULL) {
 		payload.base_id = base->image_id[class_index];
 		payload.base_size = base->size[class_index];
@@ -309,15 +315,24 @@ int sim_world_publish(struct sim_world *world, const struct sim_publication *pub
 		for (int base = index - 1; base >= first; base--) {
 			payloads[c][count++] = encode(world, made, c, world->releases[base]);
 		}
-		images[c] = (struct dcd_release_image){ sim_class_names[c], made->image_id[c], made->size[c], SIM_SEGMENT, count, payloads[c] };
+		images[c] = (struct dcd_release_image){ sim_class_names[c], made->image_id[c], made->size[c], SIM_SEGMENT, count,
+							payloads[c] };
 	}
 	world->releases[world->release_count++] = made;
 	struct dcd_release release = {
-		.product = SIM_PRODUCT, .version = made->version, .channel = SIM_CHANNEL, .sequence_number = (uint64_t)index + 1,
-		.security_version = made->security_version, .board_count = 1, .boards = boards, .image_count = SIM_CLASSES, .images = images,
+		.product = SIM_PRODUCT,
+		.version = made->version,
+		.channel = SIM_CHANNEL,
+		.sequence_number = (uint64_t)index + 1,
+		.security_version = made->security_version,
+		.board_count = 1,
+		.boards = boards,
+		.image_count = SIM_CLASSES,
+		.images = images,
 	};
 	if (publication->stone >= 0) {
-		(void)snprintf(made->requires_version, sizeof made->requires_version, "%s", world->releases[publication->stone]->version);
+		(void)snprintf(made->requires_version, sizeof made->requires_version, "%s",
+			       world->releases[publication->stone]->version);
 		release.requires_version = made->requires_version;
 	}
 	describe(world, made, &release);

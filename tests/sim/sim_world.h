@@ -36,9 +36,9 @@ void sim_world_free(struct sim_world *world);
 struct sim_publication {
 	bool bad;
 	uint64_t security_version;
-	int stone;             /* release index, or -1 */
-	int bases;             /* deltas against that many earlier releases */
-	int64_t days_valid;    /* metadata expires after these; 0: 20 years */
+	int stone;          /* release index, or -1 */
+	int bases;          /* deltas against that many earlier releases */
+	int64_t days_valid; /* metadata expires after these; 0: 20 years */
 };
 
 /* Makes and signs the next release; returns its index. A new generation. */

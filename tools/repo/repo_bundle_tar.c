@@ -3,25 +3,44 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "tools/repo/repo_file.h"
 #include "tools/repo/repo_text.h"
+#include "updater/source/bundle_format.h"
+
+#define USTAR_SIZE_END (8ULL << 30) /* from here on a size takes a pax record */
 
 struct repo_bundle_tar {
 	struct archive *archive;
 	char *path;
+	int fd;
+	bool given_up; /* what is half written is thrown away, so nothing more is written */
 };
 
 static void close_archive(struct archive **archive)
 {
 	if (*archive != NULL) {
-		/* Unfinished entries are not filled up: what is half written is thrown away. */
-		(void)archive_write_fail(*archive);
 		(void)archive_write_free(*archive);
 	}
+}
+
+static la_ssize_t write_bytes(struct archive *archive, void *context, const void *data, size_t len)
+{
+	const struct repo_bundle_tar *tar = context;
+	/* Freeing an unfinished archive would fill its entry up, gigabytes of it perhaps. */
+	ssize_t n = -1;
+	errno = EIO;
+	while (!tar->given_up && (n = write(tar->fd, data, len)) < 0 && errno == EINTR) {
+	}
+	if (n < 0) {
+		archive_set_error(archive, errno, "%s", strerror(errno));
+	}
+	return n;
 }
 
 static void free_entry(struct archive_entry **entry)
@@ -77,10 +96,14 @@ static la_ssize_t count_bytes(struct archive *archive, void *context, const void
 int repo_bundle_tar_header_length(const char *name, uint64_t size, uint64_t *ret, struct dcd_diag *diag)
 {
 	uint64_t length = 0;
+	if (size >= USTAR_SIZE_END) {
+		*ret = DCD_BUNDLE_HEADER_LONG; /* the name's record, if it needs one, fits into the same block */
+		return 0;
+	}
 	DCD_CLEANUP(close_archive) struct archive *archive = archive_write_new();
 	if (archive == NULL || set_up(archive) != 0 || archive_write_set_bytes_per_block(archive, 0) != ARCHIVE_OK ||
-	    archive_write_open(archive, &length, NULL, count_bytes, NULL) != ARCHIVE_OK ||
-	    write_header(archive, name, size) != 0) {
+	    archive_write_open(archive, &length, NULL, count_bytes, NULL) != ARCHIVE_OK || write_header(archive, name, 0) != 0 ||
+	    archive_write_finish_entry(archive) != ARCHIVE_OK) {
 		return dcd_diag_set(diag, DCD_ERR_HOST, "%s: can't be an entry of a bundle", name);
 	}
 	*ret = length;
@@ -91,8 +114,10 @@ int repo_bundle_tar_open(int fd, const char *path, struct repo_bundle_tar **ret,
 {
 	struct repo_bundle_tar *tar = repo_alloc(1, sizeof *tar);
 	tar->path = repo_text("%s", path);
+	tar->fd = fd;
 	tar->archive = archive_write_new();
-	if (tar->archive == NULL || set_up(tar->archive) != 0 || archive_write_open_fd(tar->archive, fd) != ARCHIVE_OK) {
+	if (tar->archive == NULL || set_up(tar->archive) != 0 ||
+	    archive_write_open(tar->archive, tar, NULL, write_bytes, NULL) != ARCHIVE_OK) {
 		repo_bundle_tar_close(tar);
 		return dcd_diag_set(diag, DCD_ERR_HOST, "%s: libarchive can't write a pax tar", path);
 	}
@@ -118,6 +143,7 @@ int repo_bundle_tar_finish(struct repo_bundle_tar *tar, struct dcd_diag *diag)
 void repo_bundle_tar_close(struct repo_bundle_tar *tar)
 {
 	if (tar != NULL) {
+		tar->given_up = true;
 		close_archive(&tar->archive);
 		free(tar->path);
 		free(tar);

@@ -57,10 +57,11 @@ static const struct dcd_release_payload *best_payload(const struct dcd_image_job
 
 static int nothing_offered(const struct dcd_source *source, const struct dcd_release_image *image, struct dcd_diag *diag)
 {
-	return dcd_diag_set(diag, DCD_ERR_NOT_FOUND,
-			    "%s: holds no payload of '%s' that this device can use: neither the full one nor a delta from what it runs; make "
-			    "the bundle with --base of that release, or with full payloads",
-			    source->name, image->class_name);
+	return dcd_diag_set(
+		diag, DCD_ERR_NOT_FOUND,
+		"%s: holds no payload of '%s' that this device can use: neither the full one nor a delta from what it runs; make "
+		"the bundle with --base of that release, or with full payloads",
+		source->name, image->class_name);
 }
 
 int dcd_image_check_offered(const struct dcd_source *source, const char *targets_prefix, const struct dcd_release_image *image,
@@ -73,8 +74,8 @@ int dcd_image_check_offered(const struct dcd_source *source, const char *targets
 }
 
 /*
- * A stream has gone past the full payload's table when it turns out to be needed, so it is taken along beside the delta's. Any other source is
- * asked for it then, which is hardly ever.
+ * A stream has gone past the full payload's table when it turns out to be needed, so it is taken along beside the delta's. Any
+ * other source is asked for it then, which is hardly ever.
  */
 static int load_tables(struct dcd_image_job *job, struct dcd_diag *diag)
 {
@@ -123,7 +124,8 @@ struct zero_hash {
 };
 
 /* `zeros`: entry->segment_length of them. */
-static bool zeros_are_right(struct dcd_image_job *job, const struct dcd_payload_entry *entry, const uint8_t *zeros, struct zero_hash *zero)
+static bool zeros_are_right(struct dcd_image_job *job, const struct dcd_payload_entry *entry, const uint8_t *zeros,
+			    struct zero_hash *zero)
 {
 	if (zero->length != entry->segment_length) {
 		dcd_segment_hash(job->ports->alg, zeros, entry->segment_length, &zero->hash);
@@ -132,7 +134,8 @@ static bool zeros_are_right(struct dcd_image_job *job, const struct dcd_payload_
 	return dcd_hash_equal(&zero->hash, &entry->segment_hash);
 }
 
-static bool segment_is_right(struct dcd_image_job *job, const struct dcd_payload_entry *entry, const uint8_t *data, struct zero_hash *zero)
+static bool segment_is_right(struct dcd_image_job *job, const struct dcd_payload_entry *entry, const uint8_t *data,
+			     struct zero_hash *zero)
 {
 	if (dcd_all_zero(data, entry->segment_length)) {
 		return zeros_are_right(job, entry, data, zero);
@@ -254,14 +257,21 @@ static int round_open(struct round *round, struct dcd_diag *diag)
 				    round->table->path, workspace_size + view->max_frame);
 	}
 	round->tools = (struct dcd_frame_tools){
-		.alg = ports->alg, .zstd = ports->zstd, .workspace = round->workspace, .workspace_size = workspace_size,
+		.alg = ports->alg,
+		.zstd = ports->zstd,
+		.workspace = round->workspace,
+		.workspace_size = workspace_size,
 	};
 	if (view->base_size > 0 && job->base != NULL) {
 		round->base_reader = (struct dcd_reader){ read_base, job->base, view->base_size };
 		round->tools.base = &round->base_reader;
 	}
 	const struct dcd_segment_writer_options options = {
-		.dev = job->target, .alg = ports->alg, .segment_size = view->segment_size, .bad = segment_came_back_bad, .context = job,
+		.dev = job->target,
+		.alg = ports->alg,
+		.segment_size = view->segment_size,
+		.bad = segment_came_back_bad,
+		.context = job,
 	};
 	int err = ports->new_writer(&options, &round->writer, diag);
 	if (err == 0) {
@@ -309,11 +319,13 @@ static int explain(const struct round *round, uint32_t index, int err, struct dc
 	const char *path = round->table->path;
 	switch (err) {
 	case DCD_ERR_HASH:
-		return dcd_diag_set(diag, err, "%s: the frame of segment %u is not the one that the signed table names", path, index);
+		return dcd_diag_set(diag, err, "%s: the frame of segment %u is not the one that the signed table names", path,
+				    index);
 	case DCD_ERR_UNSUPPORTED:
 		return dcd_diag_set(diag, err, "%s: the frame of segment %u needs a newer decade on this device", path, index);
 	default:
-		return dcd_diag_set(diag, err, "%s: the frame of segment %u is authentic but can't be decoded (%s); release it anew", path,
+		return dcd_diag_set(diag, err,
+				    "%s: the frame of segment %u is authentic but can't be decoded (%s); release it anew", path,
 				    index, dcd_err_name(err));
 	}
 }
@@ -363,8 +375,11 @@ static int make_one(struct round *round, const struct dcd_payload_entry *entry, 
 	job->status[index] = SEGMENT_DONE;
 	count_segment(round, entry->kind);
 	const struct dcd_written_segment written = {
-		.index = index, .length = entry->segment_length, .offset = entry->segment_offset,
-		.zero = entry->kind == DCD_FRAME_ZERO, .hash = entry->segment_hash,
+		.index = index,
+		.length = entry->segment_length,
+		.offset = entry->segment_offset,
+		.zero = entry->kind == DCD_FRAME_ZERO,
+		.hash = entry->segment_hash,
 	};
 	return round->writer->ops->put(round->writer, &written, segment, diag);
 }
@@ -393,7 +408,8 @@ static int round_segments(struct round *round, struct dcd_diag *diag)
 	return round->writer->ops->finish(round->writer, diag);
 }
 
-static int run_round(struct dcd_image_job *job, const struct dcd_payload_table *table, enum segment_status status, struct dcd_diag *diag)
+static int run_round(struct dcd_image_job *job, const struct dcd_payload_table *table, enum segment_status status,
+		     struct dcd_diag *diag)
 {
 	struct round round = { .job = job, .table = table, .status = status };
 	int err = round_open(&round, diag);
@@ -419,16 +435,18 @@ int dcd_image_job_run(struct dcd_image_job *job, struct dcd_diag *diag)
 	int err = run_round(job, &job->primary, SEGMENT_TODO, diag);
 	for (int i = 1; err == 0 && count_status(job, SEGMENT_TODO_FULL) > 0; i++) {
 		if (i == DCD_ROUNDS_MAX) {
-			return dcd_diag_set(diag, DCD_ERR_READ_BACK,
-					    "%s: %llu segments did not come back from the medium as they were written; it may be worn out",
-					    job->target->name, (unsigned long long)count_status(job, SEGMENT_TODO_FULL));
+			return dcd_diag_set(
+				diag, DCD_ERR_READ_BACK,
+				"%s: %llu segments did not come back from the medium as they were written; it may be worn out",
+				job->target->name, (unsigned long long)count_status(job, SEGMENT_TODO_FULL));
 		}
 		if (job->fallback.bytes == NULL && !is_offered(job, dcd_release_payload_find(job->image, NULL))) {
-			return dcd_diag_set(diag, DCD_ERR_NOT_FOUND,
-					    "%s: %llu segments of '%s' need full frames, which are not in it, because the running slot is "
-					    "not what it should be; what was written is kept, go on from the network or a full bundle",
-					    job->ports->source->name,
-					    (unsigned long long)count_status(job, SEGMENT_TODO_FULL), job->image->class_name);
+			return dcd_diag_set(
+				diag, DCD_ERR_NOT_FOUND,
+				"%s: %llu segments of '%s' need full frames, which are not in it, because the running slot is "
+				"not what it should be; what was written is kept, go on from the network or a full bundle",
+				job->ports->source->name, (unsigned long long)count_status(job, SEGMENT_TODO_FULL),
+				job->image->class_name);
 		}
 		if (job->fallback.bytes == NULL) {
 			err = load_table(job, dcd_release_payload_find(job->image, NULL), &job->fallback, diag);

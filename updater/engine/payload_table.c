@@ -5,7 +5,8 @@
 #include <string.h>
 
 /* The manifest and the payload speak of the same image and base; either alone could be an honest mistake of a build server. */
-static int check_against_manifest(const struct dcd_payload_table *table, const struct dcd_release_image *image, struct dcd_diag *diag)
+static int check_against_manifest(const struct dcd_payload_table *table, const struct dcd_release_image *image,
+				  struct dcd_diag *diag)
 {
 	const struct dcd_payload *view = &table->view;
 	const struct dcd_release_payload *payload = table->payload;
@@ -22,7 +23,8 @@ static int check_against_manifest(const struct dcd_payload_table *table, const s
 	return 0;
 }
 
-static int fetch_table(struct dcd_source *source, const struct dcd_hash_alg *alg, struct dcd_payload_table *table, struct dcd_diag *diag)
+static int fetch_table(struct dcd_source *source, const struct dcd_hash_alg *alg, struct dcd_payload_table *table,
+		       struct dcd_diag *diag)
 {
 	size_t length = (size_t)table->payload->table_length;
 	int err = dcd_source_load_range(source, table->path, table->payload->length, 0, table->bytes, length, diag);
@@ -32,11 +34,13 @@ static int fetch_table(struct dcd_source *source, const struct dcd_hash_alg *alg
 	struct dcd_hash hash;
 	dcd_hash_once(alg, table->bytes, length, &hash);
 	if (!dcd_hash_equal(&hash, &table->payload->table_hash)) {
-		return dcd_diag_set(diag, DCD_ERR_HASH, "%s: the payload's table is not the one that the signed manifest names", table->path);
+		return dcd_diag_set(diag, DCD_ERR_HASH, "%s: the payload's table is not the one that the signed manifest names",
+				    table->path);
 	}
 	err = dcd_payload_open(table->bytes, length, alg, &table->view);
 	if (err != 0) {
-		return dcd_diag_set(diag, err, "%s: authentic, but its table can't be used (%s)%s", table->path, dcd_err_name(err),
+		return dcd_diag_set(diag, err, "%s: authentic, but its table can't be used (%s)%s", table->path,
+				    dcd_err_name(err),
 				    err == DCD_ERR_UNSUPPORTED ? "; it needs a newer decade on this device" : "");
 	}
 	return 0;
@@ -50,7 +54,8 @@ static int make_path(const char *targets_prefix, const struct dcd_release_payloa
 	return n < 0 || (size_t)n >= sizeof table->path ? DCD_ERR_USAGE : 0;
 }
 
-bool dcd_payload_is_offered(const struct dcd_source *source, const char *targets_prefix, const struct dcd_release_payload *payload)
+bool dcd_payload_is_offered(const struct dcd_source *source, const char *targets_prefix,
+			    const struct dcd_release_payload *payload)
 {
 	struct dcd_payload_table table;
 	return make_path(targets_prefix, payload, &table) == 0 && dcd_source_has(source, table.path);
@@ -66,8 +71,8 @@ int dcd_payload_table_load(struct dcd_source *source, const char *targets_prefix
 	}
 	if (payload->table_length > DCD_TABLE_LENGTH_LIMIT) {
 		return dcd_diag_set(diag, DCD_ERR_UNSUPPORTED,
-				    "%s: a table of %llu bytes is more than this device reads; release it with larger segments", table.path,
-				    (unsigned long long)payload->table_length);
+				    "%s: a table of %llu bytes is more than this device reads; release it with larger segments",
+				    table.path, (unsigned long long)payload->table_length);
 	}
 	table.bytes = malloc((size_t)payload->table_length);
 	if (table.bytes == NULL) {

@@ -19,14 +19,15 @@ struct dcd_payload_table {
 };
 
 /*
- * DCD_ERR_HASH when it isn't the table that the manifest names; DCD_ERR_MALFORMED / UNSUPPORTED when it is, but can't be used; the source's errors.
- * Every sentence names the payload's file. Released by dcd_payload_table_free().
+ * DCD_ERR_HASH when it isn't the table that the manifest names; DCD_ERR_MALFORMED / UNSUPPORTED when it is, but can't be used;
+ * the source's errors. Every sentence names the payload's file. Released by dcd_payload_table_free().
  */
 DCD_NODISCARD int dcd_payload_table_load(struct dcd_source *source, const char *targets_prefix, const struct dcd_hash_alg *alg,
 					 const struct dcd_release_image *image, const struct dcd_release_payload *payload,
 					 struct dcd_payload_table *ret, struct dcd_diag *diag);
 /* Whether the source may have that payload; a bundle doesn't carry all that the manifest lists. */
-bool dcd_payload_is_offered(const struct dcd_source *source, const char *targets_prefix, const struct dcd_release_payload *payload);
+bool dcd_payload_is_offered(const struct dcd_source *source, const char *targets_prefix,
+			    const struct dcd_release_payload *payload);
 
 void dcd_payload_table_free(struct dcd_payload_table *table);
 

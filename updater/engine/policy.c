@@ -84,7 +84,8 @@ static int judge(const struct choice *choice, const struct dcd_tuf_target *targe
 {
 	const struct dcd_policy *policy = choice->policy;
 	if (!dcd_release_summary_fits(summary, policy->board)) {
-		return dcd_diag_set(diag, DCD_ERR_WRONG_BOARD, "release %s is not for board '%s'", summary->version, policy->board);
+		return dcd_diag_set(diag, DCD_ERR_WRONG_BOARD, "release %s is not for board '%s'", summary->version,
+				    policy->board);
 	}
 	if (summary->security_version < policy->state->security_floor) {
 		return dcd_diag_set(diag, DCD_ERR_DOWNGRADE,
@@ -98,8 +99,9 @@ static int judge(const struct choice *choice, const struct dcd_tuf_target *targe
 				    summary->version);
 	}
 	if (!stone_reached(choice, summary)) {
-		return dcd_diag_set(diag, DCD_ERR_STEPPING_STONE, "release %s can only follow release %s, which this device has not reached",
-				    summary->version, summary->requires_version);
+		return dcd_diag_set(diag, DCD_ERR_STEPPING_STONE,
+				    "release %s can only follow release %s, which this device has not reached", summary->version,
+				    summary->requires_version);
 	}
 	return 0;
 }
@@ -138,7 +140,8 @@ static int consider(void *context, const struct dcd_tuf_target *target)
 	return 0;
 }
 
-int dcd_policy_choose(const struct dcd_policy *policy, const struct dcd_tuf *tuf, struct dcd_tuf_target *ret, struct dcd_diag *diag)
+int dcd_policy_choose(const struct dcd_policy *policy, const struct dcd_tuf *tuf, struct dcd_tuf_target *ret,
+		      struct dcd_diag *diag)
 {
 	struct choice choice = { .policy = policy, .tuf = tuf };
 	int err = dcd_tuf_each_target(tuf, consider, &choice);
@@ -171,11 +174,12 @@ int dcd_policy_choose(const struct dcd_policy *policy, const struct dcd_tuf *tuf
 int dcd_policy_check_release(const struct dcd_policy *policy, const struct dcd_release *release, struct dcd_diag *diag)
 {
 	if (strcmp(release->product, policy->product) != 0) {
-		return dcd_diag_set(diag, DCD_ERR_WRONG_PRODUCT, "release %s is for product '%s', this device is a '%s'", release->version,
-				    release->product, policy->product);
+		return dcd_diag_set(diag, DCD_ERR_WRONG_PRODUCT, "release %s is for product '%s', this device is a '%s'",
+				    release->version, release->product, policy->product);
 	}
 	if (!dcd_release_fits(release, policy->board)) {
-		return dcd_diag_set(diag, DCD_ERR_WRONG_BOARD, "release %s is not for board '%s'", release->version, policy->board);
+		return dcd_diag_set(diag, DCD_ERR_WRONG_BOARD, "release %s is not for board '%s'", release->version,
+				    policy->board);
 	}
 	return 0;
 }

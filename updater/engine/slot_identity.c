@@ -10,7 +10,8 @@
 
 #define HASH_CHUNK (64U << 10)
 
-/* Hashes segments one after the other. Zeros are most of many an image, so the leaf of a whole segment of them is computed once. */
+/* Hashes segments one after the other. Zeros are most of many an image, so the leaf of a whole segment of them is computed once.
+ */
 struct segment_hasher {
 	struct dcd_engine *engine;
 	struct dcd_blockdev *dev;
@@ -64,8 +65,8 @@ static int hash_segment(struct segment_hasher *hasher, uint64_t offset, uint64_t
 	return 0;
 }
 
-int dcd_slot_image_id(struct dcd_engine *engine, struct dcd_blockdev *dev, uint64_t size, uint32_t segment_size, struct dcd_hash *ret,
-		      struct dcd_diag *diag)
+int dcd_slot_image_id(struct dcd_engine *engine, struct dcd_blockdev *dev, uint64_t size, uint32_t segment_size,
+		      struct dcd_hash *ret, struct dcd_diag *diag)
 {
 	if (size > dev->size) {
 		return dcd_diag_set(diag, DCD_ERR_SLOT_TOO_SMALL, "%s has %llu bytes, fewer than the image's %llu", dev->name,
@@ -218,7 +219,8 @@ static void consider(const struct dcd_tuf *tuf, const struct dcd_release *releas
 enum answer { NO, YES, NOBODY_KNOWS };
 
 /* Whether that version's own manifest has every image that was found. A stream has gone past the manifests. */
-static enum answer has_every_image(struct dcd_engine *engine, struct dcd_tuf *tuf, const char *version, const struct dcd_slot_record *found)
+static enum answer has_every_image(struct dcd_engine *engine, struct dcd_tuf *tuf, const char *version,
+				   const struct dcd_slot_record *found)
 {
 	struct dcd_tuf_target target;
 	struct dcd_release_summary summary;
@@ -227,7 +229,8 @@ static enum answer has_every_image(struct dcd_engine *engine, struct dcd_tuf *tu
 	if (dcd_policy_find_version(tuf, version, &target, &summary, NULL) != 0) {
 		return NO;
 	}
-	if (engine->source->sequential || dcd_tuf_target_path(tuf, &target, path, NULL) != 0 || !dcd_source_has(engine->source, path)) {
+	if (engine->source->sequential || dcd_tuf_target_path(tuf, &target, path, NULL) != 0 ||
+	    !dcd_source_has(engine->source, path)) {
 		return NOBODY_KNOWS;
 	}
 	if (dcd_release_load(tuf, &target, &release, NULL) != 0) {
@@ -243,9 +246,9 @@ static enum answer has_every_image(struct dcd_engine *engine, struct dcd_tuf *tu
 }
 
 /*
- * Releases share images: a kernel that didn't change has the same id in all of them, and the manifest names it as the base of one. So images of
- * one release can come with different names, and the manifests of those tell. Without them it is the release that most of the images are ascribed
- * to, the oldest of these. Null: none.
+ * Releases share images: a kernel that didn't change has the same id in all of them, and the manifest names it as the base of
+ * one. So images of one release can come with different names, and the manifests of those tell. Without them it is the release
+ * that most of the images are ascribed to, the oldest of these. Null: none.
  */
 static const char *find_version(struct dcd_engine *engine, struct dcd_tuf *tuf, const struct dcd_release *release,
 				const struct dcd_slot_record *record)
@@ -263,7 +266,8 @@ static const char *find_version(struct dcd_engine *engine, struct dcd_tuf *tuf, 
 				continue;
 			}
 			consider(tuf, release, record, version, &best);
-			enum answer answer = best.images == record->image_count ? YES : has_every_image(engine, tuf, version, record);
+			enum answer answer =
+				best.images == record->image_count ? YES : has_every_image(engine, tuf, version, record);
 			if (answer == YES) {
 				return best.images == record->image_count ? best.version : version;
 			}
