@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/hex.h"
 #include "manifest/crypto/sha512.h"
+#include "manifest/tuf/tuf_delegation.h"
 #include "manifest/tuf/tuf_metadata.h"
 #include "manifest/tuf/tuf_role.h"
 #include "tests/unit/fake_repository.h"
@@ -145,6 +146,30 @@ static void a_timestamps_version_may_not_fall_with_the_same_snapshot_either(void
 	repository->roles[FAKE_TIMESTAMP].version = 4;
 	fake_publish_role(repository, FAKE_TIMESTAMP);
 	assert_int_equal(fake_try(repository, NULL), DCD_ERR_METADATA_ROLLBACK);
+}
+
+static int check_delegation(const char *members)
+{
+	char text[300];
+	struct dcd_json *body = NULL;
+	(void)snprintf(text, sizeof text,
+		       "{\"delegations\":{\"keys\":{},\"roles\":[{\"name\":\"x\",\"keyids\":[],\"threshold\":1%s}]}}", members);
+	assert_int_equal(dcd_json_parse((const uint8_t *)text, strlen(text), "targets", &body, NULL), 0);
+	const struct tuf_metadata metadata = { .body = body };
+	int err = tuf_delegations_check(&metadata, "targets", NULL);
+	dcd_json_free(body);
+	return err;
+}
+
+static void a_delegation_has_paths_or_prefixes_and_not_both(void **state)
+{
+	(void)state;
+	assert_int_equal(check_delegation(",\"paths\":[\"a\"]"), 0);
+	assert_int_equal(check_delegation(",\"path_hash_prefixes\":[\"a\"]"), 0);
+	assert_int_equal(check_delegation(""), DCD_ERR_MALFORMED);
+	assert_int_equal(check_delegation(",\"paths\":[\"a\"],\"path_hash_prefixes\":[\"a\"]"), DCD_ERR_MALFORMED);
+	assert_int_equal(check_delegation(",\"paths\":[1]"), DCD_ERR_MALFORMED);
+	assert_int_equal(check_delegation(",\"paths\":\"a\""), DCD_ERR_MALFORMED);
 }
 
 static void stored_targets_are_used_only_in_the_version_that_the_snapshot_names(void **state)
@@ -359,6 +384,7 @@ int main(void)
 		CASE(a_new_snapshot_key_forgets_a_snapshot_that_ran_away),
 		CASE(one_timestamp_version_has_one_content),
 		CASE(a_timestamps_version_may_not_fall_with_the_same_snapshot_either),
+		CASE(a_delegation_has_paths_or_prefixes_and_not_both),
 		CASE(stored_targets_are_used_only_in_the_version_that_the_snapshot_names),
 		CASE(a_file_may_be_as_large_as_its_bound_and_no_larger),
 		CASE(a_file_may_not_vanish_from_the_snapshot),
