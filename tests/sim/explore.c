@@ -21,6 +21,8 @@ static const struct sim_traits all_traits[] = {
 	{ .name = "4 KiB sectors", .sector = 4096, .ordered_names = true },
 	{ .name = "erase blocks", .sector = 512, .nand = true, .ordered_names = true, .drive_cache = true },
 };
+/* All that can go wrong, on one kind of media. */
+static const struct sim_traits quick_traits = { .name = "the worst", .sector = 512, .nand = true, .drive_cache = true };
 #define TRAITS ((int)(sizeof all_traits / sizeof all_traits[0]))
 
 struct options {
@@ -99,6 +101,7 @@ struct task {
 	size_t promised_cut;
 	bool has_promise;
 	unsigned long first_states;
+	bool with_faults;
 	size_t first_cut; /* while the second level runs */
 };
 
@@ -120,13 +123,15 @@ static int failed(struct task *task, const char *what, const char *how, size_t c
 }
 
 /* From a state to the goal and on to the next release. Null, or what is broken. */
-static const char *recover(struct task *task, const struct sim_image *image, struct sim_log *log)
+static const char *recover(struct task *task, const struct sim_image *image, int running, struct sim_log *log)
 {
 	struct sim_device *device = calloc(1, sizeof *device);
 	if (device == NULL) {
 		abort();
 	}
 	sim_device_open(device, task->stage.world, task->stage.generation, image, task->stage.traits, log);
+	int ran = running < 0 ? -1 : sim_world_slot_release(task->stage.world, image, running);
+	device->ran_bad = ran >= 0 && sim_world_release(task->stage.world, ran)->bad;
 	const char *broken = sim_flow_drive(&task->stage, device, false);
 	if (broken == NULL) {
 		broken = sim_flow_check(&task->stage, &device->media.now, task->stage.floor_after, NULL);
@@ -149,7 +154,7 @@ static int visit_second(void *context, const struct sim_crash_state *state)
 	task->result->second_distinct++;
 	const char *broken = sim_flow_check(&task->stage, state->image, task->floor, NULL);
 	if (broken == NULL) {
-		broken = recover(task, state->image, NULL);
+		broken = recover(task, state->image, state->running, NULL);
 	}
 	return broken != NULL ? failed(task, broken, "second cut, first cut shown", task->first_cut) : task->board->stop;
 }
@@ -190,7 +195,7 @@ static int visit_first(void *context, const struct sim_crash_state *state)
 	}
 	bool again = task->options->second > 0 && task->first_states % task->options->second == 0;
 	if (broken == NULL) {
-		broken = recover(task, state->image, again ? &log : NULL);
+		broken = recover(task, state->image, state->running, again ? &log : NULL);
 	}
 	int stop = task->board->stop;
 	if (broken != NULL) {
@@ -326,7 +331,7 @@ static void run_task(struct task *task)
 	};
 	int stop = sim_crash_walk(&plan);
 	/* Faults don't depend on how a write tears. */
-	if (stop == 0 && !task->options->no_faults && task->stage.traits == &all_traits[0]) {
+	if (stop == 0 && task->with_faults) {
 		stop = try_media_faults(task, accesses);
 		if (stop == 0) {
 			stop = try_net_faults(task, fetches);
@@ -366,8 +371,10 @@ static void work(const struct options *options, struct board *board)
 		task->board = board;
 		task->result = &board->results[number];
 		task->result->flow = flow->name;
-		task->result->traits = all_traits[number / sim_flow_count].name;
-		sim_stage_open(&task->stage, flow, &all_traits[number / sim_flow_count], options->seed);
+		const struct sim_traits *traits = options->quick ? &quick_traits : &all_traits[number / sim_flow_count];
+		task->with_faults = !options->no_faults && number < sim_flow_count;
+		task->result->traits = traits->name;
+		sim_stage_open(&task->stage, flow, traits, options->seed);
 		run_task(task);
 		sim_stage_close(&task->stage);
 		sim_log_clear(&task->log);

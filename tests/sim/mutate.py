@@ -8,6 +8,7 @@ persistence operations swapped; bricks that other updaters are known for). A mut
 mutants_equivalent.txt. Ends with 1 when a mutant lives that isn't in that file.
 """
 import argparse
+import filecmp
 import os
 import re
 import shutil
@@ -66,7 +67,8 @@ SEEDED = [
     ("seed: one copy of the journal", "updater/journal/journal_file.c",
      "\t\terr = dcd_dir_replace(jf->dir, copy_names[jf->newest], data, len, diag);", "\t\terr = 0;"),
     ("seed: the target's first write before the loader knows", ENGINE + "engine_install.c",
-     "\tif (err == 0) {\n\t\terr = begin_writing(run, diag);\n\t}\n\tif (err == 0) {\n\t\terr = write_images(run, diag);\n\t}\n\tif (err != 0) {",
+     "\tif (err == 0) {\n\t\terr = begin_writing(run, diag);\n\t}\n\tif (err == 0) {\n\t\terr = write_images(run, diag);\n\t}\n\tif (err == 0) {\n\t\terr = dcd_source_finish(run->engine->source, diag);\n\t}\n"
+     "\tif (err != 0) {",
      "\tif (err == 0) {\n\t\terr = write_images(run, diag);\n\t}\n\tif (err == 0) {\n\t\terr = begin_writing(run, diag);\n\t}\n\tif (err != 0) {"),
     ("seed: staged before it is written", ENGINE + "engine_install.c",
      "\tint err = dcd_session_store_boot(&run->session, diag);\n",
@@ -169,9 +171,11 @@ class Bench:
         files = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"], check=True,
                                capture_output=True).stdout.split(b"\0")
         for name in (os.fsdecode(f) for f in files if f):
-            if os.path.isfile(os.path.join(ROOT, name)):
-                os.makedirs(os.path.dirname(os.path.join(self.tree, name)), exist_ok=True)
-                shutil.copy2(os.path.join(ROOT, name), os.path.join(self.tree, name))
+            source, target = os.path.join(ROOT, name), os.path.join(self.tree, name)
+            # With a fresh time, and only what differs: a scratch folder that is used again builds what changed.
+            if os.path.isfile(source) and not (os.path.isfile(target) and filecmp.cmp(source, target, shallow=False)):
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                shutil.copy(source, target)
         self.targets = ["explore"] + ["test_" + unit for unit in UNIT + UNIT_TUF]
         subprocess.run(["cmake", "-S", self.tree, "-B", self.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DDECADE_WERROR=OFF"],
                        check=True, stdout=subprocess.DEVNULL)

@@ -223,6 +223,21 @@ static const char *check_slots(const struct sim_world *world, const struct sim_i
 	return NULL;
 }
 
+/* Before the loader knows a release as good, the floor must not follow it. */
+static bool floor_is_earned(const struct sim_world *world, const struct sim_image *image, const struct dcd_boot_state *boot,
+			    const struct dcd_device_state *state)
+{
+	uint64_t earned = 0;
+	for (int s = 0; s < DCD_SLOT_COUNT; s++) {
+		int held = sim_world_slot_release(world, image, s);
+		uint64_t version = held >= 0 ? sim_world_release(world, held)->security_version : state->slot[s].security_version;
+		if (boot->slot[s].good && version > earned) {
+			earned = version;
+		}
+	}
+	return state->security_floor <= earned;
+}
+
 const char *sim_check_media(const struct sim_world *world, const struct sim_image *image, const struct sim_image *damaged,
 			    uint64_t floor, uint64_t *ret_floor)
 {
@@ -239,6 +254,8 @@ const char *sim_check_media(const struct sim_world *world, const struct sim_imag
 		broken = "the boot state can't be read";
 	} else if (journal->ops->load(journal, &state, NULL) != 0) {
 		broken = "the journal can't be read";
+	} else if (!floor_is_earned(world, image, &boot, &state)) {
+		broken = "the security floor rose before the release was confirmed";
 	} else {
 		(void)dcd_life_reconcile(&state, &boot, 0); /* as every operation does first */
 		broken = state.security_floor < floor ? "the security floor fell"

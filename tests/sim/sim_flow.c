@@ -271,6 +271,7 @@ const struct sim_flow sim_flows[] = {
 	{ "repair", prepare_repair, act_repair, missing_repair, .damaged = true },
 	{ "trial that never confirms", prepare_bad, act_install, missing_fallback, .gives_up = false },
 	{ "trial that gives up", prepare_bad, act_install, missing_fallback, .gives_up = true },
+	{ "staged trial that never confirms", prepare_bad, act_stage_activate, missing_fallback, .gives_up = false },
 	{ "user rollback", prepare_user_rollback, act_rollback, missing_rollback, .begins_running = false },
 	{ "rollback before the reboot", prepare_withdraw, act_rollback, missing_withdraw, .begins_running = true },
 	{ "security floor", prepare_floor, act_install, missing_new, .begins_running = false },
@@ -320,9 +321,19 @@ static const char *round_of(const struct sim_stage *stage, struct sim_device *de
 	return device->media.violation;
 }
 
+/* Once is a trial; once it was left, a bad release must not come back. */
+static bool came_back(const struct sim_stage *stage, const struct sim_device *device, bool *ran_bad, bool *left_bad)
+{
+	bool bad = device->running_release >= 0 && sim_world_release(stage->world, device->running_release)->bad;
+	*left_bad = *left_bad || (*ran_bad && !bad);
+	*ran_bad = bad;
+	return bad && *left_bad && !device->media.fault_struck;
+}
+
 const char *sim_flow_drive(const struct sim_stage *stage, struct sim_device *device, bool booted)
 {
 	const char *broken = NULL;
+	bool ran_bad = device->ran_bad, left_bad = false;
 	bool done = false;
 	device->gives_up = stage->flow->gives_up;
 	if (booted) {
@@ -340,6 +351,9 @@ const char *sim_flow_drive(const struct sim_stage *stage, struct sim_device *dev
 		}
 		if (err == 0 && device->running_release < 0) {
 			return "content runs that nobody verified";
+		}
+		if (err == 0 && came_back(stage, device, &ran_bad, &left_bad)) {
+			return "a bad release was tried again after it was left";
 		}
 		if (err == 0) {
 			broken = round_of(stage, device, &done);

@@ -33,7 +33,9 @@ static struct dcd_release release_of(uint8_t number, uint64_t security_version)
 {
 	static const char *const versions[] = { "0", "1", "2", "3" };
 	struct dcd_release release = {
-		.version = versions[number], .sequence_number = number, .security_version = security_version,
+		.version = versions[number],
+		.sequence_number = number,
+		.security_version = security_version,
 	};
 	release.manifest_hash.bytes[0] = number;
 	return release;
@@ -163,6 +165,31 @@ static void a_user_goes_back_as_a_trial_and_is_not_updated_straight_away_again(v
 	assert_true(dcd_life_confirm(&device.state, &device.boot, 3, NOW));
 	const struct dcd_release left = release_of(2, 0);
 	assert_true(dcd_life_is_known_bad(&device.state, &left.manifest_hash));
+}
+
+static void a_trial_whose_journal_was_lost_still_shows_as_one(void **state)
+{
+	(void)state;
+	struct device device = factory_device();
+	install(&device, 2, 0);
+	assert_int_equal(reboot(&device), 1);
+	memset(&device.state, 0, sizeof device.state);
+	assert_int_equal(dcd_life_of(&device.state, &device.boot), DCD_LIFE_TRIAL);
+}
+
+static void a_rollback_that_was_cut_before_its_flip_can_be_asked_for_again(void **state)
+{
+	(void)state;
+	struct device device = factory_device();
+	install(&device, 2, 0);
+	assert_int_equal(reboot(&device), 1);
+	assert_true(dcd_life_confirm(&device.state, &device.boot, 3, NOW));
+	const struct dcd_boot_state before = device.boot;
+	assert_int_equal(dcd_life_rollback(&device.state, &device.boot, 3, NOW, NULL), 0);
+	device.boot = before; /* the journal was stored, the loader was not */
+	assert_int_equal(reboot(&device), 1);
+	assert_int_equal(dcd_life_rollback(&device.state, &device.boot, 3, NOW, NULL), 0);
+	assert_int_equal(reboot(&device), 0);
 }
 
 static void nobody_goes_back_below_the_security_floor(void **state)
@@ -346,6 +373,8 @@ int main(void)
 		cmocka_unit_test(a_cut_between_journal_and_flip_leaves_a_staged_release),
 		cmocka_unit_test(a_cut_between_confirm_and_journal_is_made_up_for),
 		cmocka_unit_test(a_user_goes_back_as_a_trial_and_is_not_updated_straight_away_again),
+		cmocka_unit_test(a_trial_whose_journal_was_lost_still_shows_as_one),
+		cmocka_unit_test(a_rollback_that_was_cut_before_its_flip_can_be_asked_for_again),
 		cmocka_unit_test(nobody_goes_back_below_the_security_floor),
 		cmocka_unit_test(before_the_reboot_going_back_takes_the_flip_back),
 		cmocka_unit_test(a_bad_trial_gives_up_its_tries_at_once),
