@@ -5,12 +5,12 @@
  *
  *	header | table (one entry a segment, in order) | frames (in order, without gaps)
  *
- * All integers are little-endian. Header and table together are named by one SHA-256 in the signed manifest; the table names every
- * frame by length and SHA-256. So nothing is parsed before the manifest vouched for it, and nothing is decoded before the
+ * All integers are little-endian. Header and table together are named by one SHA-256 in the signed manifest; the table names
+ *every frame by length and SHA-256. So nothing is parsed before the manifest vouched for it, and nothing is decoded before the
  * table did.
  *
- * What an old reader does with a newer payload: another magic or version, an unknown bit in `features`, an unknown frame kind, filter,
- * stream or codec is DCD_ERR_UNSUPPORTED for the whole payload (table level) or the frame (frame level); never a guess.
+ * What an old reader does with a newer payload: another magic or version, an unknown bit in `features`, an unknown frame kind,
+ *filter, stream or codec is DCD_ERR_UNSUPPORTED for the whole payload (table level) or the frame (frame level); never a guess.
  * Reserved bytes are zero and checked.
  */
 #ifndef DCD_BSDIFF_FORMAT_H
@@ -23,20 +23,20 @@
 
 /* Header fields: offset of each, bytes. */
 enum {
-	DCD_HEADER_MAGIC = 0,             /* 8 bytes */
-	DCD_HEADER_VERSION = 8,           /* u16 */
-	DCD_HEADER_ENTRY_SIZE = 10,       /* u16: DCD_FORMAT_ENTRY_SIZE */
-	DCD_HEADER_FEATURES = 12,         /* u32: bits a reader must know; none is defined yet */
-	DCD_HEADER_SEGMENT_SIZE = 16,     /* u32: bytes; a power of two */
-	DCD_HEADER_SEGMENT_COUNT = 20,    /* u32: ceil(image size / segment size) */
-	DCD_HEADER_IMAGE_SIZE = 24,       /* u64 */
-	DCD_HEADER_BASE_SIZE = 32,        /* u64: 0 for a full payload */
-	DCD_HEADER_IMAGE_ID = 40,         /* 32 bytes */
-	DCD_HEADER_BASE_ID = 72,          /* 32 bytes: zero for a full payload */
-	DCD_HEADER_FRAMES_LENGTH = 104,   /* u64: the sum of all frame lengths */
-	DCD_HEADER_MAX_FRAME = 112,       /* u32: the longest frame */
-	DCD_HEADER_MAX_SCRATCH = 116,     /* u32: the most decoded stream bytes that a frame needs beside its output */
-	DCD_HEADER_RESERVED = 120,        /* 8 bytes of zero */
+	DCD_HEADER_MAGIC = 0,           /* 8 bytes */
+	DCD_HEADER_VERSION = 8,         /* u16 */
+	DCD_HEADER_ENTRY_SIZE = 10,     /* u16: DCD_FORMAT_ENTRY_SIZE */
+	DCD_HEADER_FEATURES = 12,       /* u32: bits a reader must know; none is defined yet */
+	DCD_HEADER_SEGMENT_SIZE = 16,   /* u32: bytes; a power of two */
+	DCD_HEADER_SEGMENT_COUNT = 20,  /* u32: ceil(image size / segment size) */
+	DCD_HEADER_IMAGE_SIZE = 24,     /* u64 */
+	DCD_HEADER_BASE_SIZE = 32,      /* u64: 0 for a full payload */
+	DCD_HEADER_IMAGE_ID = 40,       /* 32 bytes */
+	DCD_HEADER_BASE_ID = 72,        /* 32 bytes: zero for a full payload */
+	DCD_HEADER_FRAMES_LENGTH = 104, /* u64: the sum of all frame lengths */
+	DCD_HEADER_MAX_FRAME = 112,     /* u32: the longest frame */
+	DCD_HEADER_MAX_SCRATCH = 116,   /* u32: the most decoded stream bytes that a frame needs beside its output */
+	DCD_HEADER_RESERVED = 120,      /* 8 bytes of zero */
 	DCD_FORMAT_HEADER_SIZE = 128,
 };
 
@@ -60,6 +60,8 @@ enum dcd_frame_kind {
 
 enum dcd_filter {
 	DCD_FILTER_NONE = 0,
+	DCD_FILTER_REFERENCES =
+		1, /* delta frames: the references in copied machine code are predicted before differences are added */
 };
 
 /* Inside a frame. */
@@ -71,22 +73,50 @@ enum dcd_frame_codec {
 /*
  * A full frame: codec (u8), then the coded segment.
  *
- * A delta frame: stream count (u8), then for each stream in ascending order of id: id (u8), codec (u8), raw length (varint), coded length
- * (varint); then the coded streams in the same order, without gaps. An absent stream is empty; an empty one is absent.
+ * A delta frame: stream count (u8), then for each stream in ascending order of id: id (u8), codec (u8), raw length (varint),
+ *coded length (varint); then the coded streams in the same order, without gaps. An absent stream is empty; an empty one is
+ *absent.
  *
- *	CONTROL  triples of varints until the segment is full: extra length, copy length, zigzag(base offset - end of the last copy);
- *	         the first triple's offset is relative to the segment's own offset in the image
- *	RUNS     pairs of varints over the concatenated copies: zero run, literal run (bytes where the copy needs a difference)
- *	LITERALS the differences: new byte = base byte + literal (mod 256)
- *	EXTRA    bytes that no copy gives
+ *	CONTROL  triples of varints until the segment is full: extra length, copy length, zigzag(base offset - end of the last
+ *copy); the first triple's offset is relative to the segment's own offset in the image RUNS     pairs of varints over the
+ *concatenated copies: zero run, literal run (bytes where the copy needs a difference) LITERALS the differences: new byte = base
+ *byte + literal (mod 256) EXTRA    bytes that no copy gives MAP      DCD_FILTER_REFERENCES only, and always there: what the
+ *copied bytes are, and where old addresses went GATE     DCD_FILTER_REFERENCES only: where not to predict; absent: everywhere
  */
 enum dcd_stream {
 	DCD_STREAM_CONTROL = 0,
 	DCD_STREAM_RUNS = 1,
 	DCD_STREAM_LITERALS = 2,
 	DCD_STREAM_EXTRA = 3,
-	DCD_STREAM_COUNT = 4,
+	DCD_STREAM_MAP = 4,
+	DCD_STREAM_GATE = 5,
+	DCD_STREAM_COUNT = 6,
 };
+
+/* What the bytes of a region of the base are, and so which references are looked for in them. */
+enum dcd_region_kind {
+	DCD_REGION_POINTERS = 0, /* 64-bit addresses at addresses that are multiples of 8 */
+	DCD_REGION_X86_64 = 1,   /* machine code */
+	DCD_REGION_AARCH64 = 2,  /* machine code, little-endian */
+	DCD_REGION_UNWIND = 3,   /* .eh_frame with 32-bit pc-relative code addresses */
+	DCD_REGION_RECORDS =
+		4, /* records with a 32-bit index or offset in each: symbols, relocations, hash buckets, unwind table */
+	DCD_REGION_JUMPS = 5, /* pointers, and jump tables: negative 32-bit distances to code before the table */
+	DCD_REGION_KINDS = 6,
+};
+
+/* Bits of a GATE byte, which stands for DCD_GATE_BLOCK bytes of the segment: set, this class of references is left as copied
+ * there. */
+enum dcd_gate {
+	DCD_GATE_POINTER = 0,
+	DCD_GATE_CALL = 1,   /* calls and jumps */
+	DCD_GATE_BRANCH = 2, /* conditional branches, pc-relative loads of AArch64 */
+	DCD_GATE_DATA = 3,   /* rip-relative operands, ADRP */
+	DCD_GATE_LOW = 4,    /* the 12 low bits that go with an ADRP; 32-bit addresses in x86-64 code */
+	DCD_GATE_TABLE = 5,  /* 32-bit fields of records, unwind entries and jump tables */
+	DCD_GATE_KINDS = 6,
+};
+#define DCD_GATE_BLOCK 4096U
 
 /* Bounds: a header outside them is refused before memory is asked for. */
 #define DCD_SEGMENT_SIZE_MIN (4U << 10)

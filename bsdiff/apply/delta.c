@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/varint.h"
+#include "bsdiff/apply/refs.h"
 
 /* Base reads go straight into the output, this much at a time: small enough for any block layer, large enough to be fast. */
 #define BASE_CHUNK (64U << 10)
@@ -31,9 +32,18 @@ struct delta_state {
 	size_t out_len;
 	size_t out_pos;
 	struct dcd_reader *base;
+	uint64_t segment_offset;
 	uint64_t base_end; /* end of the last copy */
 	uint64_t zero_run; /* what is left of the current pair of RUNS */
 	uint64_t literal_run;
+	bool predicted; /* DCD_FILTER_REFERENCES: refs is open */
+	struct dcd_refs refs;
+};
+
+/* Where decoded streams go, and then the reference map. */
+struct scratch {
+	uint8_t *at;
+	size_t left;
 };
 
 int dcd_delta_read_base(struct dcd_reader *base, uint64_t offset, uint8_t *out, size_t len)
@@ -106,14 +116,13 @@ static int head_read(const uint8_t *frame, size_t frame_len, uint64_t raw_max, s
 
 /* Gives each stream its decoded bytes. The coded streams must fill the frame exactly. */
 static int streams_open(const struct stream_head heads[DCD_STREAM_COUNT], const uint8_t *coded, size_t coded_len,
-			const struct dcd_frame_tools *tools, struct stream streams[DCD_STREAM_COUNT])
+			const struct dcd_frame_tools *tools, struct scratch *scratch, struct stream streams[DCD_STREAM_COUNT])
 {
 	size_t decoder_memory = dcd_delta_decoder_memory(tools->zstd);
 	if (decoder_memory > tools->workspace_size) {
 		return DCD_ERR_NO_MEMORY;
 	}
-	uint8_t *scratch = (uint8_t *)tools->workspace + decoder_memory;
-	size_t scratch_left = tools->workspace_size - decoder_memory;
+	*scratch = (struct scratch){ (uint8_t *)tools->workspace + decoder_memory, tools->workspace_size - decoder_memory };
 	for (unsigned id = 0; id < DCD_STREAM_COUNT; id++) {
 		const struct stream_head *head = &heads[id];
 		if (head->coded > coded_len) {
@@ -122,17 +131,17 @@ static int streams_open(const struct stream_head heads[DCD_STREAM_COUNT], const 
 		const uint8_t *data = coded;
 		if (head->codec == DCD_CODEC_ZSTD) {
 			/* The header's max_scratch promised that this doesn't happen. */
-			if (head->raw > scratch_left) {
+			if (head->raw > scratch->left) {
 				return DCD_ERR_MALFORMED;
 			}
-			int err = tools->zstd->decode(scratch, head->raw, coded, head->coded, tools->workspace,
+			int err = tools->zstd->decode(scratch->at, head->raw, coded, head->coded, tools->workspace,
 						      tools->zstd->memory_size);
 			if (err != 0) {
 				return err;
 			}
-			data = scratch;
-			scratch += head->raw;
-			scratch_left -= head->raw;
+			data = scratch->at;
+			scratch->at += head->raw;
+			scratch->left -= head->raw;
 		}
 		streams[id] = (struct stream){ data, head->raw, 0 };
 		coded += head->coded;
@@ -233,9 +242,44 @@ static int control_step(struct delta_state *d)
 	if (err != 0) {
 		return err;
 	}
+	size_t at = d->out_pos;
 	d->base_end = offset + copy_len;
 	d->out_pos += (size_t)copy_len;
+	if (d->predicted) {
+		return dcd_refs_copy(&d->refs, d->segment_offset, at, offset, out, (size_t)copy_len);
+	}
 	return differences_add(d, out, (size_t)copy_len);
+}
+
+static int refs_settle(void *context, uint8_t *bytes, size_t len)
+{
+	return differences_add(context, bytes, len);
+}
+
+/* Takes the streams of the filter, and the rest of the scratch for what they describe. */
+static int filter_open(struct delta_state *d, const struct dcd_payload_entry *entry, struct scratch *scratch)
+{
+	struct stream *map = &d->streams[DCD_STREAM_MAP], *gates = &d->streams[DCD_STREAM_GATE];
+	d->predicted = entry->filter == DCD_FILTER_REFERENCES;
+	uint64_t blocks = dcd_div_ceil_u64(entry->segment_length, DCD_GATE_BLOCK);
+	if (d->predicted != (map->len > 0) || (gates->len > 0 && (!d->predicted || gates->len != blocks))) {
+		return DCD_ERR_MALFORMED;
+	}
+	if (!d->predicted) {
+		return 0;
+	}
+	size_t misaligned = (size_t)(0U - (uintptr_t)scratch->at) & 15;
+	if (misaligned > scratch->left) {
+		return DCD_ERR_MALFORMED;
+	}
+	d->refs.gates = gates->data;
+	d->refs.gate_count = gates->len;
+	d->refs.settle = refs_settle;
+	d->refs.context = d;
+	map->pos = map->len;
+	gates->pos = gates->len;
+	return dcd_refs_open(&d->refs, map->data, map->len, entry->segment_length, scratch->at + misaligned,
+			     scratch->left - misaligned);
 }
 
 static bool streams_done(const struct delta_state *d)
@@ -246,6 +290,23 @@ static bool streams_done(const struct delta_state *d)
 		}
 	}
 	return d->zero_run == 0 && d->literal_run == 0;
+}
+
+int dcd_frame_stream_lengths(const uint8_t *frame, size_t frame_len, uint32_t segment_length,
+			     size_t ret_lengths[DCD_STREAM_COUNT + 1])
+{
+	struct stream_head heads[DCD_STREAM_COUNT];
+	memset(heads, 0, sizeof heads);
+	size_t pos;
+	int err = head_read(frame, frame_len, DCD_SCRATCH_MAX(segment_length), heads, &pos);
+	if (err != 0) {
+		return err;
+	}
+	for (unsigned id = 0; id < DCD_STREAM_COUNT; id++) {
+		ret_lengths[id] = heads[id].coded;
+	}
+	ret_lengths[DCD_STREAM_COUNT] = pos;
+	return 0;
 }
 
 int dcd_delta_decode(const struct dcd_payload_entry *entry, const uint8_t *frame, size_t frame_len,
@@ -260,7 +321,9 @@ int dcd_delta_decode(const struct dcd_payload_entry *entry, const uint8_t *frame
 	}
 	struct delta_state d;
 	memset(&d, 0, sizeof d);
-	err = streams_open(heads, frame + pos, frame_len - pos, tools, d.streams);
+	struct scratch scratch;
+	err = streams_open(heads, frame + pos, frame_len - pos, tools, &scratch, d.streams);
+	err = err != 0 ? err : filter_open(&d, entry, &scratch);
 	if (err != 0) {
 		return err;
 	}
@@ -268,6 +331,7 @@ int dcd_delta_decode(const struct dcd_payload_entry *entry, const uint8_t *frame
 	d.out_len = entry->segment_length;
 	d.base = tools->base;
 	d.base_end = entry->segment_offset;
+	d.segment_offset = entry->segment_offset;
 	while (d.out_pos < d.out_len) {
 		err = control_step(&d);
 		if (err != 0) {

@@ -38,7 +38,7 @@ static int full_decode(const struct dcd_payload_entry *entry, const uint8_t *fra
 int dcd_frame_decode(const struct dcd_payload_entry *entry, const uint8_t *frame, size_t frame_len,
 		     const struct dcd_frame_tools *tools, uint8_t *out)
 {
-	if (entry->filter != DCD_FILTER_NONE) {
+	if (entry->filter != DCD_FILTER_NONE && (entry->filter != DCD_FILTER_REFERENCES || entry->kind != DCD_FRAME_DELTA)) {
 		return DCD_ERR_UNSUPPORTED;
 	}
 	bool has_data = entry->kind == DCD_FRAME_DELTA || entry->kind == DCD_FRAME_FULL;

@@ -13,8 +13,8 @@
 /* A decompressor, as an interface: bsdiff/codec has zstd's. */
 struct dcd_decoder {
 	/*
-	 * Decodes src into exactly `dst_len` bytes, in `memory` (aligned to 16). 0, or DCD_ERR_MALFORMED when it decodes to another
-	 * length or not at all. Writes nowhere but dst[0..dst_len) and memory[0..memory_size).
+	 * Decodes src into exactly `dst_len` bytes, in `memory` (aligned to 16). 0, or DCD_ERR_MALFORMED when it decodes to
+	 * another length or not at all. Writes nowhere but dst[0..dst_len) and memory[0..memory_size).
 	 */
 	int (*decode)(uint8_t *dst, size_t dst_len, const uint8_t *src, size_t src_len, void *memory, size_t memory_size);
 	size_t memory_size; /* bytes that `decode` needs */
@@ -51,5 +51,12 @@ DCD_NODISCARD int dcd_frame_make_segment(const struct dcd_payload_entry *entry, 
  */
 DCD_NODISCARD int dcd_frame_decode(const struct dcd_payload_entry *entry, const uint8_t *frame, size_t frame_len,
 				   const struct dcd_frame_tools *tools, uint8_t *out);
+
+/*
+ * Where the bytes of a delta frame go: the coded length of each enum dcd_stream, and in ret_lengths[DCD_STREAM_COUNT] the head.
+ * For reports; the frame is not decoded. Errors as dcd_frame_decode().
+ */
+DCD_NODISCARD int dcd_frame_stream_lengths(const uint8_t *frame, size_t frame_len, uint32_t segment_length,
+					   size_t ret_lengths[DCD_STREAM_COUNT + 1]);
 
 #endif

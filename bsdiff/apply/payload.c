@@ -49,8 +49,10 @@ static void header_read(const uint8_t *header, struct dcd_payload *ret)
 static bool header_consistent(const uint8_t *header, const struct dcd_payload *payload)
 {
 	uint32_t size = payload->segment_size;
+	unsigned shift =
+		size == 0 ? 0 : (unsigned)__builtin_ctz(size); /* a 64-bit division would be an import on small processors */
 	return size >= DCD_SEGMENT_SIZE_MIN && size <= DCD_SEGMENT_SIZE_MAX && (size & (size - 1)) == 0 &&
-	       dcd_div_ceil_u64(payload->image_size, size) == payload->segment_count &&
+	       (payload->image_size >> shift) + ((payload->image_size & (size - 1)) != 0) == payload->segment_count &&
 	       payload->max_scratch <= DCD_SCRATCH_MAX(size) &&
 	       (payload->base_size == 0) == dcd_hash_is_zero(&payload->base_id) && all_zero(header + DCD_HEADER_RESERVED, 8);
 }
@@ -65,7 +67,9 @@ struct table_sums {
 static int entry_check(const struct dcd_payload *payload, uint32_t index, struct table_sums *sums, struct dcd_hash *ret_leaf)
 {
 	const uint8_t *raw = payload->table + (size_t)index * DCD_FORMAT_ENTRY_SIZE;
-	if (raw[DCD_ENTRY_KIND] > DCD_FRAME_FULL || raw[DCD_ENTRY_FILTER] != DCD_FILTER_NONE) {
+	bool filtered = raw[DCD_ENTRY_FILTER] != DCD_FILTER_NONE;
+	if (raw[DCD_ENTRY_KIND] > DCD_FRAME_FULL || raw[DCD_ENTRY_FILTER] > DCD_FILTER_REFERENCES ||
+	    (filtered && raw[DCD_ENTRY_KIND] != DCD_FRAME_DELTA)) {
 		return DCD_ERR_UNSUPPORTED;
 	}
 	struct dcd_payload_entry entry;

@@ -16,13 +16,13 @@
 /* A view on header and table in the caller's memory, which outlives it. Made only by dcd_payload_open(). */
 struct dcd_payload {
 	const uint8_t *table;
-	uint32_t segment_size;   /* bytes */
+	uint32_t segment_size; /* bytes */
 	uint32_t segment_count;
-	uint64_t image_size;     /* bytes */
-	uint64_t base_size;      /* bytes; 0: full payload */
-	uint64_t frames_length;  /* bytes */
-	uint32_t max_frame;      /* bytes */
-	uint32_t max_scratch;    /* bytes */
+	uint64_t image_size;    /* bytes */
+	uint64_t base_size;     /* bytes; 0: full payload */
+	uint64_t frames_length; /* bytes */
+	uint32_t max_frame;     /* bytes */
+	uint32_t max_scratch;   /* bytes */
 	struct dcd_hash image_id;
 	struct dcd_hash base_id; /* zero: full payload */
 };
@@ -31,9 +31,9 @@ struct dcd_payload {
 struct dcd_payload_entry {
 	enum dcd_frame_kind kind;
 	enum dcd_filter filter;
-	uint32_t frame_length;         /* bytes; 0 for kinds without data */
-	uint32_t segment_length;       /* bytes; only the last one may be short */
-	uint64_t segment_offset;       /* in the image, bytes */
+	uint32_t frame_length;   /* bytes; 0 for kinds without data */
+	uint32_t segment_length; /* bytes; only the last one may be short */
+	uint64_t segment_offset; /* in the image, bytes */
 	struct dcd_hash segment_hash;
 	struct dcd_hash frame_hash;
 };
@@ -42,9 +42,9 @@ struct dcd_payload_entry {
 DCD_NODISCARD int dcd_payload_table_length(const uint8_t *header, size_t len, uint64_t *ret_len);
 
 /*
- * Checks everything that header and table say against the format's bounds and against each other (counts, sums, maxima, kinds, zero
- * fields; that the segment hashes give the image id) and makes the view. `len` must be exactly header and table.
- * 0, DCD_ERR_MALFORMED, DCD_ERR_UNSUPPORTED or DCD_ERR_HASH (image id).
+ * Checks everything that header and table say against the format's bounds and against each other (counts, sums, maxima, kinds,
+ * zero fields; that the segment hashes give the image id) and makes the view. `len` must be exactly header and table. 0,
+ * DCD_ERR_MALFORMED, DCD_ERR_UNSUPPORTED or DCD_ERR_HASH (image id).
  */
 DCD_NODISCARD int dcd_payload_open(const uint8_t *data, size_t len, const struct dcd_hash_alg *alg, struct dcd_payload *ret);
 

@@ -64,8 +64,16 @@ static int control_write(struct dcd_delta_streams *streams, uint64_t extra, uint
 	return err != 0 ? err : dcd_byte_buffer_append_varint(control, distance);
 }
 
+static int filter_streams_write(struct dcd_delta_streams *streams, const struct dcd_ref_prediction *prediction)
+{
+	int err = dcd_byte_buffer_append(&streams->streams[DCD_STREAM_MAP], prediction->map.data, prediction->map.len);
+	return err != 0 ? err
+			: dcd_byte_buffer_append(&streams->streams[DCD_STREAM_GATE], prediction->gates.data,
+						 prediction->gates.len);
+}
+
 int dcd_delta_streams_write(struct dcd_delta_streams *streams, const struct dcd_copy_list *copies, const struct dcd_bytes *base,
-			    const struct dcd_segment *segment)
+			    const struct dcd_segment *segment, const struct dcd_ref_prediction *prediction)
 {
 	for (size_t i = 0; i < DCD_STREAM_COUNT; i++) {
 		streams->streams[i].len = 0;
@@ -78,17 +86,19 @@ int dcd_delta_streams_write(struct dcd_delta_streams *streams, const struct dcd_
 		uint32_t extra = copy->at - at;
 		int err = control_write(streams, extra, copy->len, dcd_zigzag((int64_t)(copy->base - base_end)));
 		err = err != 0 ? err : dcd_byte_buffer_append(&streams->streams[DCD_STREAM_EXTRA], segment->data + at, extra);
-		err = err != 0 ? err : differences_write(&w, base->data + copy->base, segment->data + copy->at, copy->len);
+		const uint8_t *from = prediction != NULL ? prediction->predicted + copy->at : base->data + copy->base;
+		err = err != 0 ? err : differences_write(&w, from, segment->data + copy->at, copy->len);
 		if (err != 0) {
 			return err;
 		}
 		at = copy->at + copy->len;
 		base_end = copy->base + copy->len;
 	}
-	if (at == segment->len) {
-		return 0;
+	int err = prediction != NULL ? filter_streams_write(streams, prediction) : 0;
+	if (err != 0 || at == segment->len) {
+		return err;
 	}
-	int err = control_write(streams, segment->len - at, 0, 0);
+	err = control_write(streams, segment->len - at, 0, 0);
 	return err != 0 ? err
 			: dcd_byte_buffer_append(&streams->streams[DCD_STREAM_EXTRA], segment->data + at, segment->len - at);
 }

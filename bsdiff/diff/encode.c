@@ -12,6 +12,10 @@
 #include "bsdiff/diff/encode_plan.h"
 #include "bsdiff/diff/ordered_pool.h"
 #include "bsdiff/diff/payload_writer.h"
+#include "bsdiff/diff/ref_view.h"
+
+/* Views take as much memory as both images; beyond this, matching sees the bytes as they are. */
+#define VIEW_MAX (UINT64_C(2) << 30)
 
 struct encoding {
 	struct dcd_bytes base; /* empty: a full payload */
@@ -22,7 +26,11 @@ struct encoding {
 	struct dcd_image_leaves image_leaves;
 	struct dcd_block_index *blocks;
 	struct dcd_base_coverage *coverage;
-	struct dcd_seed_finder finder; /* read by all workers while a piece is encoded */
+	struct dcd_seed_finder finder;   /* read by all workers while a piece is encoded */
+	struct dcd_ref_context refs;     /* likewise */
+	struct dcd_ref_view view;        /* what the matcher sees of base and image in the second round; else empty */
+	struct dcd_ref_samples *samples; /* one a worker: the first round's outcome */
+	bool surveying;                  /* the first round */
 	struct dcd_payload_writer writer;
 	unsigned workers;
 	struct dcd_segment_encoder *encoders[DCD_POOL_WORKERS_MAX];
@@ -36,10 +44,21 @@ static struct dcd_effort effort_of(int effort)
 	static const int full_levels[] = { 1, 3, 5, 7, 9, 12, 16, 19, 22 };
 	static const int delta_levels[] = { 3, 6, 12, 17, 19, 19, 19, 22, 22 };
 	struct dcd_effort ret = { .full_level = full_levels[effort - 1], .delta_level = delta_levels[effort - 1] };
+	ret.surveys = effort <= 3 ? 1 : 2;
 	ret.patience = effort <= 3 ? 5 : effort <= 6 ? 8 : 31;
 	ret.whole_base_max = effort <= 3 ? 1U << 20 : effort <= 7 ? 16U << 20 : DCD_SUFFIX_TEXT_MAX;
 	ret.suffix_text_max = effort <= 7 ? 32U << 20 : DCD_SUFFIX_TEXT_MAX;
 	return ret;
+}
+
+static struct dcd_bytes matched_base(const struct encoding *e)
+{
+	return e->view.base.data != NULL ? e->view.base : e->base;
+}
+
+static struct dcd_segment matched_segment(const struct encoding *e, uint64_t index)
+{
+	return dcd_segment_at(e->view.image.data != NULL ? &e->view.image : &e->image, e->options.segment_size, index);
 }
 
 static void report(const struct encoding *e, const char *phase, uint64_t done, uint64_t total)
@@ -67,6 +86,13 @@ static bool segment_without_frame(const struct encoding *e, uint64_t index, enum
 	return true;
 }
 
+/* Does anything of the segment lie in a linked file? Others have no references to survey. */
+static bool segment_has_modules(const struct encoding *e, const struct dcd_segment *segment)
+{
+	const struct dcd_elf_region *region = dcd_elf_modules_at(&e->refs.new_modules, segment->offset);
+	return region != NULL && region->offset < segment->offset + segment->len;
+}
+
 /* First pass over the changed segments: what do exact block matches use of the base? */
 static int mark_work(void *context, unsigned worker, uint64_t index, void *slot)
 {
@@ -81,6 +107,7 @@ static int mark_work(void *context, unsigned worker, uint64_t index, void *slot)
 		return 0;
 	}
 	struct dcd_copy_list *copies = &e->marks[worker];
+	segment = matched_segment(e, index);
 	int err = dcd_seed_finder_blocks(&e->finder, &segment, copies);
 	for (size_t i = 0; err == 0 && i < copies->count; i++) {
 		dcd_base_coverage_mark(e->coverage, copies->items[i].base, copies->items[i].len);
@@ -104,10 +131,34 @@ static int segment_work(void *context, unsigned worker, uint64_t index, void *sl
 	struct dcd_segment segment = dcd_segment_at(&e->image, e->options.segment_size, index);
 	if (segment_without_frame(e, index, &out->kind)) {
 		out->frame.len = 0;
+		out->filter = DCD_FILTER_NONE;
 		out->scratch = 0;
 		return 0;
 	}
-	return dcd_segment_encoder_encode(e->encoders[worker], e->base.len > 0 ? &e->finder : NULL, &segment, out);
+	struct dcd_segment view = matched_segment(e, index);
+	return dcd_segment_encoder_encode(e->encoders[worker], e->base.len > 0 ? &e->finder : NULL, &e->refs, &segment, &view,
+					  out);
+}
+
+static int survey_work(void *context, unsigned worker, uint64_t index, void *slot)
+{
+	(void)slot;
+	struct encoding *e = context;
+	struct dcd_segment segment = dcd_segment_at(&e->image, e->options.segment_size, index);
+	enum dcd_frame_kind kind;
+	if (segment_without_frame(e, index, &kind) || !segment_has_modules(e, &segment)) {
+		return 0;
+	}
+	return dcd_segment_encoder_survey(e->encoders[worker], &e->finder, &e->refs, &segment, &e->samples[worker]);
+}
+
+static int survey_deliver(void *context, uint64_t index, void *slot)
+{
+	(void)slot;
+	struct encoding *e = context;
+	struct dcd_segment segment = dcd_segment_at(&e->image, e->options.segment_size, index);
+	report(e, "surveying", segment.offset + segment.len, e->image.len);
+	return 0;
 }
 
 static int segment_deliver(void *context, uint64_t index, void *slot)
@@ -120,8 +171,8 @@ static int segment_deliver(void *context, uint64_t index, void *slot)
 
 static int segments_encode(struct encoding *e, uint64_t first, uint64_t end)
 {
-	struct dcd_pool_job pool = { .work = segment_work,
-				     .deliver = segment_deliver,
+	struct dcd_pool_job pool = { .work = e->surveying ? survey_work : segment_work,
+				     .deliver = e->surveying ? survey_deliver : segment_deliver,
 				     .context = e,
 				     .workers = e->workers,
 				     .slots = e->slots,
@@ -129,12 +180,13 @@ static int segments_encode(struct encoding *e, uint64_t first, uint64_t end)
 	return dcd_pool_run(&pool, first, end);
 }
 
-/* Does any segment in [first, end) need a frame? */
-static bool range_needs_frames(const struct encoding *e, uint64_t first, uint64_t end)
+/* Is there anything to match in [first, end)? */
+static bool range_needs_matching(const struct encoding *e, uint64_t first, uint64_t end)
 {
 	enum dcd_frame_kind kind;
 	for (uint64_t i = first; i < end; i++) {
-		if (!segment_without_frame(e, i, &kind)) {
+		struct dcd_segment segment = dcd_segment_at(&e->image, e->options.segment_size, i);
+		if (!segment_without_frame(e, i, &kind) && (!e->surveying || segment_has_modules(e, &segment))) {
 			return true;
 		}
 	}
@@ -144,9 +196,10 @@ static bool range_needs_frames(const struct encoding *e, uint64_t first, uint64_
 static int piece_encode(struct encoding *e, const struct dcd_base_range *ranges, size_t count, uint64_t first, uint64_t end)
 {
 	struct dcd_suffix_index *suffixes = NULL;
-	if (count > 0 && range_needs_frames(e, first, end)) {
+	if (count > 0 && range_needs_matching(e, first, end)) {
 		report(e, "indexing", first, e->image_leaves.count);
-		int err = dcd_suffix_index_new(&e->base, ranges, count, &suffixes);
+		struct dcd_bytes base = matched_base(e);
+		int err = dcd_suffix_index_new(&base, ranges, count, &suffixes);
 		if (err != 0) {
 			return err;
 		}
@@ -169,7 +222,8 @@ static int encode_whole_base(struct encoding *e)
  */
 static int encode_by_pieces(struct encoding *e)
 {
-	int err = dcd_block_index_new(&e->base, &e->blocks);
+	struct dcd_bytes base = matched_base(e);
+	int err = dcd_block_index_new(&base, &e->blocks);
 	err = err != 0 ? err : dcd_base_coverage_new(e->base.len, &e->coverage);
 	if (err != 0) {
 		return err;
@@ -200,11 +254,54 @@ static int encode_by_pieces(struct encoding *e)
 	return err;
 }
 
+static int matching_run(struct encoding *e)
+{
+	e->finder.base = matched_base(e);
+	int err = e->base.len <= e->effort.whole_base_max ? encode_whole_base(e) : encode_by_pieces(e);
+	dcd_base_coverage_free(e->coverage);
+	dcd_block_index_free(e->blocks);
+	e->coverage = NULL;
+	e->blocks = NULL;
+	e->finder.blocks = NULL;
+	return err;
+}
+
+/*
+ * First round: match the bytes as they are, only to learn where code went, and make the views. Matching the views teaches more,
+ * so this may be done again; then comes the round that encodes.
+ */
+static int view_prepare(struct encoding *e)
+{
+	if (e->refs.old_modules.region_count == 0 || e->refs.new_modules.region_count == 0 ||
+	    e->base.len > VIEW_MAX - dcd_min_u64(e->image.len, VIEW_MAX)) {
+		return 0;
+	}
+	int err = 0;
+	for (int round = 0; err == 0 && round < e->effort.surveys; round++) {
+		e->surveying = true;
+		err = matching_run(e);
+		e->surveying = false;
+		dcd_ref_view_free(&e->view);
+		for (unsigned i = 1; err == 0 && i < e->workers; i++) {
+			err = dcd_ref_samples_add(&e->samples[0], e->samples[i].items, e->samples[i].count);
+			e->samples[i].count = 0;
+		}
+		if (err == 0 && e->samples[0].count > 0) {
+			err = dcd_ref_view_new(&e->refs, &e->image, e->samples[0].items, e->samples[0].count, &e->view);
+			e->samples[0].count = 0;
+		}
+	}
+	return err;
+}
+
 static int encoding_begin(struct encoding *e, int fd)
 {
 	int err = dcd_image_leaves_compute(&e->image, &e->options, &e->image_leaves);
 	if (err == 0 && e->base.len > 0) {
+		e->refs.base = e->base;
 		err = dcd_image_leaves_compute(&e->base, &e->options, &e->base_leaves);
+		err = err != 0 ? err : dcd_elf_modules_find(&e->base, &e->refs.old_modules);
+		err = err != 0 ? err : dcd_elf_modules_find(&e->image, &e->refs.new_modules);
 	}
 	if (err != 0) {
 		return err;
@@ -217,8 +314,9 @@ static int encoding_begin(struct encoding *e, int fd)
 		}
 	}
 	e->marks = calloc(e->workers, sizeof *e->marks);
+	e->samples = calloc(e->workers, sizeof *e->samples);
 	e->slots = calloc(dcd_pool_slots(e->workers), sizeof *e->slots);
-	if (e->marks == NULL || e->slots == NULL) {
+	if (e->marks == NULL || e->samples == NULL || e->slots == NULL) {
 		return DCD_ERR_NO_MEMORY;
 	}
 	e->finder = (struct dcd_seed_finder){ .base = e->base, .patience = e->effort.patience };
@@ -241,13 +339,20 @@ static void encoding_free(struct encoding *e)
 		if (e->marks != NULL) {
 			dcd_copy_list_free(&e->marks[i]);
 		}
+		if (e->samples != NULL) {
+			dcd_ref_samples_free(&e->samples[i]);
+		}
 	}
 	for (unsigned i = 0; e->slots != NULL && i < dcd_pool_slots(e->workers); i++) {
 		dcd_byte_buffer_free(&e->slots[i].frame);
 	}
 	free(e->marks);
+	free(e->samples);
+	dcd_ref_view_free(&e->view);
 	free(e->slots);
 	dcd_payload_writer_free(&e->writer);
+	dcd_elf_modules_free(&e->refs.old_modules);
+	dcd_elf_modules_free(&e->refs.new_modules);
 	dcd_base_coverage_free(e->coverage);
 	dcd_block_index_free(e->blocks);
 	dcd_image_leaves_free(&e->base_leaves);
@@ -293,7 +398,8 @@ int dcd_encode_payload(const struct dcd_bytes *base, const struct dcd_bytes *ima
 	if (err == 0 && e->base.len == 0) {
 		err = segments_encode(e, 0, e->image_leaves.count);
 	} else if (err == 0) {
-		err = e->base.len <= e->effort.whole_base_max ? encode_whole_base(e) : encode_by_pieces(e);
+		err = view_prepare(e);
+		err = err != 0 ? err : matching_run(e);
 	}
 	err = err != 0 ? err : dcd_payload_writer_finish(&e->writer, ret);
 	encoding_free(e);

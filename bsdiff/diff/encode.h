@@ -38,14 +38,16 @@ struct dcd_encode_result {
 };
 
 /*
- * Writes the payload that makes `image` from `base` (null: a full payload) to the empty, seekable file `fd`. The caller makes it durable and
- * gives it its name. DCD_ERR_NO_MEMORY, DCD_ERR_IO, DCD_ERR_NO_SPACE, DCD_ERR_USAGE (options out of bounds, image too large).
+ * Writes the payload that makes `image` from `base` (null: a full payload) to the empty, seekable file `fd`. The caller makes it
+ * durable and gives it its name. DCD_ERR_NO_MEMORY, DCD_ERR_IO, DCD_ERR_NO_SPACE, DCD_ERR_USAGE (options out of bounds, image too
+ * large).
  */
 DCD_NODISCARD int dcd_encode_payload(const struct dcd_bytes *base, const struct dcd_bytes *image, int fd,
-				     const struct dcd_encode_options *options, struct dcd_encode_result *ret, struct dcd_diag *diag);
+				     const struct dcd_encode_options *options, struct dcd_encode_result *ret,
+				     struct dcd_diag *diag);
 
 /* The image id of bytes in memory, on all cores. */
-DCD_NODISCARD int dcd_encode_image_id(const struct dcd_bytes *image, const struct dcd_encode_options *options, struct dcd_hash *ret,
-				      struct dcd_diag *diag);
+DCD_NODISCARD int dcd_encode_image_id(const struct dcd_bytes *image, const struct dcd_encode_options *options,
+				      struct dcd_hash *ret, struct dcd_diag *diag);
 
 #endif

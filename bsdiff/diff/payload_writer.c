@@ -41,7 +41,7 @@ int dcd_payload_writer_add(struct dcd_payload_writer *writer, const struct dcd_e
 	uint8_t *entry = writer->table + DCD_FORMAT_HEADER_SIZE + (size_t)writer->segments * DCD_FORMAT_ENTRY_SIZE;
 	uint32_t length = (uint32_t)segment->frame.len;
 	entry[DCD_ENTRY_KIND] = (uint8_t)segment->kind;
-	entry[DCD_ENTRY_FILTER] = DCD_FILTER_NONE;
+	entry[DCD_ENTRY_FILTER] = (uint8_t)segment->filter;
 	memcpy(entry + DCD_ENTRY_SEGMENT_HASH, leaf->bytes, DCD_HASH_SIZE);
 	if (segment->kind == DCD_FRAME_DELTA || segment->kind == DCD_FRAME_FULL) {
 		struct dcd_hash hash;

@@ -10,6 +10,14 @@
 #define CLEARLY_SMALLER 8
 #define HASTY_LEVEL 1
 
+/* A whole delta frame. */
+struct delta_candidate {
+	struct dcd_byte_buffer frame;
+	enum dcd_filter filter;
+	uint32_t scratch;
+	bool fits; /* keeps the format's bounds */
+};
+
 struct dcd_segment_encoder {
 	struct dcd_effort effort;
 	struct dcd_zstd_encoder *zstd;
@@ -18,7 +26,9 @@ struct dcd_segment_encoder {
 	struct dcd_copy_list copies;
 	struct dcd_delta_streams streams;
 	struct dcd_byte_buffer coded; /* one stream, or a hasty full frame */
-	struct dcd_byte_buffer delta; /* a whole delta frame */
+	struct dcd_ref_model *model;
+	struct delta_candidate delta;     /* the better delta frame */
+	struct delta_candidate candidate; /* the one in the making */
 };
 
 int dcd_segment_encoder_new(const struct dcd_effort *effort, struct dcd_segment_encoder **ret)
@@ -29,8 +39,9 @@ int dcd_segment_encoder_new(const struct dcd_effort *effort, struct dcd_segment_
 	}
 	encoder->effort = *effort;
 	int err = dcd_zstd_encoder_new(&encoder->zstd);
+	err = err != 0 ? err : dcd_ref_model_new(&encoder->model);
 	if (err != 0) {
-		free(encoder);
+		dcd_segment_encoder_free(encoder);
 		return err;
 	}
 	*ret = encoder;
@@ -48,7 +59,9 @@ void dcd_segment_encoder_free(struct dcd_segment_encoder *encoder)
 	dcd_copy_list_free(&encoder->copies);
 	dcd_delta_streams_free(&encoder->streams);
 	dcd_byte_buffer_free(&encoder->coded);
-	dcd_byte_buffer_free(&encoder->delta);
+	dcd_byte_buffer_free(&encoder->delta.frame);
+	dcd_byte_buffer_free(&encoder->candidate.frame);
+	dcd_ref_model_free(encoder->model);
 	free(encoder);
 }
 
@@ -97,12 +110,12 @@ static int stream_head_append(struct dcd_byte_buffer *frame, uint8_t id, uint8_t
 	return err != 0 ? err : dcd_byte_buffer_append_varint(frame, coded);
 }
 
-/* The streams, coded, as one frame in encoder->delta. */
-static int delta_pack(struct dcd_segment_encoder *encoder, uint64_t *ret_raw, uint32_t *ret_scratch)
+/* The streams, coded, as one frame in encoder->candidate. `memory` is what the filter needs beside them. */
+static int delta_pack(struct dcd_segment_encoder *encoder, uint64_t memory, uint32_t segment_len)
 {
-	struct dcd_byte_buffer *frame = &encoder->delta;
+	struct dcd_byte_buffer *frame = &encoder->candidate.frame;
 	uint8_t count = 0;
-	uint64_t raw = 0, scratch = 0;
+	uint64_t raw = 0, scratch = memory;
 	frame->len = 0;
 	encoder->coded.len = 0;
 	int err = dcd_byte_buffer_append(frame, &count, 1);
@@ -122,33 +135,60 @@ static int delta_pack(struct dcd_segment_encoder *encoder, uint64_t *ret_raw, ui
 	err = err != 0 ? err : dcd_byte_buffer_append(frame, encoder->coded.data, encoder->coded.len);
 	if (err == 0) {
 		frame->data[0] = count;
-		*ret_raw = raw;
-		*ret_scratch = (uint32_t)scratch;
+		encoder->candidate.scratch = (uint32_t)scratch;
+		encoder->candidate.fits = raw <= DCD_SCRATCH_MAX(segment_len) && scratch <= DCD_SCRATCH_MAX(segment_len) &&
+					  frame->len <= segment_len;
 	}
 	return err;
 }
 
-/* Makes a delta frame in encoder->delta; *ret_fits is false when it would break a bound of the format. */
-static int delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
-		       const struct dcd_segment *segment, bool *ret_fits, uint32_t *ret_scratch)
+/* Makes the delta frame of encoder->copies, and keeps it in encoder->delta when it is better than what is there. */
+static int delta_try(struct dcd_segment_encoder *encoder, const struct dcd_bytes *base, const struct dcd_segment *segment,
+		     const struct dcd_ref_prediction *prediction)
 {
-	int err = dcd_seed_finder_blocks(finder, segment, &encoder->anchors);
-	err = err != 0 ? err : dcd_seed_finder_fill(finder, segment, &encoder->anchors, &encoder->seeds);
-	err = err != 0 ? err : dcd_copy_list_extend(&encoder->seeds, &finder->base, segment, &encoder->copies);
+	int err = dcd_delta_streams_write(&encoder->streams, &encoder->copies, base, segment, prediction);
+	err = err != 0 ? err : delta_pack(encoder, prediction != NULL ? prediction->memory : 0, segment->len);
+	if (err == 0 && encoder->candidate.fits &&
+	    (!encoder->delta.fits || encoder->candidate.frame.len < encoder->delta.frame.len)) {
+		struct delta_candidate worse = encoder->delta;
+		encoder->delta = encoder->candidate;
+		encoder->delta.filter = prediction != NULL ? DCD_FILTER_REFERENCES : DCD_FILTER_NONE;
+		encoder->candidate = worse;
+	}
+	return err;
+}
+
+static int copies_find(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder, const struct dcd_segment *view)
+{
+	int err = dcd_seed_finder_blocks(finder, view, &encoder->anchors);
+	err = err != 0 ? err : dcd_seed_finder_fill(finder, view, &encoder->anchors, &encoder->seeds);
+	return err != 0 ? err : dcd_copy_list_extend(&encoder->seeds, &finder->base, view, &encoder->copies);
+}
+
+int dcd_segment_encoder_survey(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
+			       const struct dcd_ref_context *context, const struct dcd_segment *segment,
+			       struct dcd_ref_samples *samples)
+{
+	int err = copies_find(encoder, finder, segment);
+	return err != 0 ? err : dcd_ref_model_survey(encoder->model, context, &encoder->copies, segment, samples);
+}
+
+/* Makes the best delta frame in encoder->delta, if any fits. */
+static int delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
+		       const struct dcd_ref_context *context, const struct dcd_segment *segment, const struct dcd_segment *view)
+{
+	encoder->delta.fits = false;
+	int err = copies_find(encoder, finder, view);
+	if (err != 0 || encoder->copies.count == 0) {
+		return err;
+	}
+	err = delta_try(encoder, &context->base, segment, NULL);
 	if (err != 0) {
 		return err;
 	}
-	*ret_fits = false;
-	if (encoder->copies.count == 0) {
-		return 0;
-	}
-	uint64_t raw;
-	err = dcd_delta_streams_write(&encoder->streams, &encoder->copies, &finder->base, segment);
-	err = err != 0 ? err : delta_pack(encoder, &raw, ret_scratch);
-	if (err == 0) {
-		*ret_fits = raw <= DCD_SCRATCH_MAX(segment->len) && encoder->delta.len <= segment->len;
-	}
-	return err;
+	const struct dcd_ref_prediction *prediction;
+	err = dcd_ref_model_predict(encoder->model, context, &encoder->copies, segment, &prediction);
+	return err != 0 || prediction == NULL ? err : delta_try(encoder, &context->base, segment, prediction);
 }
 
 /* True when the delta frame is so small that only a hasty full frame need be compared with it. */
@@ -156,33 +196,35 @@ static int clearly_smaller(struct dcd_segment_encoder *encoder, const struct dcd
 {
 	int err = full_frame(encoder, HASTY_LEVEL, segment, &encoder->coded);
 	if (err == 0) {
-		*ret = encoder->delta.len < encoder->coded.len / CLEARLY_SMALLER;
+		*ret = encoder->delta.frame.len < encoder->coded.len / CLEARLY_SMALLER;
 	}
 	return err;
 }
 
-static void take_delta(struct dcd_segment_encoder *encoder, uint32_t scratch, struct dcd_encoded_segment *ret)
+static void take_delta(struct dcd_segment_encoder *encoder, struct dcd_encoded_segment *ret)
 {
 	struct dcd_byte_buffer previous = ret->frame;
 	ret->kind = DCD_FRAME_DELTA;
-	ret->scratch = scratch;
-	ret->frame = encoder->delta;
-	encoder->delta = previous;
+	ret->filter = encoder->delta.filter;
+	ret->scratch = encoder->delta.scratch;
+	ret->frame = encoder->delta.frame;
+	encoder->delta.frame = previous;
 }
 
 int dcd_segment_encoder_encode(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
-			       const struct dcd_segment *segment, struct dcd_encoded_segment *ret)
+			       const struct dcd_ref_context *context, const struct dcd_segment *segment,
+			       const struct dcd_segment *view, struct dcd_encoded_segment *ret)
 {
-	bool fits = false, clear = false;
-	uint32_t scratch = 0;
+	bool clear = false;
+	encoder->delta.fits = false;
 	if (finder != NULL) {
-		int err = delta_frame(encoder, finder, segment, &fits, &scratch);
-		err = err != 0 || !fits ? err : clearly_smaller(encoder, segment, &clear);
+		int err = delta_frame(encoder, finder, context, segment, view);
+		err = err != 0 || !encoder->delta.fits ? err : clearly_smaller(encoder, segment, &clear);
 		if (err != 0) {
 			return err;
 		}
 		if (clear) {
-			take_delta(encoder, scratch, ret);
+			take_delta(encoder, ret);
 			return 0;
 		}
 	}
@@ -190,11 +232,12 @@ int dcd_segment_encoder_encode(struct dcd_segment_encoder *encoder, const struct
 	if (err != 0) {
 		return err;
 	}
-	if (fits && encoder->delta.len < ret->frame.len) {
-		take_delta(encoder, scratch, ret);
+	if (encoder->delta.fits && encoder->delta.frame.len < ret->frame.len) {
+		take_delta(encoder, ret);
 		return 0;
 	}
 	ret->kind = DCD_FRAME_FULL;
+	ret->filter = DCD_FILTER_NONE;
 	ret->scratch = 0;
 	return 0;
 }

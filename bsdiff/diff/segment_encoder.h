@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "bsdiff/diff/byte_buffer.h"
+#include "bsdiff/diff/ref_model.h"
 #include "bsdiff/diff/seed_finder.h"
 
 struct dcd_segment_encoder;
@@ -12,6 +13,7 @@ struct dcd_segment_encoder;
 struct dcd_effort {
 	int full_level;           /* zstd level of full frames */
 	int delta_level;          /* zstd level of delta streams: they are small, so it may be high */
+	int surveys;              /* rounds of matching before the one that encodes, when there are references */
 	unsigned patience;        /* of struct dcd_seed_finder */
 	uint64_t whole_base_max;  /* bytes; a base up to this size is searched by suffix array alone */
 	uint64_t suffix_text_max; /* bytes of base for one suffix array */
@@ -20,6 +22,7 @@ struct dcd_effort {
 /* A segment's outcome; the frame's memory is used again. Zero-initialised is empty. */
 struct dcd_encoded_segment {
 	enum dcd_frame_kind kind;
+	enum dcd_filter filter;
 	struct dcd_byte_buffer frame; /* empty for kinds without data */
 	uint32_t scratch;             /* decoded stream bytes that the frame needs beside its output */
 };
@@ -27,8 +30,17 @@ struct dcd_encoded_segment {
 DCD_NODISCARD int dcd_segment_encoder_new(const struct dcd_effort *effort, struct dcd_segment_encoder **ret);
 void dcd_segment_encoder_free(struct dcd_segment_encoder *encoder);
 
-/* Delta against what `finder` finds, or full when that is no larger; `finder` null: full. */
+/*
+ * Delta against what `finder` finds, its references predicted where that pays, or full when that is no
+ * larger; `finder` null: full. Matching sees `view`, which belongs to the finder's base and is the segment itself as a rule.
+ */
 DCD_NODISCARD int dcd_segment_encoder_encode(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
-					     const struct dcd_segment *segment, struct dcd_encoded_segment *ret);
+					     const struct dcd_ref_context *context, const struct dcd_segment *segment,
+					     const struct dcd_segment *view, struct dcd_encoded_segment *ret);
+
+/* Matches as for encoding and notes where references lead (bsdiff/diff/ref_model.h). */
+DCD_NODISCARD int dcd_segment_encoder_survey(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
+					     const struct dcd_ref_context *context, const struct dcd_segment *segment,
+					     struct dcd_ref_samples *samples);
 
 #endif

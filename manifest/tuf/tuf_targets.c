@@ -121,20 +121,6 @@ static int target_path(const struct dcd_tuf *tuf, const struct dcd_tuf_target *t
 	return tuf_path_make(tuf->options.targets_prefix, 0, path, ret, diag);
 }
 
-int dcd_tuf_target_path(const struct dcd_tuf *tuf, const struct dcd_tuf_target *target, char *ret, struct dcd_diag *diag)
-{
-	struct tuf_path path;
-	_Static_assert(sizeof path.text == DCD_TUF_PATH_SIZE, "the public size is the path's");
-	if (tuf->root == NULL) {
-		return dcd_diag_set(diag, DCD_ERR_USAGE, "%s: there is no verified metadata yet", target->path);
-	}
-	int err = target_path(tuf, target, &path, diag);
-	if (err == 0) {
-		memcpy(ret, path.text, strlen(path.text) + 1);
-	}
-	return err;
-}
-
 static int check_content(const struct dcd_tuf_target *target, const struct tuf_bytes *bytes, const char *what,
 			 struct dcd_diag *diag)
 {
@@ -148,6 +134,20 @@ static int check_content(const struct dcd_tuf_target *target, const struct tuf_b
 		return dcd_diag_set(diag, DCD_ERR_USAGE, "%s: a target without a hash", what);
 	}
 	return tuf_file_entry_check(&expected, bytes, what, diag);
+}
+
+int dcd_tuf_target_path(const struct dcd_tuf *tuf, const struct dcd_tuf_target *target, char *ret, struct dcd_diag *diag)
+{
+	struct tuf_path path;
+	_Static_assert(sizeof path.text == DCD_TUF_PATH_SIZE, "the public size is the path's");
+	if (tuf->root == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_USAGE, "%s: there is no verified metadata yet", target->path);
+	}
+	int err = target_path(tuf, target, &path, diag);
+	if (err == 0) {
+		memcpy(ret, path.text, strlen(path.text) + 1);
+	}
+	return err;
 }
 
 int dcd_tuf_load_target(struct dcd_tuf *tuf, const struct dcd_tuf_target *target, uint64_t max, uint8_t **ret_data,

@@ -16,7 +16,7 @@ from device_lab import SOURCE, LabCase, run  # noqa: E402
 from doc_lab import World  # noqa: E402
 
 MAN = SOURCE / "docs" / "man"
-PROGRAMS = ("decade", "decade-repo", "decade-delta", "decade-bootsim")
+PROGRAMS = ("decade", "decade-repo", "decade-delta", "decade-bootsim", "decade-tuf")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 EXAMPLE = re.compile(r'^\.\\" (run: (?:host|device)(?:, ends with \d+)?|file: \S+)\n\.EX\n(.*?)^\.EE$', re.M | re.S)
 

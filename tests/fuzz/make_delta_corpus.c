@@ -4,8 +4,10 @@
  */
 #include <stdio.h>
 
-#include "tests/unit/payload_fixture.h"
 #include "base/le.h"
+#include "base/varint.h"
+#include "tests/fuzz/fuzz_base.h"
+#include "tests/unit/payload_fixture.h"
 
 #define SEG DCD_SEGMENT_SIZE_MIN
 
@@ -34,10 +36,95 @@ static int write_payload(const char *folder, const char *name, const struct fixt
 	for (uint32_t i = 0; i < payload.segment_count; i++) {
 		struct dcd_payload_entry entry;
 		dcd_payload_entry(&payload, i, &entry);
-		uint8_t head[4] = { (uint8_t)entry.kind, 0, 0, (uint8_t)i };
+		uint8_t head[4] = { (uint8_t)(entry.kind | entry.filter << 2), 0, 0, (uint8_t)i };
 		dcd_le16_put(head + 1, (uint16_t)(entry.segment_length - 1));
 		failed |= write_seed(folder, "frame", name, i, head, sizeof head, p->data + at, entry.frame_length);
 		at += entry.frame_length;
+	}
+	return failed;
+}
+
+/* Streams that are put down number by number. */
+struct seed_streams {
+	uint8_t data[DCD_STREAM_COUNT][512];
+	size_t lens[DCD_STREAM_COUNT];
+};
+
+static void seed_put(struct seed_streams *s, enum dcd_stream id, uint64_t value)
+{
+	s->lens[id] += dcd_varint_put(s->data[id] + s->lens[id], value);
+}
+
+/* A region of 1 KiB at kind * 1 KiB of the base, in a module of its own with two steps. */
+static void seed_module(struct seed_streams *s, unsigned kind, unsigned gap)
+{
+	const uint64_t module[] = { 0x800, 0x2000, 1, 2 }; /* low, span, regions, steps */
+	const uint64_t region[] = { gap, 1024, kind, dcd_zigzag(0x800), dcd_zigzag(-64) };
+	const uint64_t record[] = { dcd_zigzag(-0x400), dcd_zigzag(48), 8, 4, 4 };
+	const uint64_t steps[] = { 0x100, 0x900, dcd_zigzag(16), dcd_zigzag(-48) };
+	for (size_t i = 0; i < 4; i++) {
+		seed_put(s, DCD_STREAM_MAP, module[i]);
+	}
+	for (size_t i = 0; i < 5; i++) {
+		seed_put(s, DCD_STREAM_MAP, region[i]);
+	}
+	for (size_t i = 0; kind == DCD_REGION_RECORDS && i < 5; i++) {
+		seed_put(s, DCD_STREAM_MAP, record[i]);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		seed_put(s, DCD_STREAM_MAP, steps[i]);
+	}
+}
+
+static int write_streams(const char *folder, unsigned number, const struct seed_streams *s, size_t segment_len)
+{
+	uint8_t head[4] = { DCD_FRAME_DELTA | DCD_FILTER_REFERENCES << 2, 0, 0, 0 }, frame[4096] = { 0 };
+	size_t len = 1;
+	dcd_le16_put(head + 1, (uint16_t)(segment_len - 1));
+	for (unsigned id = 0; id < DCD_STREAM_COUNT; id++) {
+		if (s->lens[id] > 0) {
+			frame[0]++;
+			frame[len++] = (uint8_t)id;
+			frame[len++] = DCD_CODEC_STORED;
+			len += dcd_varint_put(frame + len, s->lens[id]);
+			len += dcd_varint_put(frame + len, s->lens[id]);
+		}
+	}
+	for (unsigned id = 0; id < DCD_STREAM_COUNT; id++) {
+		memcpy(frame + len, s->data[id], s->lens[id]);
+		len += s->lens[id];
+	}
+	return write_seed(folder, "frame", "references", number, head, sizeof head, frame, len);
+}
+
+/* One frame for each kind of region, and one with all of them; a few differences in each. */
+static int write_references(const char *folder)
+{
+	int failed = 0;
+	for (unsigned kind = 0; kind <= DCD_REGION_KINDS; kind++) {
+		static const unsigned places[DCD_REGION_KINDS] = { 2, 0, 1, 3, 4, 5 }; /* of fuzz_base.h, in KiB */
+		struct seed_streams s = { 0 };
+		bool all = kind == DCD_REGION_KINDS;
+		size_t len = all ? 4096 : 1024;
+		seed_put(&s, DCD_STREAM_MAP, all ? 4 : 1);
+		seed_put(&s, DCD_STREAM_MAP, all ? 4 : 1);
+		seed_put(&s, DCD_STREAM_MAP, all ? 8 : 2);
+		for (unsigned i = 0; i < (all ? 4U : 1U); i++) {
+			static const unsigned in_order[] = { DCD_REGION_X86_64, DCD_REGION_AARCH64, DCD_REGION_POINTERS,
+							     DCD_REGION_UNWIND };
+			seed_module(&s, all ? in_order[i] : kind, all ? 0 : places[kind] * 1024);
+		}
+		seed_put(&s, DCD_STREAM_CONTROL, 0);
+		seed_put(&s, DCD_STREAM_CONTROL, len);
+		seed_put(&s, DCD_STREAM_CONTROL, all ? 0 : dcd_zigzag((int64_t)places[kind] * 1024));
+		seed_put(&s, DCD_STREAM_RUNS, 100);
+		seed_put(&s, DCD_STREAM_RUNS, 2);
+		seed_put(&s, DCD_STREAM_LITERALS, 1);
+		seed_put(&s, DCD_STREAM_LITERALS, 2);
+		if (all) {
+			s.data[DCD_STREAM_GATE][s.lens[DCD_STREAM_GATE]++] = 1 << DCD_GATE_DATA;
+		}
+		failed |= write_streams(folder, kind, &s, len);
 	}
 	return failed;
 }
@@ -50,9 +137,7 @@ int main(int argc, char **argv)
 	}
 	/* The base that fuzz_frame reads. */
 	static uint8_t base[2 * SEG], image[2 * SEG + 100];
-	for (size_t i = 0; i < sizeof base; i++) {
-		base[i] = (uint8_t)(i * 31);
-	}
+	fuzz_base_fill(0, base, sizeof base);
 	memcpy(image + 40, base, SEG);
 	for (size_t i = 0; i < SEG; i += 50) {
 		image[i]++;
@@ -60,7 +145,7 @@ int main(int argc, char **argv)
 	}
 	const struct dcd_encode_options options = { .segment_size = SEG, .alg = &dcd_sha256 };
 	struct fixture_payload p;
-	int failed = 0;
+	int failed = write_references(argv[1]);
 	failed |=
 		fixture_encode(base, sizeof base, image, sizeof image, &options, &p) != 0 || write_payload(argv[1], "delta", &p);
 	failed |= fixture_encode(NULL, 0, image, sizeof image, &options, &p) != 0 || write_payload(argv[1], "full", &p);

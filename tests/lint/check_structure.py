@@ -35,10 +35,10 @@ ARROWS = {
     "updater/cli": ["base", "bsdiff/format.h", "bsdiff/apply", "bsdiff/codec", "manifest", "updater"],
     "updater/bootsim": ["base", "bsdiff/format.h", "bsdiff/apply", "bsdiff/codec", "manifest", "updater"],
     "tools/*": ["base", "bsdiff", "manifest"],
-    # A bundle is read by the device's own code on the host too.
-    "tools/repo": ["base", "bsdiff", "manifest", "updater/source"],
     # A client needs HTTP and durable files: these two adapters, which know nothing of devices, and never the engine.
     "tools/tuf": ["base", "manifest", "updater/source", "updater/journal/dir_posix.h"],
+    # A bundle is read by the device's own code on the host too.
+    "tools/repo": ["base", "bsdiff", "manifest", "updater/source"],
     "tests": ["base", "bsdiff", "manifest", "updater", "tools"],
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Takes away the checks of manifest/tuf one at a time, in a copy of the tree, and demands that a test fails for each.
 
-    mutate_tuf.py [NAME]...     those whose name contains a NAME; all without
+    mutate_tuf.py [NAME]...     those whose name contains a NAME; all without. "FROM+" means: from the first that contains FROM on
 Ends with 1 when a mutant lives, or a check isn't there any more to be taken away.
 """
 import os
@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 SOURCE = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-TESTS = ["tuf_client", "tuf_delegation", "tuf_clock", "tuf_glob", "tuf_limits", "tuf_attacks"]
+TESTS = ["tuf_client", "tuf_delegation", "tuf_clock", "tuf_glob", "tuf_limits", "tuf_attacks", "tuf_bytes"]
 
 # name, file of manifest/tuf, what stands there (once), what stands there instead
 MUTANTS = [
@@ -120,6 +120,8 @@ def try_mutant(folder, mutant):
 
 def main(wanted):
     chosen = [m for m in MUTANTS if not wanted or any(word in m[0] for word in wanted)]
+    if len(wanted) == 1 and wanted[0].endswith("+"):
+        chosen = MUTANTS[next(i for i, m in enumerate(MUTANTS) if wanted[0][:-1] in m[0]) :]
     with tempfile.TemporaryDirectory(prefix="decade-mutation-") as folder:
         copy_tree(folder)
         subprocess.run(["cmake", "-S", folder, "-B", os.path.join(folder, "build"), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo",

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/payload_fixture.h"
+#include "tests/unit/program_fixture.h"
 
 #define SEG DCD_SEGMENT_SIZE_MIN
 #define IMAGE_MAX (24 * SEG)
@@ -261,11 +262,46 @@ static void options_out_of_bounds_are_refused(void **state)
 	}
 }
 
+/* Programs among other bytes, at odd places, their code moved and edited. */
+static void programs_whose_code_moved_round_trip_in_a_few_hundred_bytes(void **state)
+{
+	(void)state;
+	const size_t len = 2 * PROGRAM_SIZE + 5000;
+	uint8_t *base = calloc(1, len), *image = calloc(1, len);
+	uint64_t seed = 8;
+	fixture_fill(&seed, base, 3000);
+	memcpy(image, base, 3000);
+	program_make(base + 3000, PROGRAM_FUNCTIONS);
+	program_make(image + 2900, 50); /* the program itself lies elsewhere, too */
+	program_make(base + 4000 + PROGRAM_SIZE, 10);
+	program_make(image + 4000 + PROGRAM_SIZE, 300);
+	const struct dcd_encode_options options = { .segment_size = 1U << 17, .alg = &dcd_sha256 };
+	struct fixture_payload p = { 0 };
+	assert_int_equal(fixture_encode(base, len, image, len, &options, &p), 0);
+	assert_true(p.len < 2500);
+	unsigned filtered = 0;
+	for (size_t i = 0; i < (len >> 17) + 1; i++) {
+		filtered +=
+			p.data[DCD_FORMAT_HEADER_SIZE + i * DCD_FORMAT_ENTRY_SIZE + DCD_ENTRY_FILTER] == DCD_FILTER_REFERENCES;
+	}
+	assert_true(filtered >= 2);
+	free(p.data);
+	for (int round = 0; round < 60; round++) {
+		image[fixture_random(&seed) % len] ^= 0x20;
+		size_t new_len = edit(&seed, image, len - 4000 < IMAGE_MAX ? len - 4000 : IMAGE_MAX / 2);
+		(void)new_len;
+		check_round_trip(base, len - fixture_random(&seed) % 5000, image, len, SEG << round % 7, 1 + round % 7);
+	}
+	free(image);
+	free(base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(thousands_of_edited_images_round_trip_exactly),
 		cmocka_unit_test(images_at_the_edges_round_trip),
+		cmocka_unit_test(programs_whose_code_moved_round_trip_in_a_few_hundred_bytes),
 		cmocka_unit_test(large_bases_round_trip_through_blocks_and_pieces),
 		cmocka_unit_test(any_number_of_threads_gives_the_same_bytes),
 		cmocka_unit_test(each_segment_gets_the_cheapest_kind),

@@ -108,7 +108,8 @@ static void what_a_newer_writer_may_add_is_unsupported_not_guessed(void **state)
 	expect_u32(DCD_HEADER_VERSION, (uint32_t)DCD_FORMAT_ENTRY_SIZE << 16 | 2, DCD_ERR_UNSUPPORTED);
 	expect_u32(DCD_HEADER_FEATURES, 1U << 31, DCD_ERR_UNSUPPORTED);
 	expect_u32(DCD_FORMAT_HEADER_SIZE + DCD_ENTRY_KIND, 4, DCD_ERR_UNSUPPORTED);
-	expect_u32(DCD_FORMAT_HEADER_SIZE + DCD_ENTRY_KIND, 1U << 8, DCD_ERR_UNSUPPORTED); /* a filter */
+	expect_u32(DCD_FORMAT_HEADER_SIZE + DCD_ENTRY_KIND, 1U << 8, DCD_ERR_UNSUPPORTED); /* a filter where none belongs */
+	expect_u32(DCD_FORMAT_HEADER_SIZE + DCD_ENTRY_KIND, 2U << 8, DCD_ERR_UNSUPPORTED); /* a filter to come */
 }
 
 static void fields_out_of_bounds_are_malformed(void **state)

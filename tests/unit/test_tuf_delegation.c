@@ -160,8 +160,12 @@ static void cycles_end_and_so_does_a_search_of_too_many_roles(void **state)
 	fake_delegate(repository, &to_one, "one", 4, "paths", "c/*", false);
 	fake_publish_delegated(repository, "one", 4, NULL, to_two);
 	fake_publish_delegated(repository, "two", 4, NULL, to_one);
+	/* The cycle must not use up what may be visited. */
+	fake_delegate(repository, &repository->delegations, "after", 4, "paths", "c/*", false);
+	publish_with(repository, "after", 4, "c/y", "after", NULL);
 	fake_publish_next(repository);
 	assert_int_equal(find_fresh(repository, "c/x", ""), DCD_ERR_UNLISTED);
+	assert_int_equal(find_fresh(repository, "c/y", "after"), 0);
 	dcd_json_free(to_two);
 	dcd_json_free(to_one);
 

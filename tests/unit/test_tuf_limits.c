@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/hex.h"
 #include "manifest/crypto/sha512.h"
+#include "manifest/tuf/tuf_delegation.h"
 #include "manifest/tuf/tuf_metadata.h"
 #include "manifest/tuf/tuf_role.h"
 #include "tests/unit/fake_repository.h"
@@ -134,6 +135,67 @@ static void one_timestamp_version_has_one_content(void **state)
 	dcd_tuf_versions(tuf, &versions);
 	assert_int_equal(versions.snapshot, 1);
 	dcd_tuf_free(tuf);
+}
+
+static void a_timestamps_version_may_not_fall_with_the_same_snapshot_either(void **state)
+{
+	struct fake_repository *repository = *state;
+	repository->roles[FAKE_TIMESTAMP].version = 5;
+	fake_publish_role(repository, FAKE_TIMESTAMP);
+	assert_int_equal(fake_try(repository, NULL), 0);
+	repository->roles[FAKE_TIMESTAMP].version = 4;
+	fake_publish_role(repository, FAKE_TIMESTAMP);
+	assert_int_equal(fake_try(repository, NULL), DCD_ERR_METADATA_ROLLBACK);
+}
+
+static int check_delegation(const char *members)
+{
+	char text[300];
+	struct dcd_json *body = NULL;
+	(void)snprintf(text, sizeof text,
+		       "{\"delegations\":{\"keys\":{},\"roles\":[{\"name\":\"x\",\"keyids\":[],\"threshold\":1%s}]}}", members);
+	assert_int_equal(dcd_json_parse((const uint8_t *)text, strlen(text), "targets", &body, NULL), 0);
+	const struct tuf_metadata metadata = { .body = body };
+	int err = tuf_delegations_check(&metadata, "targets", NULL);
+	dcd_json_free(body);
+	return err;
+}
+
+static void a_delegation_has_paths_or_prefixes_and_not_both(void **state)
+{
+	(void)state;
+	assert_int_equal(check_delegation(",\"paths\":[\"a\"]"), 0);
+	assert_int_equal(check_delegation(",\"path_hash_prefixes\":[\"a\"]"), 0);
+	assert_int_equal(check_delegation(""), DCD_ERR_MALFORMED);
+	assert_int_equal(check_delegation(",\"paths\":[\"a\"],\"path_hash_prefixes\":[\"a\"]"), DCD_ERR_MALFORMED);
+	assert_int_equal(check_delegation(",\"paths\":[1]"), DCD_ERR_MALFORMED);
+	assert_int_equal(check_delegation(",\"paths\":\"a\""), DCD_ERR_MALFORMED);
+}
+
+static void stored_targets_are_used_only_in_the_version_that_the_snapshot_names(void **state)
+{
+	struct fake_repository *repository = *state;
+	repository->names_hashes = false; /* the version is all that tells them apart */
+	fake_publish_next(repository);
+	assert_int_equal(fake_try(repository, NULL), 0);
+	fake_publish_next(repository);
+	fake_remove(&repository->served, "metadata/3.targets.json");
+	assert_int_equal(fake_try(repository, NULL), DCD_ERR_NOT_FOUND);
+}
+
+static void a_file_may_be_as_large_as_its_bound_and_no_larger(void **state)
+{
+	struct fake_repository *repository = *state;
+	static char padded[DCD_TUF_TIMESTAMP_MAX + 1];
+	repository->canonical = false;
+	fake_publish_next(repository);
+	const struct fake_file *file = fake_find(&repository->served, "metadata/timestamp.json");
+	memset(padded, ' ', sizeof padded);
+	memcpy(padded, file->data, file->len);
+	fake_put(&repository->served, "metadata/timestamp.json", padded, sizeof padded);
+	assert_int_equal(fake_try(repository, NULL), DCD_ERR_SIZE);
+	fake_put(&repository->served, "metadata/timestamp.json", padded, sizeof padded - 1);
+	assert_int_equal(fake_try(repository, NULL), 0);
 }
 
 static void a_file_may_not_vanish_from_the_snapshot(void **state)
@@ -321,6 +383,10 @@ int main(void)
 		CASE(a_factory_root_that_its_own_keys_did_not_sign_is_refused),
 		CASE(a_new_snapshot_key_forgets_a_snapshot_that_ran_away),
 		CASE(one_timestamp_version_has_one_content),
+		CASE(a_timestamps_version_may_not_fall_with_the_same_snapshot_either),
+		CASE(a_delegation_has_paths_or_prefixes_and_not_both),
+		CASE(stored_targets_are_used_only_in_the_version_that_the_snapshot_names),
+		CASE(a_file_may_be_as_large_as_its_bound_and_no_larger),
 		CASE(a_file_may_not_vanish_from_the_snapshot),
 		CASE(what_is_in_the_store_expires_as_well),
 		CASE(a_delegated_role_expires_fetched_or_stored),

@@ -1,5 +1,6 @@
 /* decade-delta info: what a payload is and what a device needs for it. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "base/hex.h"
@@ -12,29 +13,53 @@
 static const char *const kind_names[4] = { "zero", "same", "delta", "full" };
 
 struct info {
-	uint32_t segments[4]; /* by enum dcd_frame_kind */
-	uint64_t bytes[4];    /* of frames */
-	uint64_t memory;      /* bytes a device needs: table, frame, segment, workspace */
+	uint32_t segments[4];                   /* by enum dcd_frame_kind */
+	uint64_t bytes[4];                      /* of frames */
+	uint64_t streams[DCD_STREAM_COUNT + 1]; /* of delta frames, by enum dcd_stream; then their heads */
+	uint32_t predicted;                     /* segments with DCD_FILTER_REFERENCES */
+	uint64_t memory;                        /* bytes a device needs: table, frame, segment, workspace */
 	char payload_id[DCD_HASH_HEX_SIZE];
 	char image_id[DCD_HASH_HEX_SIZE];
 	char base_id[DCD_HASH_HEX_SIZE];
 };
 
-static void info_gather(const struct dcd_payload_file *file, struct info *ret)
+static const char *const stream_names[DCD_STREAM_COUNT + 1] = { "control", "runs", "literals", "extra", "map", "gate", "heads" };
+
+/* Adds up the streams of one delta frame. */
+static int streams_gather(const struct dcd_payload_file *file, const struct dcd_payload_entry *entry, uint64_t at,
+			  uint8_t *buffer, struct info *info)
+{
+	size_t lengths[DCD_STREAM_COUNT + 1];
+	int err = dcd_file_read(file->fd, at, buffer, entry->frame_length);
+	err = err != 0 ? err : dcd_frame_stream_lengths(buffer, entry->frame_length, entry->segment_length, lengths);
+	for (int id = 0; err == 0 && id <= DCD_STREAM_COUNT; id++) {
+		info->streams[id] += lengths[id];
+	}
+	return err;
+}
+
+static int info_gather(const struct dcd_payload_file *file, struct info *ret)
 {
 	*ret = (struct info){ 0 };
 	const struct dcd_payload *payload = &file->payload;
-	for (uint32_t i = 0; i < payload->segment_count; i++) {
+	DCD_AUTO_FREE uint8_t *buffer = malloc(payload->max_frame + (size_t)1);
+	uint64_t at = file->table_length;
+	int err = buffer == NULL ? DCD_ERR_NO_MEMORY : 0;
+	for (uint32_t i = 0; err == 0 && i < payload->segment_count; i++) {
 		struct dcd_payload_entry entry;
 		dcd_payload_entry(payload, i, &entry);
 		ret->segments[entry.kind]++;
 		ret->bytes[entry.kind] += entry.frame_length;
+		ret->predicted += entry.filter == DCD_FILTER_REFERENCES;
+		err = entry.kind == DCD_FRAME_DELTA ? streams_gather(file, &entry, at, buffer, ret) : 0;
+		at += entry.frame_length;
 	}
 	struct dcd_decoder zstd = dcd_zstd_decoder();
 	ret->memory = file->table_length + payload->max_frame + payload->segment_size + dcd_frame_workspace_size(payload, &zstd);
 	dcd_hash_to_hex(&file->table_hash, ret->payload_id);
 	dcd_hash_to_hex(&payload->image_id, ret->image_id);
 	dcd_hash_to_hex(&payload->base_id, ret->base_id);
+	return err;
 }
 
 static int frames_to_json(const struct info *info, struct dcd_json *document)
@@ -58,6 +83,20 @@ static int frames_to_json(const struct info *info, struct dcd_json *document)
 	return dcd_json_set(document, "frames", frames);
 }
 
+static int streams_to_json(const struct info *info, struct dcd_json *document)
+{
+	struct dcd_json *streams = dcd_json_new_object();
+	int err = streams == NULL ? DCD_ERR_NO_MEMORY : 0;
+	for (int id = 0; err == 0 && id <= DCD_STREAM_COUNT; id++) {
+		err = dcd_json_set_u64(streams, stream_names[id], info->streams[id]);
+	}
+	if (err != 0) {
+		dcd_json_free(streams);
+		return err;
+	}
+	return dcd_json_set(document, "streams", streams);
+}
+
 static int info_to_json(const struct dcd_payload_file *file, const struct info *info, struct dcd_json *document)
 {
 	const struct dcd_payload *payload = &file->payload;
@@ -75,7 +114,9 @@ static int info_to_json(const struct dcd_payload_file *file, const struct info *
 		err = dcd_json_set_string(document, "base_id", info->base_id);
 		err = err != 0 ? err : dcd_json_set_u64(document, "base_size", payload->base_size);
 	}
-	return err != 0 ? err : frames_to_json(info, document);
+	err = err != 0 ? err : dcd_json_set_u64(document, "segments_with_references", info->predicted);
+	err = err != 0 ? err : frames_to_json(info, document);
+	return err != 0 ? err : streams_to_json(info, document);
 }
 
 static int print_json(const struct dcd_payload_file *file, const struct info *info, struct dcd_diag *diag)
@@ -108,6 +149,10 @@ static void print_text(const struct dcd_payload_file *file, const struct info *i
 		printf("%-9s %u segments, %llu bytes\n", kind_names[kind], info->segments[kind],
 		       (unsigned long long)info->bytes[kind]);
 	}
+	for (int id = 0; id <= DCD_STREAM_COUNT && info->segments[DCD_FRAME_DELTA] > 0; id++) {
+		printf("  %-8s %llu bytes\n", stream_names[id], (unsigned long long)info->streams[id]);
+	}
+	printf("references predicted in %u segments\n", info->predicted);
 	printf("memory    %llu bytes on the device: table, frame, segment, workspace\n", (unsigned long long)info->memory);
 }
 
@@ -119,8 +164,10 @@ int dcd_delta_command_info(const char *payload_path, const struct dcd_delta_opti
 		return err;
 	}
 	struct info info;
-	info_gather(&file, &info);
-	if (options->json) {
+	err = info_gather(&file, &info);
+	if (err != 0) {
+		err = dcd_diag_set(diag, err, "%s: a frame can't be read: %s", payload_path, dcd_err_name(err));
+	} else if (options->json) {
 		err = print_json(&file, &info, diag);
 	} else {
 		print_text(&file, &info);

@@ -89,6 +89,7 @@ const char repo_help_rotate[] =
 	"keys\n"
 	"are KEYS/ROLE-ID.pem; every *.pem file in KEYS is tried when something is signed.\n"
 	"\n"
+	"    --role ROLE             root, targets, snapshot or timestamp\n"
 	"    --add                   one more new key (repeatable)\n"
 	"    --add-key FILE          this key: private or public, PEM, or 64 hex digits for Ed25519 (repeatable)\n"
 	"    --remove KEYID          takes away the key whose id begins so (repeatable)\n"

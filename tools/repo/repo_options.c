@@ -168,12 +168,6 @@ static int parse_name(const char *option, const char *text, const char **ret, st
 	return 0;
 }
 
-static int parse_base(const char *text, struct repo_options *options, struct dcd_diag *diag)
-{
-	options->base_versions = repo_grow(options->base_versions, options->base_count + 1, sizeof *options->base_versions);
-	return parse_name("base", text, &options->base_versions[options->base_count++], diag);
-}
-
 static int parse_list(const char *option, const char *text, const char **list, size_t *count, struct dcd_diag *diag)
 {
 	if (*count == REPO_KEY_OPTIONS_MAX) {
@@ -216,6 +210,12 @@ static int parse_key_option(int letter, const char *text, struct repo_options *o
 	default:
 		return dcd_diag_set(diag, DCD_ERR_BUG, "an option without a reader");
 	}
+}
+
+static int parse_base(const char *text, struct repo_options *options, struct dcd_diag *diag)
+{
+	options->base_versions = repo_grow(options->base_versions, options->base_count + 1, sizeof *options->base_versions);
+	return parse_name("base", text, &options->base_versions[options->base_count++], diag);
 }
 
 static int parse_one(int letter, const char *text, struct repo_options *options, struct dcd_diag *diag)

@@ -84,7 +84,7 @@ static int write_below(struct rotate_work *work, const struct dcd_json *root, st
 	struct dcd_document_file file = { 0 };
 	int err = 0;
 	/* In the order of the enumeration: targets, snapshot, timestamp. */
-	for (int role = work->role; err == 0 && role < REPO_ROLES; role++) {
+	for (int role = (int)work->role; err == 0 && role < REPO_ROLES; role++) {
 		err = repo_signing_load_by(&work->signing, work->options, (enum repo_role)role, root, diag);
 	}
 	if (err == 0 && work->role == REPO_TARGETS) {

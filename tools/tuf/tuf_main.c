@@ -28,6 +28,7 @@ static const char help[] =
 	"    --metadata-dir DIR      root.json, timestamp.json, snapshot.json, targets.json, and delegated roles\n"
 	"    --target-name PATH      may repeat; processed in order until one fails\n"
 	"    --expiry report         accept expired metadata and say so, instead of refusing it\n"
+	"    --help, --version       this text; the program's version\n"
 	"\n"
 	"Example:\n"
 	"    decade-tuf --metadata-dir ~/.tuf init 1.root.json\n"

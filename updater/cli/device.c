@@ -122,14 +122,6 @@ static int load_factory_root(struct dcd_device *device, struct dcd_diag *diag)
 	return 0;
 }
 
-/* A bundle that a person hands over may be old, and its device may have no clock: that is said, not refused. What a server offers is fresh. */
-static enum dcd_expiry expiry_of(const struct dcd_config *config, const char *source)
-{
-	bool handed_over = source != NULL && dcd_source_kind_is_bundle(dcd_source_kind(source));
-	enum dcd_config_expiry expiry = handed_over ? config->bundle_expiry : config->expiry;
-	return expiry == DCD_CONFIG_EXPIRY_REPORT ? DCD_EXPIRY_REPORT : DCD_EXPIRY_ENFORCE;
-}
-
 /* Every 'url' of the configuration, in its order. A folder that isn't mounted is no reason to give up the others. */
 static int open_mirrors(const struct dcd_config *config, const struct dcd_source_http_options *http, struct dcd_source **ret,
 			struct dcd_diag *diag)
@@ -142,6 +134,14 @@ static int open_mirrors(const struct dcd_config *config, const struct dcd_source
 		count += err == 0 ? 1U : 0U;
 	}
 	return count == 0 ? err : dcd_source_mirrors_new(mirrors, count, ret, diag);
+}
+
+/* A bundle that a person hands over may be old, and its device may have no clock: that is said, not refused. What a server offers is fresh. */
+static enum dcd_expiry expiry_of(const struct dcd_config *config, const char *source)
+{
+	bool handed_over = source != NULL && dcd_source_kind_is_bundle(dcd_source_kind(source));
+	enum dcd_config_expiry expiry = handed_over ? config->bundle_expiry : config->expiry;
+	return expiry == DCD_CONFIG_EXPIRY_REPORT ? DCD_EXPIRY_REPORT : DCD_EXPIRY_ENFORCE;
 }
 
 static int open_source(struct dcd_device *device, const char *source, struct dcd_diag *diag)

@@ -16,7 +16,7 @@ struct run {
 	struct dcd_tuf *tuf;
 	struct dcd_tuf_target target;
 	struct dcd_release *release;
-	int slot;                     /* the one to be written */
+	int slot; /* the one to be written */
 	struct dcd_slot_record bases; /* images that the running slot was found to hold, where it has no record */
 	struct dcd_image_ports image_ports;
 	struct dcd_image_job jobs[DCD_RELEASE_IMAGES_MAX];
@@ -89,8 +89,7 @@ static int check_classes(const struct run *run, struct dcd_diag *diag)
 	const struct dcd_slot_port *slots = &run->engine->slots;
 	for (size_t i = 0; i < slots->class_count; i++) {
 		if (dcd_release_image_find(run->release, slots->classes[i]) == NULL) {
-			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES,
-					    "release %s has no image for '%s', which this device's slots have",
+			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "release %s has no image for '%s', which this device's slots have",
 					    run->release->version, slots->classes[i]);
 		}
 	}
@@ -100,9 +99,8 @@ static int check_classes(const struct run *run, struct dcd_diag *diag)
 			found = strcmp(run->release->images[i].class_name, slots->classes[j]) == 0;
 		}
 		if (!found) {
-			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES,
-					    "release %s has an image '%s', which this device's slots lack", run->release->version,
-					    run->release->images[i].class_name);
+			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "release %s has an image '%s', which this device's slots lack",
+					    run->release->version, run->release->images[i].class_name);
 		}
 	}
 	return 0;
@@ -113,7 +111,7 @@ static int load_release(struct run *run, struct dcd_diag *diag)
 {
 	int err = 0;
 	if (run->release == NULL || !dcd_hash_equal(&run->release->manifest_hash, &run->target.sha256)) {
-		/* Loaded a second time once the running slot is known; when that fails, the first must not be freed again. */
+		/* When this fails, the first one must not be freed again. */
 		dcd_release_free(run->release);
 		run->release = NULL;
 		err = dcd_release_load(run->tuf, &run->target, &run->release, diag);
@@ -213,16 +211,14 @@ static void estimate(struct run *run, bool no_delta)
 
 /* ---- making ready, with nothing written ---- */
 
-static int too_small(const struct run *run, const struct dcd_release_image *image, const struct dcd_blockdev *target,
-		     struct dcd_diag *diag)
+static int too_small(const struct run *run, const struct dcd_release_image *image, const struct dcd_blockdev *target, struct dcd_diag *diag)
 {
-	return dcd_diag_set(diag, DCD_ERR_SLOT_TOO_SMALL, "%s has %llu bytes, but the image '%s' of release %s needs %llu",
-			    target->name, (unsigned long long)target->size, image->class_name, run->release->version,
+	return dcd_diag_set(diag, DCD_ERR_SLOT_TOO_SMALL, "%s has %llu bytes, but the image '%s' of release %s needs %llu", target->name,
+			    (unsigned long long)target->size, image->class_name, run->release->version,
 			    (unsigned long long)image->size);
 }
 
-/* What an install would find out before it writes: that each image fits, and that the source has a payload for it. Nothing is
- * fetched. */
+/* What an install would find out before it writes: that each image fits, and that the source has a payload for it. Nothing is fetched. */
 static int check_images(struct run *run, struct dcd_diag *diag)
 {
 	struct dcd_slot_port *slots = &run->engine->slots;
@@ -270,13 +266,8 @@ static int open_jobs(struct run *run, bool full, struct dcd_diag *diag)
 {
 	struct dcd_engine *engine = run->engine;
 	run->image_ports = (struct dcd_image_ports){
-		.source = engine->source,
-		.targets_prefix = TARGETS_PREFIX,
-		.stream = engine->stream,
-		.new_writer = engine->new_writer,
-		.alg = engine->alg,
-		.zstd = engine->zstd,
-		.progress = &engine->progress,
+		.source = engine->source, .targets_prefix = TARGETS_PREFIX, .stream = engine->stream, .new_writer = engine->new_writer,
+		.alg = engine->alg, .zstd = engine->zstd, .progress = &engine->progress,
 	};
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < run->release->image_count; i++) {
@@ -412,12 +403,8 @@ static int run_open(struct run *run, struct dcd_engine *engine, bool again, stru
 	}
 	run->slot = dcd_slot_other(run->session.boot.booted);
 	run->policy = (struct dcd_policy){
-		.product = engine->product,
-		.board = engine->board,
-		.channel = engine->channel,
-		.state = &run->session.state,
-		.booted = run->session.boot.booted,
-		.again = again,
+		.product = engine->product, .board = engine->board, .channel = engine->channel,
+		.state = &run->session.state, .booted = run->session.boot.booted, .again = again,
 		.offered = engine->source != NULL && engine->source->ops->has != NULL ? release_is_offered : NULL,
 		.offered_context = run,
 	};
@@ -455,8 +442,8 @@ static bool worth_noting(const struct run *run, int err)
 }
 
 /*
- * What a stream lacks by its index, it may also have under a name that somebody changed: its headers, further on, tell. So it is
- * read to its end before anybody is told to try again later.
+ * What a stream lacks by its index, it may also have under a name that somebody changed: its headers, further on, tell. So it is read to its end
+ * before anybody is told to try again later.
  */
 static int doubt_stream(struct run *run, int err, struct dcd_diag *diag)
 {

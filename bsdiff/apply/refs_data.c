@@ -1,0 +1,120 @@
+/* References in data: pointers, and the two unwind tables. */
+#include "base/le.h"
+#include "bsdiff/apply/refs_scan.h"
+
+/* Addresses below this are small numbers more often than pointers. */
+#define POINTER_MIN 0x1000U
+#define JUMP_MIN 0x1000U
+
+static bool pointer_at(const struct dcd_ref_piece *piece, size_t pos, struct dcd_ref_found *ret)
+{
+	if ((piece->old_va + pos) % 8 != 0 || piece->len - pos < 8) {
+		return false;
+	}
+	uint64_t target = dcd_le64_get(piece->bytes + pos);
+	*ret = (struct dcd_ref_found){ .pos = pos, .field = DCD_FIELD_ABS64, .gate = DCD_GATE_POINTER, .target = target };
+	return target >= POINTER_MIN && dcd_ref_inside(piece, target);
+}
+
+/*
+ * An entry of a jump table is the distance from the table's start, which nobody tells us, to code. Taken from the entry itself it
+ * is wrong by where the entry stands in its table, which is little: both places lie in one function and move alike.
+ */
+static bool jump_at(const struct dcd_ref_piece *piece, size_t pos, struct dcd_ref_found *ret)
+{
+	uint64_t distance = dcd_ref_sign(dcd_le32_get(piece->bytes + pos), 32);
+	*ret = (struct dcd_ref_found){
+		.pos = pos, .field = DCD_FIELD_PC32, .gate = DCD_GATE_TABLE, .target = piece->old_va + pos + distance
+	};
+	return 0U - distance >= JUMP_MIN && 0U - distance <= INT32_MAX && dcd_ref_inside(piece, ret->target);
+}
+
+int dcd_ref_scan_pointers(struct dcd_ref_piece *piece)
+{
+	bool jumps = piece->region->kind == DCD_REGION_JUMPS;
+	size_t pos = (size_t)(0U - piece->old_va) & 3;
+	while (pos <= piece->len && piece->len - pos >= 4) {
+		struct dcd_ref_found found;
+		if (!pointer_at(piece, pos, &found) && !(jumps && jump_at(piece, pos, &found))) {
+			pos += 4;
+			continue;
+		}
+		int err = dcd_ref_take(piece, &found);
+		if (err != 0) {
+			return err;
+		}
+		pos += found.field == DCD_FIELD_ABS64 ? 8 : 4;
+	}
+	return 0;
+}
+
+int dcd_ref_scan_records(struct dcd_ref_piece *piece)
+{
+	const struct dcd_ref_region *region = piece->region;
+	size_t pos = (size_t)(0U - piece->old_va) & 3;
+	uint32_t place; /* of pos in its record */
+	(void)dcd_ref_divide(piece->old_va + pos - region->va, region->stride, &place);
+	while (pos <= piece->len && piece->len - pos >= 4) {
+		struct dcd_ref_found found = { .pos = pos, .field = DCD_FIELD_INDEX, .gate = DCD_GATE_TABLE };
+		size_t width = 4; /* never more than a record */
+		bool taken;
+		if (place == region->position) {
+			uint64_t value = dcd_ref_sign(dcd_le32_get(piece->bytes + pos), 32);
+			found.target = region->origin + value * region->scale;
+			taken = value != 0 && dcd_ref_inside(piece, found.target);
+		} else {
+			/* A word whose second half is the field is no pointer. */
+			taken = region->stride >= 8 && place + 4 != region->position && pointer_at(piece, pos, &found);
+			width = taken ? 8 : 4;
+		}
+		int err = taken ? dcd_ref_take(piece, &found) : 0;
+		if (err != 0) {
+			return err;
+		}
+		pos += width;
+		place += (uint32_t)width;
+		place -= place >= region->stride ? region->stride : 0;
+	}
+	return 0;
+}
+
+#define ENTRY_MIN 12U
+#define ENTRY_MAX 4096U
+
+/*
+ * Is there a frame description entry at pos: length, distance back to its common entry inside the region, code address of this
+ * module? A copy begins anywhere, so this looks at each word until an entry fits, and then from entry to entry.
+ */
+static bool unwind_entry(const struct dcd_ref_piece *piece, size_t pos, uint32_t *ret_length, uint64_t *ret_target)
+{
+	uint32_t length = dcd_le32_get(piece->bytes + pos), back = dcd_le32_get(piece->bytes + pos + 4);
+	uint64_t va = piece->old_va + pos;
+	if (length < ENTRY_MIN || length > ENTRY_MAX || (length & 3) != 0 || back == 0 || back > va + 4 - piece->region->va) {
+		return false;
+	}
+	*ret_length = length;
+	*ret_target = va + 8 + dcd_ref_sign(dcd_le32_get(piece->bytes + pos + 8), 32);
+	return dcd_ref_inside(piece, *ret_target);
+}
+
+int dcd_ref_scan_unwind(struct dcd_ref_piece *piece)
+{
+	size_t pos = (size_t)(0U - piece->old_va) & 3;
+	while (pos <= piece->len && piece->len - pos >= ENTRY_MIN) {
+		uint32_t length;
+		struct dcd_ref_found found = { .pos = pos + 8, .field = DCD_FIELD_PC32, .gate = DCD_GATE_TABLE };
+		if (!unwind_entry(piece, pos, &length, &found.target)) {
+			pos += 4;
+			continue;
+		}
+		struct dcd_ref_found common = { .pos = pos + 4, .field = DCD_FIELD_BACK32, .gate = DCD_GATE_TABLE };
+		common.target = piece->old_va + pos + 4 - dcd_le32_get(piece->bytes + pos + 4);
+		int err = dcd_ref_take(piece, &common);
+		err = err != 0 ? err : dcd_ref_take(piece, &found);
+		if (err != 0) {
+			return err;
+		}
+		pos += 4 + (size_t)length;
+	}
+	return 0;
+}

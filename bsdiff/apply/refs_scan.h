@@ -1,0 +1,91 @@
+/* What the scanners of refs_*.c share with refs.c: a piece of a copy that lies in one region. Private to bsdiff/apply. */
+#ifndef DCD_BSDIFF_APPLY_REFS_SCAN_H
+#define DCD_BSDIFF_APPLY_REFS_SCAN_H
+
+#include "bsdiff/apply/refs.h"
+
+/* How a field spells its target. */
+enum dcd_ref_field {
+	DCD_FIELD_ABS64,  /* the address */
+	DCD_FIELD_ABS32,  /* the address, zero-extended */
+	DCD_FIELD_PC32,   /* 32 bits from an address `skip` bytes behind the field's first */
+	DCD_FIELD_BACK32, /* 32 bits from the target to the field */
+	DCD_FIELD_INDEX,  /* 32 bits in units of the region's scale from its origin */
+	DCD_FIELD_A64_B,  /* AArch64: imm26 words */
+	DCD_FIELD_A64_CB, /* AArch64: imm19 words */
+	DCD_FIELD_A64_PAGE,
+	DCD_FIELD_A64_ADD, /* imm12 bytes */
+	DCD_FIELD_A64_MEM, /* imm12 units of the access size */
+};
+
+struct dcd_ref_piece {
+	struct dcd_refs *refs;
+	const struct dcd_ref_region *region;
+	uint8_t *bytes; /* [0..done) are new, the rest still old */
+	size_t len;
+	size_t done;
+	size_t at;       /* of bytes[0] in the segment */
+	uint64_t old_va; /* of bytes[0] */
+	uint64_t new_va;
+};
+
+/* A reference that a scanner has recognised. */
+struct dcd_ref_found {
+	size_t pos; /* of the field, at least piece->done; it lies inside the piece */
+	enum dcd_ref_field field;
+	enum dcd_gate gate;
+	uint64_t skip;     /* DCD_FIELD_PC32 */
+	uint64_t target;   /* old address */
+	uint64_t new_page; /* DCD_FIELD_A64_ADD, _MEM: the page that the new code adds to */
+};
+
+/* True for an address of the piece's module. */
+static inline bool dcd_ref_inside(const struct dcd_ref_piece *piece, uint64_t va)
+{
+	const struct dcd_ref_module *module = &piece->refs->map.modules[piece->region->module];
+	return va - module->low < module->span;
+}
+
+/* Predicts and settles everything up to the field's end, and learns. */
+DCD_NODISCARD int dcd_ref_take(struct dcd_ref_piece *piece, const struct dcd_ref_found *found);
+
+/* The scanners: find every reference of the piece in order. What lies behind the last one is settled by their caller. */
+DCD_NODISCARD int dcd_ref_scan_pointers(struct dcd_ref_piece *piece);
+DCD_NODISCARD int dcd_ref_scan_records(struct dcd_ref_piece *piece);
+DCD_NODISCARD int dcd_ref_scan_unwind(struct dcd_ref_piece *piece);
+DCD_NODISCARD int dcd_ref_scan_x86_64(struct dcd_ref_piece *piece);
+DCD_NODISCARD int dcd_ref_scan_aarch64(struct dcd_ref_piece *piece);
+
+/*
+ * value / divisor, bit by bit: small processors have no 64-bit division, and theirs would be an import. *ret_rest is the
+ * remainder.
+ */
+static inline uint64_t dcd_ref_divide(uint64_t value, uint32_t divisor, uint32_t *ret_rest)
+{
+	uint64_t quotient = 0, rest = 0;
+	for (unsigned bit = 64; bit-- > 0;) {
+		rest = rest << 1 | (value >> bit & 1);
+		quotient <<= 1;
+		if (rest >= divisor) {
+			rest -= divisor;
+			quotient |= 1;
+		}
+	}
+	*ret_rest = (uint32_t)rest;
+	return quotient;
+}
+
+/* Sign-extends the low `bits` bits. */
+static inline uint64_t dcd_ref_sign(uint64_t value, unsigned bits)
+{
+	uint64_t sign = (uint64_t)1 << (bits - 1);
+	return ((value & (2 * sign - 1)) ^ sign) - sign;
+}
+
+/* log2 of the access size of an AArch64 load or store with unsigned offset. */
+static inline unsigned dcd_ref_a64_scale(uint32_t word)
+{
+	return (word & 0x04800000) == 0x04800000 && word >> 30 == 0 ? 4 : word >> 30;
+}
+
+#endif

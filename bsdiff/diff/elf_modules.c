@@ -1,0 +1,344 @@
+#include "bsdiff/diff/elf_modules.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/le.h"
+
+/* The System V ABI's numbers. */
+enum {
+	ELF_HEADER_SIZE = 64,
+	ELF_PROGRAM_HEADER_SIZE = 56,
+	ELF_SECTION_HEADER_SIZE = 64,
+	ELF_TYPE_EXEC = 2,
+	ELF_TYPE_DYN = 3,
+	ELF_MACHINE_X86_64 = 62,
+	ELF_MACHINE_AARCH64 = 183,
+	ELF_PT_LOAD = 1,
+	ELF_PF_X = 1,
+	ELF_SHT_PROGBITS = 1,
+	ELF_SHT_RELA = 4,
+	ELF_SHT_HASH = 5,
+	ELF_SHT_NOBITS = 8,
+	ELF_SHT_DYNSYM = 11,
+	ELF_SHF_WRITE = 1,
+	ELF_SHF_ALLOC = 2,
+	ELF_SHF_EXECINSTR = 4,
+	ELF_SHF_TLS = 0x400,
+};
+#define ELF_SHT_GNU_HASH UINT32_C(0x6ffffff6)
+#define ELF_PT_EH_FRAME UINT32_C(0x6474e550)
+#define ELF_PROGRAM_HEADERS_MAX 64
+#define ELF_SECTION_HEADERS_MAX 4096
+#define ELF_SPAN_MAX (UINT64_C(1) << 32)
+
+/* One file in being read; bytes[0..len) begin at its header and end with the image. */
+struct elf_file {
+	const uint8_t *bytes;
+	uint64_t len;
+	uint64_t offset; /* in the image */
+	uint32_t module;
+	enum dcd_region_kind code;
+	uint64_t unwind_va; /* .eh_frame and .eh_frame_hdr; 0: none */
+	uint64_t table_va;
+	uint64_t end; /* how much of the file its headers name, bytes */
+};
+
+static int grow(void **items, size_t count, size_t *capacity, size_t size)
+{
+	if (count < *capacity) {
+		return 0;
+	}
+	size_t more = *capacity == 0 ? 64 : 2 * *capacity;
+	void *grown = reallocarray(*items, more, size);
+	if (grown == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	*items = grown;
+	*capacity = more;
+	return 0;
+}
+
+/* A region joins the one before when nothing but padding is between them. */
+static int region_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t offset, struct dcd_elf_region region)
+{
+	uint64_t len = region.len;
+	if (len == 0 || !dcd_range_inside(offset, len, file->len) || offset < file->end) {
+		return 0;
+	}
+	file->end = offset + len;
+	region.offset = file->offset + offset;
+	region.module = file->module;
+	struct dcd_elf_region *last = m->region_count > 0 ? &m->regions[m->region_count - 1] : NULL;
+	if (last != NULL && last->module == file->module && last->kind == region.kind && region.kind <= DCD_REGION_AARCH64 &&
+	    last->va - last->offset == region.va - region.offset) {
+		last->len = region.offset + len - last->offset;
+		return 0;
+	}
+	int err = grow((void **)&m->regions, m->region_count, &m->region_capacity, sizeof *m->regions);
+	if (err == 0) {
+		m->regions[m->region_count++] = region;
+	}
+	return err;
+}
+
+struct elf_segment {
+	uint32_t type;
+	uint32_t flags;
+	uint64_t offset;
+	uint64_t va;
+	uint64_t file_len;
+	uint64_t memory_len;
+};
+
+static uint64_t table_offset(const struct elf_file *file, size_t field, uint64_t count, uint64_t size)
+{
+	uint64_t offset = dcd_le64_get(file->bytes + field);
+	return offset >= ELF_HEADER_SIZE && dcd_range_inside(offset, count * size, file->len) ? offset : 0;
+}
+
+static struct elf_segment segment_read(const uint8_t *raw)
+{
+	return (struct elf_segment){ .type = dcd_le32_get(raw),
+				     .flags = dcd_le32_get(raw + 4),
+				     .offset = dcd_le64_get(raw + 8),
+				     .va = dcd_le64_get(raw + 16),
+				     .file_len = dcd_le64_get(raw + 32),
+				     .memory_len = dcd_le64_get(raw + 40) };
+}
+
+/* The address range of the loaded segments, and the unwind tables. */
+static bool segments_survey(struct elf_file *file, uint64_t table, unsigned count, struct dcd_elf_module *ret)
+{
+	uint64_t low = UINT64_MAX, high = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct elf_segment s = segment_read(file->bytes + table + (size_t)i * ELF_PROGRAM_HEADER_SIZE);
+		uint64_t end;
+		if (s.type == ELF_PT_LOAD) {
+			if (!dcd_add_u64(s.va, s.memory_len, &end) || !dcd_range_inside(s.offset, s.file_len, file->len)) {
+				return false;
+			}
+			low = s.va < low ? s.va : low;
+			high = end > high ? end : high;
+		}
+		if (s.type == ELF_PT_EH_FRAME && s.file_len >= 12 && dcd_range_inside(s.offset, s.file_len, file->len)) {
+			const uint8_t *head = file->bytes + s.offset;
+			/* Version 1, pc-relative 32-bit pointer to .eh_frame, table of 32-bit offsets from here. */
+			if (head[0] == 1 && head[1] == 0x1b && head[3] == 0x3b) {
+				file->table_va = s.va;
+				file->unwind_va = s.va + 4 + (uint64_t)(int64_t)(int32_t)dcd_le32_get(head + 4);
+			}
+		}
+	}
+	if (low >= high || high - low > ELF_SPAN_MAX) {
+		return false;
+	}
+	*ret = (struct dcd_elf_module){ low, high - low };
+	return true;
+}
+
+/* Thread-local zeros have addresses of their own, which may lie beyond the module's end. */
+static bool section_is_tbss(const uint8_t *raw)
+{
+	return dcd_le32_get(raw + 4) == ELF_SHT_NOBITS && (dcd_le64_get(raw + 8) & ELF_SHF_TLS) != 0;
+}
+
+static struct dcd_elf_region region_of(const struct elf_file *file, uint64_t va, uint64_t len, bool executable)
+{
+	struct dcd_elf_region region = { .va = va, .len = len, .kind = executable ? file->code : DCD_REGION_POINTERS };
+	if (va == file->unwind_va && va != 0) {
+		region.kind = DCD_REGION_UNWIND;
+	}
+	if (va == file->table_va && va != 0) {
+		region.kind = DCD_REGION_RECORDS;
+		region.origin = va;
+		region.stride = 4;
+		region.scale = 1;
+	}
+	return region;
+}
+
+/* True when the table describes sections of this module. In a fragmented file something else lies where it should be. */
+static bool sections_plausible(const struct elf_file *file, uint64_t table, unsigned count, const struct dcd_elf_module *module)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const uint8_t *raw = file->bytes + table + (size_t)i * ELF_SECTION_HEADER_SIZE;
+		uint64_t va = dcd_le64_get(raw + 16), len = dcd_le64_get(raw + 32);
+		if (i == 0 ? dcd_le32_get(raw + 4) != 0
+			   : (dcd_le64_get(raw + 8) & ELF_SHF_ALLOC) != 0 && !section_is_tbss(raw) &&
+				     !dcd_range_inside(va - module->low, len, module->span)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Tables of records that count symbols, or bytes of the string table: both in the section that `link` names. */
+static void records_describe(struct dcd_elf_region *region, uint32_t type, uint64_t origin)
+{
+	const uint32_t symbol_size = 24, rela_size = 24;
+	region->kind = DCD_REGION_RECORDS;
+	region->origin = origin;
+	region->scale = symbol_size;
+	region->stride = 4;
+	region->position = 0;
+	if (type == ELF_SHT_RELA) {
+		region->stride = rela_size;
+		region->position = 12; /* the upper half of r_info */
+	} else if (type == ELF_SHT_DYNSYM) {
+		region->stride = symbol_size;
+		region->scale = 1;
+	}
+}
+
+static bool section_read(const struct elf_file *file, uint64_t table, unsigned count, unsigned index, struct dcd_elf_region *ret)
+{
+	const uint8_t *raw = file->bytes + table + (size_t)index * ELF_SECTION_HEADER_SIZE;
+	uint32_t type = dcd_le32_get(raw + 4), link = dcd_le32_get(raw + 40);
+	uint64_t flags = dcd_le64_get(raw + 8);
+	if ((flags & ELF_SHF_ALLOC) == 0 || type == ELF_SHT_NOBITS) {
+		return false;
+	}
+	bool executable = (flags & ELF_SHF_EXECINSTR) != 0;
+	*ret = region_of(file, dcd_le64_get(raw + 16), dcd_le64_get(raw + 32), executable);
+	bool counts = type == ELF_SHT_RELA || type == ELF_SHT_DYNSYM || type == ELF_SHT_HASH || type == ELF_SHT_GNU_HASH;
+	if (counts && link > 0 && link < count) {
+		records_describe(ret, type, dcd_le64_get(file->bytes + table + (size_t)link * ELF_SECTION_HEADER_SIZE + 16));
+	} else if (type == ELF_SHT_PROGBITS && !executable && (flags & ELF_SHF_WRITE) == 0 && ret->kind == DCD_REGION_POINTERS &&
+		   file->code == DCD_REGION_X86_64) {
+		ret->kind = DCD_REGION_JUMPS;
+	}
+	return true;
+}
+
+/* Sections tell code from data most exactly; strip leaves their headers. */
+static int sections_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t table, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct dcd_elf_region region;
+		if (!section_read(file, table, count, i, &region)) {
+			continue;
+		}
+		uint64_t offset = dcd_le64_get(file->bytes + table + (size_t)i * ELF_SECTION_HEADER_SIZE + 24);
+		int err = region_add(m, file, offset, region);
+		if (err != 0) {
+			return err;
+		}
+	}
+	return 0;
+}
+
+static int segments_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t table, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct elf_segment s = segment_read(file->bytes + table + (size_t)i * ELF_PROGRAM_HEADER_SIZE);
+		if (s.type == ELF_PT_LOAD) {
+			int err = region_add(m, file, s.offset, region_of(file, s.va, s.file_len, (s.flags & ELF_PF_X) != 0));
+			if (err != 0) {
+				return err;
+			}
+		}
+	}
+	return 0;
+}
+
+/* Another file begins at `offset`: what was taken for parts of earlier ones behind it is not. */
+static void regions_cut(struct dcd_elf_modules *m, uint64_t offset)
+{
+	while (m->region_count > 0) {
+		struct dcd_elf_region *last = &m->regions[m->region_count - 1];
+		if (last->offset >= offset) {
+			m->region_count--;
+			continue;
+		}
+		if (last->len > offset - last->offset) {
+			last->len = offset - last->offset;
+		}
+		return;
+	}
+}
+
+/* Adds the file whose header is at image offset `offset`; *ret_end is where the search goes on. */
+static int file_add(struct dcd_elf_modules *m, const struct dcd_bytes *image, uint64_t offset, uint64_t *ret_end)
+{
+	struct elf_file file = {
+		.bytes = image->data + offset, .len = image->len - offset, .offset = offset, .module = (uint32_t)m->count
+	};
+	*ret_end = offset + 4;
+	if (file.len < ELF_HEADER_SIZE || file.bytes[4] != 2 || file.bytes[5] != 1 || file.bytes[6] != 1) {
+		return 0;
+	}
+	unsigned type = dcd_le16_get(file.bytes + 16), machine = dcd_le16_get(file.bytes + 18);
+	unsigned segments = dcd_le16_get(file.bytes + 56), sections = dcd_le16_get(file.bytes + 60);
+	if ((type != ELF_TYPE_EXEC && type != ELF_TYPE_DYN) ||
+	    (machine != ELF_MACHINE_X86_64 && machine != ELF_MACHINE_AARCH64) || segments > ELF_PROGRAM_HEADERS_MAX ||
+	    dcd_le16_get(file.bytes + 54) != ELF_PROGRAM_HEADER_SIZE) {
+		return 0;
+	}
+	file.code = machine == ELF_MACHINE_X86_64 ? DCD_REGION_X86_64 : DCD_REGION_AARCH64;
+	uint64_t table = table_offset(&file, 32, segments, ELF_PROGRAM_HEADER_SIZE);
+	struct dcd_elf_module module;
+	if (table == 0 || !segments_survey(&file, table, segments, &module)) {
+		return 0;
+	}
+	int err = grow((void **)&m->modules, m->count, &m->capacity, sizeof *m->modules);
+	if (err != 0) {
+		return err;
+	}
+	m->modules[m->count++] = module;
+	regions_cut(m, offset);
+	bool has_sections =
+		sections > 1 && sections <= ELF_SECTION_HEADERS_MAX && dcd_le16_get(file.bytes + 58) == ELF_SECTION_HEADER_SIZE;
+	uint64_t headers = has_sections ? table_offset(&file, 40, sections, ELF_SECTION_HEADER_SIZE) : 0;
+	size_t before = m->region_count;
+	if (headers != 0 && sections_plausible(&file, headers, sections, &module)) {
+		err = sections_add(m, &file, headers, sections);
+	}
+	if (err == 0 && m->region_count == before) {
+		err = segments_add(m, &file, table, segments);
+	}
+	*ret_end = offset + ELF_HEADER_SIZE;
+	return err;
+}
+
+int dcd_elf_modules_find(const struct dcd_bytes *image, struct dcd_elf_modules *ret)
+{
+	struct dcd_elf_modules modules = { 0 };
+	uint64_t at = 0;
+	while (at < image->len) {
+		const uint8_t *hit = memmem(image->data + at, image->len - at, "\177ELF", 4);
+		if (hit == NULL) {
+			break;
+		}
+		int err = file_add(&modules, image, (uint64_t)(hit - image->data), &at);
+		if (err != 0) {
+			dcd_elf_modules_free(&modules);
+			return err;
+		}
+	}
+	*ret = modules;
+	return 0;
+}
+
+void dcd_elf_modules_free(struct dcd_elf_modules *modules)
+{
+	free(modules->modules);
+	free(modules->regions);
+	*modules = (struct dcd_elf_modules){ 0 };
+}
+
+const struct dcd_elf_region *dcd_elf_modules_at(const struct dcd_elf_modules *modules, uint64_t offset)
+{
+	size_t low = 0, high = modules->region_count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (modules->regions[middle].offset + modules->regions[middle].len <= offset) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	return low < modules->region_count ? &modules->regions[low] : NULL;
+}

@@ -1,0 +1,58 @@
+/*
+ * The encoder's half of DCD_FILTER_REFERENCES: chooses, for one segment and its copies, which regions of the base and which steps
+ * of the address map the frame carries, and runs the decoder's own predictor to see what remains to be corrected.
+ */
+#ifndef DCD_BSDIFF_DIFF_REF_MODEL_H
+#define DCD_BSDIFF_DIFF_REF_MODEL_H
+
+#include <stdbool.h>
+
+#include "bsdiff/diff/byte_buffer.h"
+#include "bsdiff/diff/copy_list.h"
+#include "bsdiff/diff/elf_modules.h"
+#include "bsdiff/diff/step_map.h"
+
+/* What is known of both images; read by all workers. */
+struct dcd_ref_context {
+	struct dcd_bytes base; /* as it is, whatever view the matcher has */
+	struct dcd_elf_modules old_modules;
+	struct dcd_elf_modules new_modules;
+};
+
+struct dcd_ref_prediction {
+	const uint8_t *predicted;   /* the segment's length; right where copies are: what differences are taken against */
+	struct dcd_byte_buffer map; /* the streams; `gates` may be empty */
+	struct dcd_byte_buffer gates;
+	uint64_t memory; /* workspace bytes that the decoder needs for it */
+};
+
+/* One a thread. */
+struct dcd_ref_model;
+
+DCD_NODISCARD int dcd_ref_model_new(struct dcd_ref_model **ret);
+void dcd_ref_model_free(struct dcd_ref_model *model);
+
+/*
+ * Predicts the references in the copies. *ret is null when there is nothing worth predicting; otherwise the model's own, until
+ * its next use.
+ */
+DCD_NODISCARD int dcd_ref_model_predict(struct dcd_ref_model *model, const struct dcd_ref_context *context,
+					const struct dcd_copy_list *copies, const struct dcd_segment *segment,
+					const struct dcd_ref_prediction **ret);
+
+/*
+ * Notes where the references in these copies lead, for dcd_ref_view_new(): added to *samples, by old module of the context. The
+ * list is the caller's and grows.
+ */
+struct dcd_ref_samples {
+	struct dcd_ref_sample *items;
+	size_t count;
+	size_t capacity;
+};
+DCD_NODISCARD int dcd_ref_model_survey(struct dcd_ref_model *model, const struct dcd_ref_context *context,
+				       const struct dcd_copy_list *copies, const struct dcd_segment *segment,
+				       struct dcd_ref_samples *samples);
+DCD_NODISCARD int dcd_ref_samples_add(struct dcd_ref_samples *samples, const struct dcd_ref_sample *items, size_t count);
+void dcd_ref_samples_free(struct dcd_ref_samples *samples);
+
+#endif

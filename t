@@ -1,0 +1,2 @@
+Command exited with non-zero status 6
+0.00

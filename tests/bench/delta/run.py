@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+"""Measures deltas of real pairs, ours beside every packaged peer that is installed, in one run.
+
+    tests/bench/delta/run.py [--work FOLDER] [--decade-delta PROGRAM] [--only REGEX] [--segment-sizes] [--json FILE]
+
+Pairs come from Debian packages, by name, in every version that this machine's apt sources offer: each version against the next. Nothing
+is installed. Sizes are exact; times are CPU seconds and depend on the machine, so only ratios inside one run mean something.
+Peers: bsdiff, xdelta3, zstd --patch-from, rdiff, hdiffz/hpatchz. Every result is applied and compared with the new file.
+"""
+import argparse
+import filecmp
+import glob
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".."))
+
+# name, package, file in it (a pattern), architecture (None: this machine's)
+FILES = [
+    ("libc6", "libc6", "**/libc.so.6", None),
+    ("libcrypto", "libssl3", "**/libcrypto.so.3", None),
+    ("libcrypto-arm64", "libssl3", "**/libcrypto.so.3", "arm64"),
+    ("libc6-arm64", "libc6", "**/libc.so.6", "arm64"),
+    ("python3.11", "python3.11-minimal", "usr/bin/python3.11", None),
+    ("libnode", "libnode108", "**/libnode.so.108", None),
+]
+DEGENERATE = ("identical", "shuffled", "zeros", "random")
+
+
+def run(command, **keywords):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **keywords).stdout
+
+
+def measure(command):
+    """(CPU seconds, peak MiB), or None when it fails."""
+    # A small parent in between: a child of this process would begin with this process's peak.
+    with tempfile.NamedTemporaryFile("r") as report:
+        done = subprocess.run(["time", "-q", "-f", "%U %S %M", "-o", report.name, *command], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
+        if done.returncode != 0:
+            return None
+        user, system, peak = report.read().split()
+    return float(user) + float(system), float(peak) / 1024
+
+
+class Packages:
+    """Downloads packages of one architecture into a folder, through apt, with apt's state for foreign ones kept there as well."""
+
+    def __init__(self, work, arch):
+        self.arch = arch or run(["dpkg", "--print-architecture"]).strip()
+        self.folder = os.path.join(work, "packages", self.arch)
+        os.makedirs(self.folder, exist_ok=True)
+        self.options = [] if arch is None else self.foreign_options()
+
+    def foreign_options(self):
+        state = os.path.join(self.folder, "apt")
+        fresh = not os.path.isdir(state)
+        for name in ("lists/partial", "cache/archives/partial"):
+            os.makedirs(os.path.join(state, name), exist_ok=True)
+        open(os.path.join(state, "status"), "a").close()
+        options = ["-o", f"APT::Architecture={self.arch}", "-o", f"APT::Architectures={self.arch}", "-o", f"Dir::State={state}",
+                   "-o", f"Dir::State::status={state}/status", "-o", f"Dir::State::lists={state}/lists", "-o", f"Dir::Cache={state}/cache"]
+        if fresh:
+            run(["apt-get", *options, "update"])
+        return options
+
+    def versions(self, package):
+        """Oldest first."""
+        lines = run(["apt-cache", *self.options, "madison", package]).splitlines()
+        names = list(dict.fromkeys(line.split("|")[1].strip() for line in lines if "|" in line and "Packages" in line))
+        for i in range(len(names)):
+            for j in range(len(names) - 1 - i):
+                if subprocess.run(["dpkg", "--compare-versions", names[j], "gt", names[j + 1]]).returncode == 0:
+                    names[j], names[j + 1] = names[j + 1], names[j]
+        return names
+
+    def unpack(self, package, version):
+        folder = os.path.join(self.folder, f"{package}_{version}")
+        if not os.path.isdir(folder):
+            run(["apt-get", *self.options, "download", f"{package}={version}"], cwd=self.folder)
+            deb = glob.glob(os.path.join(self.folder, f"{package}_{version.replace(':', '%3a')}_*.deb"))[0]
+            run(["dpkg-deb", "-x", deb, folder + ".part"])
+            os.rename(folder + ".part", folder)
+        return folder
+
+
+def file_pairs(work):
+    for name, package, pattern, arch in FILES:
+        try:
+            packages = Packages(work, arch)
+            versions = packages.versions(package)
+            found = []
+            for version in versions:
+                hits = glob.glob(pattern, root_dir=packages.unpack(package, version), recursive=True)
+                if hits:
+                    found.append((version, os.path.realpath(os.path.join(packages.unpack(package, version), hits[0]))))
+        except (subprocess.CalledProcessError, OSError, IndexError) as error:
+            print(f"{name}: left out: {error}", file=sys.stderr)
+            continue
+        for (old_version, old), (new_version, new) in zip(found, found[1:]):
+            if not filecmp.cmp(old, new, shallow=False):
+                yield f"{name} {old_version} to {new_version}", old, new
+
+
+def image_pairs(work):
+    folder = os.path.join(work, "images")
+    if not os.path.exists(os.path.join(folder, "release-2.img")):
+        run([os.path.join(ROOT, "tests", "images", "make_release_images.sh"), folder])
+    yield "ext4 root", os.path.join(folder, "release-1.img"), os.path.join(folder, "release-2.img")
+
+
+def degenerate_pairs(work):
+    """Cases that break matchers rather than models."""
+    folder = os.path.join(work, "degenerate")
+    os.makedirs(folder, exist_ok=True)
+    source = random.Random(1)
+    noise = source.randbytes(5 << 20)
+    blocks = [noise[i:i + 65536] for i in range(0, len(noise), 65536)]
+    source.shuffle(blocks)
+    cases = {"identical": (noise, noise), "shuffled": (noise, b"".join(blocks)), "zeros": (bytes(16 << 20), bytes(16 << 20) + b"x"),
+             "random": (noise, source.randbytes(1 << 20))}
+    for name, contents in cases.items():
+        paths = [os.path.join(folder, f"{name}.{i}") for i in (1, 2)]
+        for path, content in zip(paths, contents):
+            with open(path, "wb") as file:
+                file.write(content)
+        yield name, *paths
+
+
+def tools(decade_delta, segment_sizes):
+    """name: (create, apply) with old, new, delta."""
+    def ours(*options):
+        return (lambda o, n, d: [decade_delta, "diff", *options, o, n, d], lambda o, n, d: [decade_delta, "apply", o, d, n])
+
+    def window(path):
+        return str(max(1 << 29, 1 << (os.path.getsize(path) - 1).bit_length()))  # the largest that helps
+
+    result = {"decade": ours()}
+    if segment_sizes:
+        return {f"decade {size >> 10} KiB": ours("--segment-size", str(size)) for size in (1 << 18, 1 << 20, 1 << 22, 1 << 24)}
+    peers = {
+        "bsdiff": (lambda o, n, d: ["bsdiff", o, n, d], lambda o, n, d: ["bspatch", o, n, d]),
+        "xdelta3": (lambda o, n, d: ["xdelta3", "-e", "-f", "-9", "-S", "lzma", "-B", window(o), "-s", o, n, d],
+                    lambda o, n, d: ["xdelta3", "-d", "-f", "-B", window(o), "-s", o, d, n]),
+        "zstd": (lambda o, n, d: ["zstd", "-q", "-f", "-19", "--long=31", "--single-thread", f"--patch-from={o}", n, "-o", d],
+                 lambda o, n, d: ["zstd", "-q", "-f", "-d", "--long=31", f"--patch-from={o}", d, "-o", n]),
+        "rdiff": (lambda o, n, d: ["sh", "-c", 'rdiff -f signature "$0" "$2.sig" && rdiff -f delta "$2.sig" "$1" "$2"', o, n, d],
+                  lambda o, n, d: ["rdiff", "-f", "patch", o, d, n]),
+        "hdiffz": (lambda o, n, d: ["hdiffz", "-f", "-c-zstd-21-24", o, n, d], lambda o, n, d: ["hpatchz", "-f", o, d, n]),
+    }
+    result.update({name: tool for name, tool in peers.items() if shutil.which(name)})
+    return result
+
+
+def measure_pair(work, name, old, new, the_tools):
+    rows = []
+    delta, rebuilt = os.path.join(work, "delta"), os.path.join(work, "rebuilt")
+    for tool, (create, apply) in the_tools.items():
+        for path in (delta, rebuilt):
+            if os.path.exists(path):
+                os.remove(path)
+        created = measure(create(old, new, delta))
+        applied = measure(apply(old, rebuilt, delta)) if created else None
+        right = applied is not None and filecmp.cmp(new, rebuilt, shallow=False)
+        rows.append({"pair": name, "size": os.path.getsize(new), "tool": tool, "right": right,
+                     "bytes": os.path.getsize(delta) if right else None, "create": created, "apply": applied})
+        print_row(rows[-1])
+    return rows
+
+
+def print_row(row):
+    if not row["right"]:
+        print(f"| {row['pair']} | {row['size']:,} | {row['tool']} | failed | | | | |", flush=True)
+        return
+    (create_time, create_memory), (apply_time, apply_memory) = row["create"], row["apply"]
+    print(f"| {row['pair']} | {row['size']:,} | {row['tool']} | {row['bytes']:,} | {create_time:.2f} | {create_memory:.0f} | "
+          f"{apply_time:.2f} | {apply_memory:.0f} |", flush=True)
+
+
+def print_ratios(rows):
+    product, count = 1.0, 0
+    for pair in dict.fromkeys(row["pair"] for row in rows):
+        sizes = {row["tool"]: row["bytes"] for row in rows if row["pair"] == pair and row["right"]}
+        peers = {tool: size for tool, size in sizes.items() if not tool.startswith("decade")}
+        if "decade" in sizes and peers:
+            best = min(peers, key=peers.get)
+            ratio = sizes["decade"] / peers[best]
+            print(f"{pair}: {ratio:.2f} of the best peer ({best})")
+            if pair not in DEGENERATE:
+                product, count = product * ratio, count + 1
+    if count:
+        print(f"geometric mean of the {count} real ones: {product ** (1 / count):.2f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", default=os.path.join(ROOT, "build", "bench-delta"), help="where packages, images and results are kept")
+    parser.add_argument("--decade-delta", default=os.path.join(ROOT, "build", "dev", "bin", "decade-delta"))
+    parser.add_argument("--only", default="", help="pairs whose name matches")
+    parser.add_argument("--segment-sizes", action="store_true", help="ours alone, at 256 KiB, 1, 4 and 16 MiB")
+    parser.add_argument("--json", help="the figures, for machines")
+    arguments = parser.parse_args()
+    os.makedirs(arguments.work, exist_ok=True)
+    the_tools = tools(arguments.decade_delta, arguments.segment_sizes)
+    rows = []
+    print("| pair | new bytes | tool | delta bytes | create s | create MiB | apply s | apply MiB |\n|---|---|---|---|---|---|---|---|")
+    for source in (file_pairs, image_pairs, degenerate_pairs):
+        for name, old, new in source(arguments.work):
+            if re.search(arguments.only, name):
+                rows += measure_pair(arguments.work, name, old, new, the_tools)
+    print()
+    print_ratios(rows)
+    if arguments.json:
+        with open(arguments.json, "w", encoding="utf-8") as file:
+            json.dump(rows, file, indent="\t")
+    return 0 if rows and all(row["right"] for row in rows if row["tool"].startswith("decade")) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+/* The base of fuzz_frame and its seeds: bytes that look like code and tables with references into a small address space. */
+#ifndef DCD_TESTS_FUZZ_FUZZ_BASE_H
+#define DCD_TESTS_FUZZ_FUZZ_BASE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FUZZ_BASE_SIZE 8192U
+#define FUZZ_SEGMENT_SIZE 4096U
+
+/* A word of the base. Each kibibyte looks like something else that the reference filter knows. */
+static inline uint32_t fuzz_base_word(uint32_t at)
+{
+	uint32_t mix = at * 2654435761U;
+	switch (at >> 10 & 7) {
+	case 0: /* x86-64: calls and rip-relative loads, every second word an opcode at its end */
+		return (at & 4) != 0 ? (at & 8) != 0 ? 0xe8000000U : 0x058b4800U : mix & 0x1fff;
+	case 1: /* AArch64: BL, ADRP x1, ADD x1 */
+		return (at & 12) == 0   ? 0x94000000U | (mix & 0x3ff)
+		       : (at & 12) == 4 ? 0x90000001U
+					: 0x91000021U | (mix & 0x3ffc00);
+	case 2: /* pointers */
+		return (at & 4) != 0 ? 0 : 0x1000 + (mix & 0xfff);
+	case 3: /* unwind entries of 16 bytes: length, distance back, code */
+		return (at & 15) == 0 ? 12 : (at & 15) == 4 ? 4 + (at & 0x3ff) : 0U - (mix & 0xfff);
+	case 4: /* indices */
+		return mix & 0xff;
+	case 5: /* jump tables */
+		return 0U - 0x1000 - (mix & 0xfff);
+	default:
+		return mix;
+	}
+}
+
+static inline void fuzz_base_fill(uint64_t offset, void *out, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		uint32_t at = (uint32_t)(offset + i);
+		((uint8_t *)out)[i] = (uint8_t)(fuzz_base_word(at & ~3U) >> 8 * (at & 3));
+	}
+}
+
+#endif

@@ -1,0 +1,329 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/le.h"
+#include "base/varint.h"
+#include "bsdiff/apply/refs.h"
+
+#define LEN 256U
+#define LOW 0x10000U
+#define SPAN 0x10000U
+
+/* A MAP stream in the making: one module at LOW, one region of LEN bytes at base offset 0 and address LOW. */
+struct map_text {
+	uint8_t data[256];
+	size_t len;
+};
+
+static void put(struct map_text *m, uint64_t value)
+{
+	m->len += dcd_varint_put(m->data + m->len, value);
+}
+
+static struct map_text map_of(enum dcd_region_kind kind, uint64_t adjust)
+{
+	struct map_text m = { .len = 0 };
+	const uint64_t head[] = { 1, 1, 2, LOW, SPAN, 1, 2 };
+	for (size_t i = 0; i < 7; i++) {
+		put(&m, head[i]);
+	}
+	put(&m, 0); /* gap */
+	put(&m, LEN);
+	put(&m, kind);
+	put(&m, dcd_zigzag(0));
+	put(&m, dcd_zigzag((int64_t)adjust));
+	if (kind == DCD_REGION_RECORDS) {
+		const uint64_t record[] = { dcd_zigzag(0x4000), dcd_zigzag(0x30), 24, 12, 24 };
+		for (size_t i = 0; i < 5; i++) {
+			put(&m, record[i]);
+		}
+	}
+	/* From LOW + 0x1000 addresses have moved by 0x40, from LOW + 0x8000 by -0x1000. */
+	const uint64_t steps[] = { 0x1000, 0x7000, dcd_zigzag(0x40), dcd_zigzag(-0x1040) };
+	for (size_t i = 0; i < 4; i++) {
+		put(&m, steps[i]);
+	}
+	return m;
+}
+
+/* Settles by taking what is in `wanted` there; null: the prediction stays. */
+struct corrector {
+	uint8_t *bytes;
+	const uint8_t *wanted;
+	size_t settled;
+};
+
+static int settle(void *context, uint8_t *bytes, size_t len)
+{
+	struct corrector *c = context;
+	assert_ptr_equal(bytes, c->bytes + c->settled); /* in order, nothing twice, nothing left out */
+	if (c->wanted != NULL) {
+		memcpy(bytes, c->wanted + c->settled, len);
+	}
+	c->settled += len;
+	return 0;
+}
+
+/* Predicts bytes[0..LEN) as a copy to image offset 0. */
+static void predict(const struct map_text *map, uint8_t *bytes, const uint8_t *wanted)
+{
+	struct corrector c = { .bytes = bytes, .wanted = wanted };
+	struct dcd_refs refs = { .settle = settle, .context = &c };
+	size_t size = (size_t)dcd_refs_memory(1, 1, 2, LEN);
+	void *memory = malloc(size);
+	assert_int_equal(dcd_refs_open(&refs, map->data, map->len, LEN, memory, size), 0);
+	assert_int_equal(dcd_refs_copy(&refs, 0, 0, 0, bytes, LEN), 0);
+	assert_int_equal(c.settled, LEN);
+	free(memory);
+}
+
+static void put32(uint8_t *p, uint64_t value)
+{
+	dcd_le32_put(p, (uint32_t)value);
+}
+
+static void pointers_follow_the_map_and_other_words_stay(void **state)
+{
+	(void)state;
+	uint8_t bytes[LEN] = { 0 };
+	const uint64_t values[] = { LOW + 0x2000, LOW + 0x9000, 5, LOW + SPAN, LOW + 0xfff };
+	for (size_t i = 0; i < 5; i++) {
+		put32(bytes + 8 * i, values[i]);
+	}
+	struct map_text map = map_of(DCD_REGION_POINTERS, 0);
+	predict(&map, bytes, NULL);
+	assert_int_equal(dcd_le64_get(bytes), LOW + 0x2040);
+	assert_int_equal(dcd_le64_get(bytes + 8), LOW + 0x8000);
+	assert_int_equal(dcd_le64_get(bytes + 16), 5);
+	assert_int_equal(dcd_le64_get(bytes + 24), LOW + SPAN);
+	assert_int_equal(dcd_le64_get(bytes + 32), LOW + 0xfff); /* before the first step */
+}
+
+static void x86_64_branches_and_operands_are_relative_to_their_new_place(void **state)
+{
+	(void)state;
+	uint8_t bytes[LEN];
+	memset(bytes, 0x90, LEN);
+	bytes[10] = 0xe8; /* call LOW + 0x2000 */
+	put32(bytes + 11, 0x2000 - 15);
+	bytes[30] = 0x48; /* lea LOW + 0x9000(%rip), %rax */
+	bytes[31] = 0x8d;
+	bytes[32] = 0x05;
+	put32(bytes + 33, 0x9000 - 37);
+	bytes[50] = 0xe9; /* jmp into this very copy: both ends move alike */
+	put32(bytes + 51, 100 - 55);
+	struct map_text map = map_of(DCD_REGION_X86_64, 0x10);
+	predict(&map, bytes, NULL);
+	assert_int_equal(dcd_le32_get(bytes + 11), 0x2040 - 15 - 0x10);
+	assert_int_equal(dcd_le32_get(bytes + 33), 0x8000 - 37 - 0x10);
+	assert_int_equal(dcd_le32_get(bytes + 51), 100 - 55);
+}
+
+static void aarch64_branches_and_address_pairs_are_predicted(void **state)
+{
+	(void)state;
+	uint8_t bytes[LEN] = { 0 };
+	put32(bytes, 0x94000000 | 0x2000 / 4);      /* bl LOW + 0x2000 */
+	put32(bytes + 4, 0xb0000001 | 1 << 5);      /* adrp x1, LOW + 0x5000 (pages: 5) */
+	put32(bytes + 8, 0x91000021 | 0x123 << 10); /* add x1, x1, 0x123 */
+	struct map_text map = map_of(DCD_REGION_AARCH64, 0);
+	predict(&map, bytes, NULL);
+	assert_int_equal(dcd_le32_get(bytes), 0x94000000 | 0x2040 / 4);
+	assert_int_equal(dcd_le32_get(bytes + 4), 0xb0000001 | 1 << 5);
+	assert_int_equal(dcd_le32_get(bytes + 8), 0x91000021 | 0x163 << 10);
+}
+
+static void records_are_counted_from_the_origin_in_units(void **state)
+{
+	(void)state;
+	uint8_t bytes[LEN] = { 0 };
+	/* Relocations: r_offset, r_info with the symbol in its upper half, r_addend. The origin is LOW + 0x4000, moved by 0x30.
+	 */
+	put32(bytes, LOW + 0x9000);
+	put32(bytes + 8, 6);
+	put32(bytes + 12, 7);
+	put32(bytes + 16, LOW + 0x2000);
+	struct map_text map = map_of(DCD_REGION_RECORDS, 0);
+	predict(&map, bytes, NULL);
+	assert_int_equal(dcd_le64_get(bytes), LOW + 0x8000);
+	assert_int_equal(dcd_le32_get(bytes + 8), 6);
+	/* The symbol moved by 0x40, the table by 0x30: 16 is no multiple of 24, so the index stays. */
+	assert_int_equal(dcd_le32_get(bytes + 12), 7);
+	assert_int_equal(dcd_le64_get(bytes + 16), LOW + 0x2040);
+	put32(bytes + 12, 1000); /* LOW + 0x4000 + 24000: moved by -0x1000 */
+	put32(bytes, 0);
+	put32(bytes + 16, 0);
+	predict(&map, bytes, NULL);
+	assert_int_equal(dcd_le32_get(bytes + 12), (1000 * 24 - 0x1000 - 0x30) % 24 == 0 ? (1000 * 24 - 0x1030) / 24 : 1000);
+}
+
+static void unwind_entries_find_their_code_and_their_common_entry(void **state)
+{
+	(void)state;
+	uint8_t bytes[LEN] = { 0 };
+	put32(bytes, 16); /* a common entry of 20 bytes */
+	put32(bytes + 20, 20);
+	put32(bytes + 24, 24);
+	put32(bytes + 28, 0x2000 - 28);
+	struct map_text map = map_of(DCD_REGION_UNWIND, 8);
+	predict(&map, bytes, NULL);
+	assert_int_equal(dcd_le32_get(bytes + 24), 24); /* both in this copy */
+	assert_int_equal(dcd_le32_get(bytes + 28), 0x2040 - 28 - 8);
+}
+
+static void jump_tables_point_back_to_code(void **state)
+{
+	(void)state;
+	uint8_t bytes[LEN] = { 0 };
+	/* This region ends up at LOW + 0x8000 in old addresses: entries lead back to LOW + 0x2000. */
+	struct map_text map = { .len = 0 };
+	const uint64_t numbers[] = { 1,
+				     1,
+				     1,
+				     LOW,
+				     SPAN,
+				     1,
+				     1,
+				     0,
+				     LEN,
+				     DCD_REGION_JUMPS,
+				     dcd_zigzag(0x8000),
+				     dcd_zigzag(0x100),
+				     0x1000,
+				     dcd_zigzag(0x40) };
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+		put(&map, numbers[i]);
+	}
+	put32(bytes, 0x2000U - 0x8000U);
+	put32(bytes + 4, 77);
+	struct corrector c = { .bytes = bytes };
+	struct dcd_refs refs = { .settle = settle, .context = &c };
+	size_t size = (size_t)dcd_refs_memory(1, 1, 1, LEN);
+	void *memory = malloc(size);
+	assert_int_equal(dcd_refs_open(&refs, map.data, map.len, LEN, memory, size), 0);
+	assert_int_equal(dcd_refs_copy(&refs, 0, 0, 0, bytes, LEN), 0);
+	assert_int_equal(dcd_le32_get(bytes), 0x2040U - 0x8000U - 0x100U);
+	assert_int_equal(dcd_le32_get(bytes + 4), 77);
+	free(memory);
+}
+
+static void a_correction_teaches_the_next_reference_to_the_same_place(void **state)
+{
+	(void)state;
+	uint8_t bytes[LEN] = { 0 }, wanted[LEN] = { 0 };
+	put32(bytes, LOW + 0x2000);
+	put32(bytes + 8, LOW + 0x2000);
+	put32(wanted, LOW + 0x7770); /* not where the map says */
+	struct map_text map = map_of(DCD_REGION_POINTERS, 0);
+	struct corrector c = { .bytes = bytes, .wanted = wanted };
+	struct dcd_refs refs = { .settle = settle, .context = &c };
+	size_t size = (size_t)dcd_refs_memory(1, 1, 2, LEN);
+	void *memory = malloc(size);
+	assert_int_equal(dcd_refs_open(&refs, map.data, map.len, LEN, memory, size), 0);
+	assert_int_equal(dcd_refs_copy(&refs, 0, 0, 0, bytes, 8), 0);
+	c = (struct corrector){ .bytes = bytes + 8 };
+	assert_int_equal(dcd_refs_copy(&refs, 0, 8, 8, bytes + 8, 8), 0);
+	assert_int_equal(dcd_le64_get(bytes + 8), LOW + 0x7770);
+	dcd_refs_forget(&refs);
+	put32(bytes + 8, LOW + 0x2000);
+	c = (struct corrector){ .bytes = bytes + 8 };
+	assert_int_equal(dcd_refs_copy(&refs, 0, 8, 8, bytes + 8, 8), 0);
+	assert_int_equal(dcd_le64_get(bytes + 8), LOW + 0x2040);
+	free(memory);
+}
+
+static void a_closed_gate_leaves_the_field_as_copied(void **state)
+{
+	(void)state;
+	uint8_t bytes[LEN] = { 0 };
+	const uint8_t gate = 1 << DCD_GATE_POINTER;
+	put32(bytes, LOW + 0x2000);
+	struct map_text map = map_of(DCD_REGION_POINTERS, 0);
+	struct corrector c = { .bytes = bytes };
+	struct dcd_refs refs = { .gates = &gate, .gate_count = 1, .settle = settle, .context = &c };
+	size_t size = (size_t)dcd_refs_memory(1, 1, 2, LEN);
+	void *memory = malloc(size);
+	assert_int_equal(dcd_refs_open(&refs, map.data, map.len, LEN, memory, size), 0);
+	assert_int_equal(dcd_refs_copy(&refs, 0, 0, 0, bytes, LEN), 0);
+	assert_int_equal(dcd_le64_get(bytes), LOW + 0x2000);
+	free(memory);
+}
+
+static int open_map(const uint8_t *data, size_t len, size_t memory_size)
+{
+	struct dcd_refs refs = { .settle = settle };
+	void *memory = malloc(memory_size);
+	uint8_t *tight = malloc(len + 1);
+	memcpy(tight, data, len);
+	int err = dcd_refs_open(&refs, tight, len, LEN, memory, memory_size);
+	free(tight);
+	free(memory);
+	return err;
+}
+
+static void maps_that_are_cut_or_lie_are_refused(void **state)
+{
+	(void)state;
+	struct map_text map = map_of(DCD_REGION_RECORDS, 0);
+	const size_t memory = (size_t)dcd_refs_memory(1, 1, 2, LEN);
+	assert_int_equal(open_map(map.data, map.len, memory), 0);
+	assert_int_equal(open_map(map.data, map.len, memory - 1), DCD_ERR_MALFORMED);
+	for (size_t len = 0; len < map.len; len++) {
+		assert_int_equal(open_map(map.data, len, memory), DCD_ERR_MALFORMED);
+	}
+	map.data[map.len] = 0;
+	assert_int_equal(open_map(map.data, map.len + 1, memory), DCD_ERR_MALFORMED);
+	struct map_text newer = map_of(DCD_REGION_KINDS, 0);
+	assert_int_equal(open_map(newer.data, newer.len, memory), DCD_ERR_UNSUPPORTED);
+}
+
+static void any_damaged_map_over_any_bytes_stays_inside_its_buffers(void **state)
+{
+	(void)state;
+	uint64_t seed = 11;
+	for (int round = 0; round < 100000; round++) {
+		struct map_text map = map_of((enum dcd_region_kind)(round % DCD_REGION_KINDS), (uint64_t)round);
+		for (int n = 0; n < round % 4; n++) {
+			seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407U;
+			map.data[(seed >> 33) % map.len] = (uint8_t)(seed >> 20);
+		}
+		uint8_t *bytes = malloc(LEN);
+		for (size_t i = 0; i < LEN; i++) {
+			seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407U;
+			bytes[i] = (uint8_t)(seed >> 56) < 128 ? (uint8_t)(seed >> 40) : (uint8_t)((seed >> 62) == 3 ? 0xe8 : 0);
+		}
+		struct corrector c = { .bytes = bytes };
+		struct dcd_refs refs = { .settle = settle, .context = &c };
+		size_t size = (size_t)dcd_refs_memory(2, 3, 4, LEN);
+		void *memory = malloc(size);
+		if (dcd_refs_open(&refs, map.data, map.len, LEN, memory, size) == 0) {
+			assert_int_equal(dcd_refs_copy(&refs, seed >> 60, 0, 0, bytes, LEN), 0);
+			assert_int_equal(c.settled, LEN);
+		}
+		free(memory);
+		free(bytes);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pointers_follow_the_map_and_other_words_stay),
+		cmocka_unit_test(x86_64_branches_and_operands_are_relative_to_their_new_place),
+		cmocka_unit_test(aarch64_branches_and_address_pairs_are_predicted),
+		cmocka_unit_test(records_are_counted_from_the_origin_in_units),
+		cmocka_unit_test(unwind_entries_find_their_code_and_their_common_entry),
+		cmocka_unit_test(jump_tables_point_back_to_code),
+		cmocka_unit_test(a_correction_teaches_the_next_reference_to_the_same_place),
+		cmocka_unit_test(a_closed_gate_leaves_the_field_as_copied),
+		cmocka_unit_test(maps_that_are_cut_or_lie_are_refused),
+		cmocka_unit_test(any_damaged_map_over_any_bytes_stays_inside_its_buffers),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
