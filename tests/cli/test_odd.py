@@ -2,14 +2,15 @@
 """Devices in odd states: slots that are one, cuts between two stores, closed outputs, releases that share images."""
 import contextlib
 import os
+import subprocess
 import sys
 import unittest
 import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
-from device_lab import (DONE, FAILED, NOTHING_TO_DO, REFUSED, SEGMENT, STATE, STORAGE, UNREACHABLE, USAGE, Device, LabCase,  # noqa: E402
-                        Repo, make_image, next_image, run)
+from device_lab import (BIN, DONE, FAILED, NOTHING_TO_DO, REFUSED, SEGMENT, STATE, STORAGE, UNREACHABLE, USAGE, Device,  # noqa: E402
+                        LabCase, Repo, make_image, next_image, run)
 import lab_server  # noqa: E402
 
 SIZE = 6 * SEGMENT
@@ -122,6 +123,16 @@ class Cuts(OddCase):
         self.expect(DONE, device.run("rollback"))
         self.assertEqual("A", device.boot())
 
+    def test_a_healthy_release_is_confirmed_although_the_journal_is_unreadable(self):
+        device = self.factory()
+        self.trial(device)
+        for copy in ("journal.0", "journal.1"):
+            (device.state / copy).write_bytes(b"rot")
+        self.expect(STATE, device.run("status"), "journal")
+        self.expect(DONE, device.run("mark-good"))
+        for _ in range(5):
+            self.assertEqual("B", device.boot())
+
     def test_a_lost_boot_state_does_not_make_a_half_written_slot_good(self):
         device = self.updated()
         (device.state / "boot-state").unlink()
@@ -130,6 +141,14 @@ class Cuts(OddCase):
 
 
 class Reports(OddCase):
+    def test_a_report_that_could_not_be_printed_is_a_failure(self):
+        device = self.factory()
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([str(BIN / "decade"), "--config", str(device.config), "status"], stdout=full, stderr=subprocess.PIPE,
+                                  timeout=60, check=False)
+        self.assertEqual(1, done.returncode)
+        self.assertIn(b"could not be printed", done.stderr)
+
     def test_a_full_install_says_that_it_is_one_and_a_repair_what_full_would_take(self):
         device = self.factory()
         self.expect(DONE, device.run("check"))

@@ -141,6 +141,16 @@ static void on_signal(int number)
 	(void)signal(number, SIG_DFL);
 }
 
+/* Who asked for a report and didn't get it must not take silence for success. */
+static int check_output(void)
+{
+	if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+		return 0;
+	}
+	fputs("decade: the result could not be printed\n", stderr);
+	return DCD_ERR_HOST;
+}
+
 int main(int argc, char **argv)
 {
 	struct dcd_arguments arguments = { .config = DEFAULT_CONFIG };
@@ -165,5 +175,5 @@ int main(int argc, char **argv)
 	if (err != 0 && err != DCD_ERR_UP_TO_DATE) {
 		fprintf(stderr, "decade: %s\n", diag.text[0] != '\0' ? diag.text : dcd_err_name(err));
 	}
-	return dcd_err_exit_code(err);
+	return dcd_err_exit_code(err != 0 ? err : check_output());
 }

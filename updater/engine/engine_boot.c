@@ -36,10 +36,29 @@ int dcd_engine_activate(struct dcd_engine *engine, struct dcd_diag *diag)
 	return err != 0 ? err : store_journal_then_boot(&session, diag);
 }
 
+/*
+ * A journal that can't be read must not cost a healthy release its confirmation: the loader's word is what boots. What the journal would have
+ * remembered is lost with it.
+ */
+static int confirm_without_journal(struct dcd_engine *engine, struct dcd_diag *diag)
+{
+	struct dcd_session session = { .engine = engine };
+	int err = engine->boot->ops->load(engine->boot, &session.boot, diag);
+	if (err != 0) {
+		return err;
+	}
+	session.stored_boot = session.boot;
+	(void)dcd_life_confirm(&session.state, &session.boot, engine->tries, 0);
+	return dcd_session_store_boot(&session, diag);
+}
+
 int dcd_engine_mark_good(struct dcd_engine *engine, struct dcd_diag *diag)
 {
 	struct dcd_session session;
 	int err = dcd_session_open(engine, true, &session, diag);
+	if (err == DCD_ERR_JOURNAL) {
+		return confirm_without_journal(engine, diag);
+	}
 	if (err != 0 || !dcd_life_confirm(&session.state, &session.boot, engine->tries, session.now)) {
 		return err;
 	}
