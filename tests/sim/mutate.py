@@ -67,10 +67,10 @@ SEEDED = [
     ("seed: one copy of the journal", "updater/journal/journal_file.c",
      "\t\terr = dcd_dir_replace(jf->dir, copy_names[jf->newest], data, len, diag);", "\t\terr = 0;"),
     ("seed: the target's first write before the loader knows", ENGINE + "engine_install.c",
-     "\tif (err == 0) {\n\t\terr = begin_writing(run, diag);\n\t}\n\tif (err == 0) {\n\t\terr = write_images(run, diag);\n\t}\n\tif (err == 0) {\n\t\terr = dcd_source_finish(run->engine->source, diag);\n\t}\n"
+     "\tif (err == 0) {\n\t\terr = dcd_run_begin_writing(run, diag);\n\t}\n\tif (err == 0) {\n\t\terr = dcd_run_write_images(run, diag);\n\t}\n\tif (err == 0) {\n\t\terr = dcd_source_finish(run->engine->source, diag);\n\t}\n"
      "\tif (err != 0) {",
-     "\tif (err == 0) {\n\t\terr = write_images(run, diag);\n\t}\n\tif (err == 0) {\n\t\terr = begin_writing(run, diag);\n\t}\n\tif (err != 0) {"),
-    ("seed: staged before it is written", ENGINE + "engine_install.c",
+     "\tif (err == 0) {\n\t\terr = dcd_run_write_images(run, diag);\n\t}\n\tif (err == 0) {\n\t\terr = dcd_run_begin_writing(run, diag);\n\t}\n\tif (err != 0) {"),
+    ("seed: staged before it is written", ENGINE + "engine_write.c",
      "\tint err = dcd_session_store_boot(&run->session, diag);\n",
      "\tdcd_life_staged(&run->session.state, run->session.now);\n\tint err = dcd_session_store_boot(&run->session, diag);\n"),
     ("seed: not staged in the journal", ENGINE + "engine_install.c",
@@ -83,8 +83,8 @@ SEEDED = [
      "state->security_floor = record->security_version;", ";"),
 ]
 SWAPS = [
-    ("swap: activate stores the loader first", ENGINE + "engine_boot.c", "store_journal_then_boot(&session, diag);\n}\n\nint dcd_engine_mark_good",
-     "store_boot_then_journal(&session, diag);\n}\n\nint dcd_engine_mark_good"),
+    ("swap: activate stores the loader first", ENGINE + "engine_boot.c", "store_journal_then_boot(&session, diag);\n}\n\n/*\n * A journal",
+     "store_boot_then_journal(&session, diag);\n}\n\n/*\n * A journal"),
     ("swap: mark-good stores the journal first", ENGINE + "engine_boot.c", "\treturn store_boot_then_journal(&session, diag);\n}",
      "\treturn store_journal_then_boot(&session, diag);\n}"),
     ("swap: mark-bad stores the loader first", ENGINE + "engine_boot.c",
@@ -96,13 +96,13 @@ SWAPS = [
     ("swap: withdrawal stores the journal first", ENGINE + "engine_boot.c",
      "return withdraws ? store_boot_then_journal(&session, diag) : store_journal_then_boot(&session, diag);",
      "return store_journal_then_boot(&session, diag);"),
-    ("swap: the journal says writing before the loader forgets the slot", ENGINE + "engine_install.c",
+    ("swap: the journal says writing before the loader forgets the slot", ENGINE + "engine_write.c",
      "\tint err = dcd_session_store_boot(&run->session, diag);\n",
      "\tint err = dcd_session_store_journal(&run->session, diag);\n\terr = err != 0 ? err : dcd_session_store_boot(&run->session, diag);\n"),
     ("swap: install flips before the journal says pending", ENGINE + "engine_install.c",
      "\t\terr = dcd_session_store_journal(session, diag);\n\t}\n\treturn err != 0 ? err : dcd_session_store_boot(session, diag);",
      "\t\terr = dcd_session_store_boot(session, diag);\n\t}\n\treturn err != 0 ? err : dcd_session_store_journal(session, diag);"),
-    ("swap: repair stores the loader before the journal", ENGINE + "engine_install.c",
+    ("swap: repair stores the loader before the journal", ENGINE + "engine_repair.c",
      "\tint err = dcd_session_store_journal(session, diag);\n\treturn err != 0 ? err : dcd_session_store_boot(session, diag);\n}\n\nstatic int repair",
      "\tint err = dcd_session_store_boot(session, diag);\n\treturn err != 0 ? err : dcd_session_store_journal(session, diag);\n}\n\nstatic int repair"),
     ("swap: read back before the flush", ENGINE + "segment_writer.c", "int err = dev->ops->flush(dev);\n",
@@ -115,7 +115,8 @@ SWAPS = [
 ]
 FLUSH_FILES = ["base/dir.c", ENGINE + "segment_writer.c", ENGINE + "image_install.c", "manifest/tuf/tuf_store.c"]
 FLUSH = re.compile(r"(\w+->ops->(?:flush|sync|sync_dir)\([^;()]*(?:\([^()]*\))?[^;()]*\))")
-CHECK_FILES = [ENGINE + name for name in ("life.c", "boot_control.c", "segment_writer.c", "engine_boot.c", "engine_state.c", "engine_install.c")] + [
+CHECK_FILES = [ENGINE + name for name in ("life.c", "boot_control.c", "segment_writer.c", "engine_boot.c", "engine_state.c", "engine_install.c",
+                                         "engine_repair.c", "engine_run.c", "engine_select.c", "engine_write.c")] + [
     "updater/boot/boot_file.c", "updater/journal/journal_file.c"]
 CHECK = re.compile(r"^(\t+(?:\} else )?if \()(.*)(\) \{)$", re.M)
 # Memory that is short, progress and reports are other tests' business; the error of a call is what faults are for.

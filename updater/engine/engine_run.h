@@ -1,0 +1,66 @@
+/*
+ * One run of check, install or repair, and its steps: what the engine's operations are put together from. Not for anybody else.
+ */
+#ifndef DCD_UPDATER_ENGINE_ENGINE_RUN_H
+#define DCD_UPDATER_ENGINE_ENGINE_RUN_H
+
+#include "updater/engine/engine_state.h"
+#include "updater/engine/policy.h"
+
+#define DCD_TARGETS_PREFIX "targets/"
+
+/* One run of check, install or repair. */
+struct dcd_run {
+	struct dcd_engine *engine;
+	struct dcd_session session;
+	struct dcd_policy policy;
+	struct dcd_tuf *tuf;
+	struct dcd_tuf_target target;
+	struct dcd_release *release;
+	int slot; /* the one to be written */
+	struct dcd_slot_record bases; /* images that the running slot was found to hold, where it has no record */
+	struct dcd_image_ports image_ports;
+	struct dcd_image_job jobs[DCD_RELEASE_IMAGES_MAX];
+	struct dcd_progress progress;
+	struct dcd_report *report;
+};
+
+/* ---- begin and end (engine_run.c) ---- */
+
+DCD_NODISCARD int dcd_run_new(struct dcd_run **ret, struct dcd_diag *diag);
+DCD_NODISCARD int dcd_run_open(struct dcd_run *run, struct dcd_engine *engine, bool again, struct dcd_report *report,
+			       struct dcd_diag *diag);
+/* Closes what the run opened, fills in the report's last numbers, and frees the run. */
+void dcd_run_close(struct dcd_run *run);
+/* The reason stays: in the journal, for status and for the report. Returns the run's own error. */
+DCD_NODISCARD int dcd_run_failed(struct dcd_run *run, int err, struct dcd_diag *diag);
+
+struct dcd_slot_record *dcd_run_running_record(struct dcd_run *run);
+/* The image that the running slot is known to hold in that class, or null. */
+const struct dcd_hash *dcd_run_running_image_id(struct dcd_run *run, const char *class_name);
+/* A text cut to its room; null is "". */
+void dcd_run_set_text(char *to, size_t size, const char *from);
+
+/* ---- which release (engine_select.c) ---- */
+
+DCD_NODISCARD int dcd_run_refresh(struct dcd_run *run, struct dcd_diag *diag);
+/* The manifest of run->target. */
+DCD_NODISCARD int dcd_run_load_release(struct dcd_run *run, struct dcd_diag *diag);
+/* Refresh, find out what runs, choose: run->release is what this device should have, or the error says why there is none. */
+DCD_NODISCARD int dcd_run_select(struct dcd_run *run, struct dcd_diag *diag);
+/* What the chosen payloads take, for the report. */
+void dcd_run_estimate(struct dcd_run *run, bool no_delta);
+
+/* ---- from the release to the slot (engine_write.c) ---- */
+
+/* What an install would find out before it writes. Nothing is fetched. */
+DCD_NODISCARD int dcd_run_check_images(struct dcd_run *run, struct dcd_diag *diag);
+/* Devices and payload tables of every image. Nothing is written. */
+DCD_NODISCARD int dcd_run_open_jobs(struct dcd_run *run, bool full, struct dcd_diag *diag);
+/* *ret_todo: segments that are not right yet, in all images. */
+DCD_NODISCARD int dcd_run_scan(struct dcd_run *run, uint64_t *ret_todo, struct dcd_diag *diag);
+/* The loader forgets the slot before its first byte changes; the journal says what it is becoming. */
+DCD_NODISCARD int dcd_run_begin_writing(struct dcd_run *run, struct dcd_diag *diag);
+DCD_NODISCARD int dcd_run_write_images(struct dcd_run *run, struct dcd_diag *diag);
+
+#endif
