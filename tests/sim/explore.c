@@ -452,6 +452,18 @@ static int usage(FILE *to, int code)
 	return code;
 }
 
+/* A misspelt flow must not pass for one without failures. */
+static bool flow_is_known(const char *name)
+{
+	for (int i = 0; i < sim_flow_count; i++) {
+		if (strcmp(sim_flows[i].name, name) == 0) {
+			return true;
+		}
+	}
+	(void)fprintf(stderr, "explore: there is no flow '%s'; --help lists them\n", name);
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = { .second = 12, .jobs = 2, .seed = 1 };
@@ -502,6 +514,9 @@ int main(int argc, char **argv)
 		default:
 			return usage(stderr, 2);
 		}
+	}
+	if (options.flow != NULL && !flow_is_known(options.flow)) {
+		return 2;
 	}
 	struct board *board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (board == MAP_FAILED) {
