@@ -6,7 +6,7 @@ store, and the command line that the kernel would get.
 import shutil
 import subprocess
 
-from device_lab import Device
+from device_lab import SOURCE, Device
 
 
 def tool(*words, **options):
@@ -100,6 +100,49 @@ class Grub(Variables):
 
     def damage(self):
         self.image.write_bytes(self.image.read_bytes()[:-1])
+
+
+class Exec:
+    """The example of a maker's program, as it is shipped."""
+    name = "exec"
+    tools = ("sh",)
+    tries = 3
+    foreign = {}
+
+    def __init__(self, folder):
+        self.state, self.cmdline, self.program = folder / "state.txt", folder / "cmdline", folder / "program"
+        self.state.write_text("decade-boot 1\norder A B\nslot A bootable=1 good=1 tries=0\nslot B bootable=0 good=0 tries=0\nend\n")
+        self.program.write_text("#!/bin/sh\nDECADE_BOOT_STATE=%s DECADE_BOOT_CMDLINE=%s exec %s \"$@\"\n"
+                                % (self.state, self.cmdline, SOURCE / "packaging/boot/decade-boot-example"))
+        self.program.chmod(0o755)
+        self.lines = ["loader = exec", "program = program", "program-timeout-s = 30"]
+        self.says("A")
+
+    def says(self, slot):
+        self.cmdline.write_text("quiet decade.slot=%s\n" % slot)
+
+    def vars(self):
+        return {}
+
+    def bytes(self):
+        return self.state.read_bytes()
+
+    def damage(self):
+        self.state.write_bytes(self.bytes()[:-1])
+
+    def boot(self):
+        lines = self.state.read_text().splitlines()
+        slots = {line.split()[1]: dict(word.split("=") for word in line.split()[2:]) for line in lines if line.startswith("slot")}
+        for slot in lines[1].split()[1:]:
+            found = slots[slot]
+            if found["bootable"] == "1" and (found["good"] == "1" or found["tries"] != "0"):
+                if found["good"] == "0":
+                    old = "slot %s bootable=1 good=0 tries=%s" % (slot, found["tries"])
+                    new = "slot %s bootable=1 good=0 tries=%d" % (slot, int(found["tries"]) - 1)
+                    self.state.write_text(self.state.read_text().replace(old, new))
+                self.says(slot)
+                return slot
+        raise AssertionError("no slot qualifies: %s" % lines)
 
 
 class LoaderDevice(Device):

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "updater/boot/boot_exec.h"
 #include "updater/boot/boot_file.h"
 #include "updater/boot/boot_grub.h"
 #include "updater/boot/boot_uboot.h"
@@ -21,7 +22,7 @@ struct loader {
 static const struct loader loaders[] = {
 	{ "file", dcd_boot_file_open, NULL }, { "uboot", dcd_boot_uboot_open, "libubootenv-dev" },
 	{ "grub", dcd_boot_grub_open, NULL }, { "systemd-boot", NULL, "" },
-	{ "efi", NULL, "libefivar-dev" },     { "exec", NULL, "" },
+	{ "efi", NULL, "libefivar-dev" },     { "exec", dcd_boot_exec_open, NULL },
 };
 
 char *dcd_boot_text(const char *text, const char *fallback)
