@@ -3,6 +3,7 @@
 A loader has the lines of [boot], vars() (what an independent reader finds), and boot(): the loader's rule (docs/boot.md), its own
 store, and the command line that the kernel would get.
 """
+import re
 import shutil
 import subprocess
 
@@ -13,8 +14,9 @@ def tool(*words, **options):
     return subprocess.run([str(word) for word in words], check=True, capture_output=True, text=True, **options).stdout
 
 
-def have(*names):
-    return all(shutil.which(name) for name in names)
+def have(loader):
+    """The tools are there, and work here."""
+    return all(shutil.which(name) for name in loader.tools) and getattr(loader, "usable", lambda: True)()
 
 
 class Variables:
@@ -100,6 +102,67 @@ class Grub(Variables):
 
     def damage(self):
         self.image.write_bytes(self.image.read_bytes()[:-1])
+
+
+class SystemdBoot:
+    """bootctl, which sorts entries as systemd-boot does. It wants the root of a file system, so it sees the folder as a mount."""
+    name = "systemd-boot"
+    tools = ("bootctl", "unshare")
+    tries = 3
+    foreign = {"other.conf": "title somebody else\nlinux /other\n", "decade-notes.txt": "ours?\n"}
+
+    def __init__(self, folder):
+        self.esp, self.cmdline = folder / "esp", folder / "cmdline"
+        self.entries = self.esp / "loader" / "entries"
+        for name in ("loader/entries", "EFI/systemd", "A", "B"):
+            (self.esp / name).mkdir(parents=True)
+        (self.esp / "loader" / "loader.conf").write_text("default decade-*\ntimeout 0\n")
+        for slot in "AB":
+            (self.esp / slot / "linux").write_bytes(b"kernel")
+            text = "title %s\nlinux /%s/linux\noptions decade.slot=%s quiet\n" % (slot, slot, slot)
+            (self.entries / ("decade-%s.entry" % slot)).write_text(text)
+        (self.entries / "decade-1-A.conf").write_text((self.entries / "decade-A.entry").read_text())
+        for name, text in self.foreign.items():
+            (self.entries / name).write_text(text)
+        self.lines = ["loader = systemd-boot", "entries = esp/loader/entries", "cmdline = cmdline"]
+        self.says("A")
+
+    @staticmethod
+    def usable():
+        return subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode == 0
+
+    def says(self, slot):
+        self.cmdline.write_text("quiet decade.slot=%s\n" % slot)
+
+    def vars(self):
+        return {name: (self.entries / name).read_text() for name in self.foreign}
+
+    def bytes(self):
+        return {path.name: path.read_bytes() for path in self.entries.iterdir()}
+
+    def damage(self):
+        (self.entries / "decade-A.entry").unlink()
+
+    def boot(self):
+        """Takes what bootctl says is the default, and renames it as the loader does before it loads."""
+        script = 'mount --bind "$0" "$0" && SYSTEMD_RELAX_ESP_CHECKS=1 bootctl --esp-path="$0" --no-pager list'
+        default = None
+        for line in tool("unshare", "-rm", "sh", "-c", script, self.esp).splitlines():
+            word, _, rest = line.strip().partition(": ")
+            if word == "title":
+                default = "(default)" in rest
+            if word == "source" and default:
+                break
+        else:
+            raise AssertionError("no default entry: %s" % sorted(self.bytes()))
+        entry = self.entries / rest.rpartition("/")[2]
+        counter = re.fullmatch(r"(decade-\d+-.+?)\+(\d+)(?:-(\d+))?\.conf", entry.name)
+        slot = re.search(r"decade\.slot=(\S+)", entry.read_text())[1]
+        if counter:
+            left, done = int(counter[2]), int(counter[3] or 0)
+            entry.rename(self.entries / ("%s+%d-%d.conf" % (counter[1], max(left - 1, 0), done + 1)))
+        self.says(slot)
+        return slot
 
 
 class Exec:

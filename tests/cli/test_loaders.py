@@ -18,8 +18,8 @@ class LoaderCase:
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        if not loader_lab.have(*cls.loader.tools):
-            raise unittest.SkipTest("%s: %s not installed" % (cls.loader.name, " or ".join(cls.loader.tools)))
+        if not loader_lab.have(cls.loader):
+            raise unittest.SkipTest("%s: %s not installed or not usable here" % (cls.loader.name, " or ".join(cls.loader.tools)))
         cls.image = [b"", make_image(SIZE, "loaders")]
         cls.repo = Repo(cls.lab)
         for n in range(1, 4):
@@ -109,6 +109,10 @@ class Uboot(LoaderCase, LabCase):
 
 class Grub(LoaderCase, LabCase):
     loader = loader_lab.Grub
+
+
+class SystemdBoot(LoaderCase, LabCase):
+    loader = loader_lab.SystemdBoot
 
 
 class Exec(LoaderCase, LabCase):
