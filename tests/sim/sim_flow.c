@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "manifest/tuf/tuf.h"
+#include "tests/sim/sim_loader.h"
 
 /* ---- pieces ---- */
 
@@ -300,6 +301,24 @@ void sim_stage_close(struct sim_stage *stage)
 	sim_world_free(stage->world);
 }
 
+/* A loader that gives one try takes a trial that was cut for one that failed. What was left is then known as bad, and said so. */
+static bool lost_its_try(const struct sim_stage *stage, struct sim_device *device)
+{
+	return sim_loader->one_try && device->boot_state.slot[device->boot_state.booted].good &&
+	       device->state.last.kind == DCD_OUTCOME_ROLLED_BACK && device->state.phase == DCD_PHASE_IDLE &&
+	       knows_bad(device, sim_world_release(stage->world, stage->new_release));
+}
+
+static bool reached(const struct sim_stage *stage, struct sim_device *device)
+{
+	return stage->flow->missing(stage, device) == NULL || lost_its_try(stage, device);
+}
+
+uint64_t sim_flow_floor(const struct sim_stage *stage, struct sim_device *device)
+{
+	return lost_its_try(stage, device) ? stage->floor : stage->floor_after;
+}
+
 static const char *round_of(const struct sim_stage *stage, struct sim_device *device, bool *ret_done)
 {
 	int err = sim_device_settle(device);
@@ -312,28 +331,33 @@ static const char *round_of(const struct sim_stage *stage, struct sim_device *de
 	if (err != 0) {
 		return NULL;
 	}
-	if (stage->flow->missing(stage, device) == NULL) {
+	if (reached(stage, device)) {
 		*ret_done = true;
 		return NULL;
 	}
 	(void)stage->flow->act(device);
-	*ret_done = stage->flow->missing(stage, device) == NULL;
+	*ret_done = reached(stage, device);
 	return device->media.violation;
 }
 
 /* Once is a trial; once it was left, a bad release must not come back. */
-static bool came_back(const struct sim_stage *stage, const struct sim_device *device, bool *ran_bad, bool *left_bad)
+static bool came_back(const struct sim_stage *stage, const struct sim_device *device, bool *ran_bad, bool *left_bad, bool *forgiven)
 {
 	bool bad = device->running_release >= 0 && sim_world_release(stage->world, device->running_release)->bad;
 	*left_bad = *left_bad || (*ran_bad && !bad);
 	*ran_bad = bad;
+	if (bad && *left_bad && sim_loader->one_try && !*forgiven) {
+		/* A firmware that was cut between BootNext and DecadeTrial forgets that one trial (docs/boot.md). Never twice. */
+		*forgiven = true;
+		*left_bad = false;
+	}
 	return bad && *left_bad && !device->media.fault_struck;
 }
 
 const char *sim_flow_drive(const struct sim_stage *stage, struct sim_device *device, bool booted)
 {
 	const char *broken = NULL;
-	bool ran_bad = device->ran_bad, left_bad = false;
+	bool ran_bad = device->ran_bad, left_bad = false, forgiven = false;
 	bool done = false;
 	device->gives_up = stage->flow->gives_up;
 	if (booted) {
@@ -352,7 +376,7 @@ const char *sim_flow_drive(const struct sim_stage *stage, struct sim_device *dev
 		if (err == 0 && device->running_release < 0) {
 			return "content runs that nobody verified";
 		}
-		if (err == 0 && came_back(stage, device, &ran_bad, &left_bad)) {
+		if (err == 0 && came_back(stage, device, &ran_bad, &left_bad, &forgiven)) {
 			return "a bad release was tried again after it was left";
 		}
 		if (err == 0) {
