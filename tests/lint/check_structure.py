@@ -58,6 +58,8 @@ THIRD_PARTY = [
     (r"curl/.*", "updater/source", "folder"),
     (r"archive(_entry)?\.h", ("updater/source", "tools/repo"), "one file"),
     (r"ini\.h", "updater/config", "one file"),
+    (r"libuboot\.h", "updater/boot", "one file"),
+    (r"efivar/.*", "updater/boot", "one file"),
 ]
 SYSTEM_HEADERS = re.compile(
     r"(assert|ctype|errno|float|inttypes|limits|locale|math|setjmp|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio"
