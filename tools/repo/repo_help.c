@@ -29,7 +29,8 @@ const char repo_help_main[] =
 
 #define HELP_SIGN_WITH                                                                                                           \
 	"    --sign-with COMMAND     signs for keys that are not in KEYS: message on stdin, signature on stdout "                \
-	"(docs/trust.md)\n"
+	"(docs/trust.md)\n"                                                                                                      \
+	"    --keys-moved            the LMS keys in KEYS were moved here, and no other copy of them will ever sign\n"
 
 const char repo_help_init[] =
 	"decade-repo init REPO --keys KEYS --product NAME [--expires ROLE=DAYS]...\n"
@@ -87,16 +88,17 @@ const char repo_help_rotate[] =
 	"old one\n"
 	"and of the new one, and signs anew what the role signs. Without options all its keys are replaced by one new key. New "
 	"keys\n"
-	"are KEYS/ROLE-ID.pem; every *.pem file in KEYS is tried when something is signed.\n"
+	"are KEYS/ROLE-ID.pem (.lms for LMS); every such file in KEYS is tried when something is signed.\n"
 	"\n"
 	"    --role ROLE             root, targets, snapshot or timestamp\n"
 	"    --add                   one more new key (repeatable)\n"
-	"    --add-key FILE          this key: private or public, PEM, or 64 hex digits for Ed25519 (repeatable)\n"
+	"    --add-key FILE          this key: private or public, PEM, or hex for Ed25519 and LMS (repeatable)\n"
 	"    --remove KEYID          takes away the key whose id begins so (repeatable)\n"
 	"    --replace               takes away all keys that the role had\n"
 	"    --threshold N           how many keys must sign\n"
 	"    --algorithm A           of new keys: ecdsa-p256 (default), ecdsa-p384, ed25519, rsa-pss, "
-	"rsa-pkcs1v15\n" HELP_SIGN_WITH HELP_EXPIRES "\n"
+	"rsa-pkcs1v15,\n"
+	"                            lms (1,024 signatures in all, for root; docs/trust.md)\n" HELP_SIGN_WITH HELP_EXPIRES "\n"
 	"Examples:\n"
 	"    decade-repo rotate /srv/www/thermostat --keys ~/keys --role timestamp\n"
 	"    decade-repo rotate /srv/www/thermostat --keys ~/keys --role root --add --add --threshold 2 --algorithm ed25519\n";
@@ -144,12 +146,15 @@ const char repo_help_list[] = "decade-repo list REPO [--json] [--root FILE]\n"
 const char repo_help_bundle[] =
 	"decade-repo bundle REPO --version V [--base V0]... [--no-full] [--board B]... -o FILE\n"
 	"\n"
-	"Writes one release as one file that devices install from a medium, a web server or a pipe (`decade install x.dcb`): the\n"
-	"signed metadata, the manifest and the payloads. The same repository gives the same bytes. FILE appears whole or not at all.\n"
+	"Writes one release as one file that devices install from a medium, a web server or a pipe (`decade install x.dcb`): "
+	"the\n"
+	"signed metadata, the manifest and the payloads. The same repository gives the same bytes. FILE appears whole or not at "
+	"all.\n"
 	"\n"
 	"    --version V             the release\n"
 	"    --base V0               also the deltas from that release (repeatable); without any, full payloads alone\n"
-	"    --no-full               leave the full payload out where every --base has a delta: small, but for those devices only,\n"
+	"    --no-full               leave the full payload out where every --base has a delta: small, but for those devices "
+	"only,\n"
 	"                            and a damaged running slot then needs the network\n"
 	"    --board B               refuse unless the release is for that board (repeatable)\n"
 	"    -o, --output FILE       the bundle; its name ends in .dcb by custom\n"
@@ -162,8 +167,10 @@ const char repo_help_bundle[] =
 const char repo_help_extract[] =
 	"decade-repo extract FILE REPO [--root ROOT.json]\n"
 	"\n"
-	"Turns a bundle back into a repository folder, for a mirror or a site without a network. Everything is verified as a device\n"
-	"does it, every frame included, before REPO appears. REPO must not exist yet. It holds the bundle's release alone; the metadata\n"
+	"Turns a bundle back into a repository folder, for a mirror or a site without a network. Everything is verified as a "
+	"device\n"
+	"does it, every frame included, before REPO appears. REPO must not exist yet. It holds the bundle's release alone; the "
+	"metadata\n"
 	"still lists the others, so serve the newest one.\n"
 	"\n"
 	"    --root FILE             the root metadata that you trust; the bundle's own first root unless given\n"
