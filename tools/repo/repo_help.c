@@ -156,7 +156,7 @@ const char repo_help_bundle[] =
 	"    --no-full               leave the full payload out where every --base has a delta: small, but for those devices "
 	"only,\n"
 	"                            and a damaged running slot then needs the network\n"
-	"    --board B               refuse unless the release is for that board (repeatable)\n"
+	"    --board B               a check: refuse unless the release is for that board (repeatable)\n"
 	"    -o, --output FILE       the bundle; its name ends in .dcb by custom\n"
 	"    --root FILE             trust starts from this root metadata; REPO/metadata/1.root.json unless given\n"
 	"\n"
