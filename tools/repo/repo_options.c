@@ -151,8 +151,8 @@ static int parse_board(const char *option, const char *text, struct repo_options
 {
 	if (options->board_count == DCD_RELEASE_BOARDS_MAX || !dcd_release_name_ok(text)) {
 		return dcd_diag_set(diag, DCD_ERR_USAGE,
-				    "--%s '%s': at most %d boards of 1 to %d printable bytes without spaces and '/'", option, text,
-				     DCD_RELEASE_BOARDS_MAX, DCD_RELEASE_STRING_MAX);
+				    "--%s '%s': at most %d boards of 1 to %d printable bytes without spaces and '/'", option,
+				    text, DCD_RELEASE_BOARDS_MAX, DCD_RELEASE_STRING_MAX);
 	}
 	options->boards[options->board_count++] = text;
 	return 0;
@@ -310,8 +310,8 @@ static int parse_all(int argc, char **argv, const char *accepted, struct repo_op
 	}
 	if (strchr(accepted, '2') != NULL) {
 		if (optind + 2 != argc) {
-			return dcd_diag_set(diag, DCD_ERR_USAGE, "needs a bundle FILE and one REPO folder; see `decade-repo %s --help`",
-					    argv[0]);
+			return dcd_diag_set(diag, DCD_ERR_USAGE,
+					    "needs a bundle FILE and one REPO folder; see `decade-repo %s --help`", argv[0]);
 		}
 		options->file = argv[optind++];
 	}
