@@ -81,8 +81,7 @@ int repo_delegated_write(struct repo_signing *signing, struct repo_publish *publ
 {
 	struct repo_signers signers = { .count = 0 };
 	struct dcd_document_file file;
-	signing->keys.folder = options->keys;
-	signing->keys.sign_with = options->sign_with;
+	repo_signing_keys(signing, options);
 	int err = repo_keys_for_role(&signing->keys, dcd_json_member(dcd_json_member(targets, "delegations"), "keys"),
 				     repo_delegated_role(targets, name), name, &signers, diag);
 	DCD_AUTO_FREE char *versioned =

@@ -29,7 +29,8 @@ const char repo_help_main[] =
 
 #define HELP_SIGN_WITH                                                                                                           \
 	"    --sign-with COMMAND     signs for keys that are not in KEYS: message on stdin, signature on stdout "                \
-	"(docs/trust.md)\n"
+	"(docs/trust.md)\n"                                                                                                      \
+	"    --keys-moved            the LMS keys in KEYS were moved here, and no other copy of them will ever sign\n"
 
 const char repo_help_init[] =
 	"decade-repo init REPO --keys KEYS --product NAME [--expires ROLE=DAYS]...\n"
@@ -87,16 +88,17 @@ const char repo_help_rotate[] =
 	"old one\n"
 	"and of the new one, and signs anew what the role signs. Without options all its keys are replaced by one new key. New "
 	"keys\n"
-	"are KEYS/ROLE-ID.pem; every *.pem file in KEYS is tried when something is signed.\n"
+	"are KEYS/ROLE-ID.pem (.lms for LMS); every such file in KEYS is tried when something is signed.\n"
 	"\n"
 	"    --role ROLE             root, targets, snapshot or timestamp\n"
 	"    --add                   one more new key (repeatable)\n"
-	"    --add-key FILE          this key: private or public, PEM, or 64 hex digits for Ed25519 (repeatable)\n"
+	"    --add-key FILE          this key: private or public, PEM, or hex for Ed25519 and LMS (repeatable)\n"
 	"    --remove KEYID          takes away the key whose id begins so (repeatable)\n"
 	"    --replace               takes away all keys that the role had\n"
 	"    --threshold N           how many keys must sign\n"
 	"    --algorithm A           of new keys: ecdsa-p256 (default), ecdsa-p384, ed25519, rsa-pss, "
-	"rsa-pkcs1v15\n" HELP_SIGN_WITH HELP_EXPIRES "\n"
+	"rsa-pkcs1v15,\n"
+	"                            lms (1,024 signatures in all, for root; docs/trust.md)\n" HELP_SIGN_WITH HELP_EXPIRES "\n"
 	"Examples:\n"
 	"    decade-repo rotate /srv/www/thermostat --keys ~/keys --role timestamp\n"
 	"    decade-repo rotate /srv/www/thermostat --keys ~/keys --role root --add --add --threshold 2 --algorithm ed25519\n";

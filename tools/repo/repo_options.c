@@ -45,6 +45,7 @@ static const struct option long_options[] = {
 	{ "deep", no_argument, NULL, 'd' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "sign-with", required_argument, NULL, 'W' },
+	{ "keys-moved", no_argument, NULL, 'Y' },
 	{ "role", required_argument, NULL, 'l' },
 	{ "name", required_argument, NULL, 'N' },
 	{ "algorithm", required_argument, NULL, 'a' },
@@ -186,6 +187,9 @@ static int parse_key_option(int letter, const char *text, struct repo_options *o
 	switch (letter) {
 	case 'W':
 		options->sign_with = text;
+		return 0;
+	case 'Y':
+		options->keys_moved = true;
 		return 0;
 	case 'l':
 		options->role = text;

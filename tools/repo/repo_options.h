@@ -49,6 +49,7 @@ struct repo_options {
 	bool json;
 	/* rotate, delegate */
 	const char *sign_with;
+	bool keys_moved;
 	const char *role;
 	const char *name;
 	enum dcd_key_algorithm algorithm;
