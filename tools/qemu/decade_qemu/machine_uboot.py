@@ -24,7 +24,7 @@ ITS = """/dts-v1/;
 	}};
 	configurations {{
 		default = "conf";
-		conf {{ kernel = "kernel"; loadables = "ramdisk"; ramdisk = "ramdisk"; }};
+		conf {{ kernel = "kernel"; ramdisk = "ramdisk"; }};
 	}};
 }};
 """
