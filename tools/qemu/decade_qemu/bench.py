@@ -204,11 +204,22 @@ class Bench:
             boot.reboot()
         return result
 
-    def next_good(self, slot, version, new, **options):
-        """The last promise of every scenario: from `slot` the next good release is installed, boots, and is confirmed. Returns (slot, version)."""
+    def goes_on(self, slot, version, new, last=None, refuses=False, **options):
+        """The last promise of every scenario: the device comes up in `slot` with `version`, installs the next good release `new`, boots it,
+        and confirms it. last: (result, version) that `decade status` must show before. refuses: what the server offers until then must be
+        refused. options: of the new release. Returns (slot, version) of what runs then."""
         other = "B" if slot == "A" else "A"
-        self.release(new, bases="all", **options)
-        self.update(slot, version, to=new)
+        with self.boot() as boot:
+            boot.up(slot, version).ready()
+            if last is not None:
+                self.last_is(boot.status(), *last)
+            if refuses:
+                result = boot.decade("install " + self.url, code=None)
+                self.expect(result.code in (3, 4), "a release that must be refused ended with %d:\n%s" % (result.code, result.out))
+            self.release(new, bases="all", **options)
+            result = boot.install()
+            self.expect(result.get("version") == new, "release %s was installed, not %s" % (result.get("version"), new))
+            boot.reboot()
         self.last_is(self.comes_up(other, new), "confirmed", new)
         return other, new
 
@@ -227,6 +238,8 @@ class Bench:
         """The last outcome that `decade status` shows."""
         last = status["last"]
         self.expect(last["result"] == result and last["version"] == version, "the last outcome is %s, not %s of %s" % (last, result, version))
+        self.expect(last["reason"], "the outcome has no reason: %s" % last)
+        self.tell("last: %s" % last["reason"])
 
     def comes_up(self, slot, version):
         """One boot that comes up as told and is confirmed. Returns `decade status`."""

@@ -26,18 +26,9 @@ def fails_to_come_up(bench, hangs=False):
         raise ScenarioFailure("the broken release came up in slot %s" % boot.slot)
 
 
-def is_left(bench, kind):
+def is_left(bench):
     """Slot A again, the reason recorded, the release known bad; the next good one works."""
-    status = bench.comes_up("A", "1")
-    bench.last_is(status, "rolled-back", "2")
-    bench.expect(status["last"]["reason"], "the rollback has no reason: %s" % status["last"])
-    bench.tell("reason: %s" % status["last"]["reason"])
-    with bench.boot() as boot:
-        boot.up("A", "1").ready()
-        result = boot.decade("install " + bench.url, code=None)
-        bench.expect(result.code in (3, 4), "a known bad release ended with %d:\n%s" % (result.code, result.out))
-        boot.reboot()
-    bench.next_good("A", "1", "3")
+    bench.goes_on("A", "1", "3", last=("rolled-back", "2"), refuses=True)
 
 
 def tried_and_left(bench, kind, hangs=False):
@@ -47,7 +38,7 @@ def tried_and_left(bench, kind, hangs=False):
         fails_to_come_up(bench, hangs)
         state = bench.state()
         bench.expect(state.left["B"] == left and not state.good["B"], "%d tries were expected to be left" % left)
-    is_left(bench, kind)
+    is_left(bench)
 
 
 @scenario("panic", "a new kernel that panics is tried three times and left", promise="rollback", tier="default")
@@ -66,7 +57,7 @@ def hang_kernel(bench):
             fails_to_come_up(bench, hangs=True)
     finally:
         bench.machine.boot_seconds = before
-    is_left(bench, "hang-kernel")
+    is_left(bench)
 
 
 @scenario("hang-user", "a user space that hangs is reset by the watchdog and left", promise="rollback", needs=["watchdog"])
@@ -102,7 +93,7 @@ def unhealthy(bench):
         event = boot.event("trial")
         bench.expect(event["result"] == "unhealthy" and event["code"] == "0", "the service said %r" % event)
         boot.ends("the reboot of an unhealthy release")
-    is_left(bench, "unhealthy")
+    is_left(bench)
 
 
 @scenario("never-confirms", "a release that never confirms runs out of tries", promise="rollback")
@@ -115,4 +106,4 @@ def never_confirms(bench):
             event = boot.event("trial")
             bench.expect(event["result"] == "unconfirmed", "the service said %r" % event)
             boot.ends("the reboot at the deadline")
-    is_left(bench, "never-confirms")
+    is_left(bench)

@@ -25,8 +25,7 @@ def cut_install(bench, moment, bases="1"):
         if not flipped:
             boot.install()
         boot.reboot()
-    bench.last_is(bench.comes_up("B", "2"), "confirmed", "2")
-    bench.next_good("B", "2", "3")
+    bench.goes_on("B", "2", "3", last=("confirmed", "2"))
 
 
 def sent(payload_bytes):
@@ -85,8 +84,7 @@ def cut_loader_save(bench):
     with bench.boot() as boot:
         bench.until_state(lambda state: state.left["B"] == 2, boot)
         boot.cut()
-    bench.last_is(bench.comes_up("B", "2"), "confirmed", "2")
-    bench.next_good("B", "2", "3")
+    bench.goes_on("B", "2", "3", last=("confirmed", "2"))
 
 
 @scenario("cut-trial", "a power cut in the trial boot uses up one try", promise="power and line")
@@ -98,8 +96,7 @@ def cut_trial(bench):
         boot.cut()
     state = bench.state()
     bench.expect(state.left["B"] == 2 or state.good["B"], "the cut trial has %s tries left" % state.left["B"])
-    bench.last_is(bench.comes_up("B", "2"), "confirmed", "2")
-    bench.next_good("B", "2", "3")
+    bench.goes_on("B", "2", "3", last=("confirmed", "2"))
 
 
 @scenario("cut-confirm", "a power cut in the confirmation: confirmed or not, never lost", promise="power and line")
@@ -110,8 +107,7 @@ def cut_confirm(bench):
         boot.up("B", "2")
         bench.until_state(lambda state: state.good["B"], boot)
         boot.cut()
-    bench.last_is(bench.comes_up("B", "2"), "confirmed", "2")
-    bench.next_good("B", "2", "3")
+    bench.goes_on("B", "2", "3", last=("confirmed", "2"))
 
 
 @scenario("cut-three-trials", "three power cuts in a row in the trial: the device falls back, and the release can be had again", promise="power and line")
@@ -122,5 +118,4 @@ def cut_three_trials(bench):
         with bench.boot() as boot:
             bench.until(lambda: boot.process.saw("decade: loading slot B"), boot)
             boot.cut()
-    bench.last_is(bench.comes_up("A", "1"), "rolled-back", "2")
-    bench.next_good("A", "1", "3")
+    bench.goes_on("A", "1", "3", last=("rolled-back", "2"))

@@ -10,7 +10,7 @@ def both_spent(bench):
     bench.set_state(order=["A"], left={"A": 0, "B": 0}, good={"A": False, "B": False})
     bench.comes_up("A", "1")
     bench.expect(bench.state().good["A"], "the slot that came up isn't confirmed")
-    bench.next_good("A", "1", "2")
+    bench.goes_on("A", "1", "2")
 
 
 @scenario("state-copy-damaged", "one damaged copy of the loader's state changes nothing", promise="state", needs=["redundant-state"])
@@ -28,7 +28,7 @@ def state_copy_damaged(bench):
         with bench.boot() as boot:
             boot.up(slot, version).ready()
             boot.reboot()
-        slot, version = bench.next_good(slot, version, str(int(version) + 1))
+        slot, version = bench.goes_on(slot, version, str(int(version) + 1))
 
 
 @scenario("state-lost", "with all of the loader's state lost the device boots, and can be updated", promise="state")
@@ -39,8 +39,7 @@ def state_lost(bench):
     for copy in range(bench.machine.state_copies()):
         bench.machine.damage_state(bench.disk, copy)
     bench.expect(not bench.state().readable, "the state is still readable")
-    bench.comes_up("A", "1")
-    bench.next_good("A", "1", "2")
+    bench.goes_on("A", "1", "2")
 
 
 @scenario("state-lost-broken-slot", "with all of the loader's state lost and the first slot broken, the other one is found", promise="state",
@@ -58,8 +57,7 @@ def state_lost_broken_slot(bench):
         bench.machine.damage_state(bench.disk, copy)
     for _ in range(3):
         bench.dies()
-    bench.comes_up("B", "2")
-    bench.next_good("B", "2", "3")
+    bench.goes_on("B", "2", "3")
 
 
 @scenario("state-partition-lost", "a state partition that can't be mounted stops neither boot nor confirmation nor update", promise="state")
@@ -77,7 +75,7 @@ def state_partition_lost(bench):
         boot.ready()
         boot.reboot()
     bench.expect(bench.state().good["B"], "the trial wasn't confirmed")
-    bench.next_good("B", "2", "3")
+    bench.goes_on("B", "2", "3")
 
 
 @scenario("state-partition-torn", "a torn superblock of the state partition is repaired", promise="state")
@@ -94,4 +92,4 @@ def state_partition_torn(bench):
         bench.expect(event["how"] != "mounted", "the damage was not noticed")
         boot.ready()
         boot.reboot()
-    bench.next_good("A", "1", "2")
+    bench.goes_on("A", "1", "2")

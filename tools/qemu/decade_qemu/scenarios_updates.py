@@ -14,11 +14,7 @@ def good_delta(bench):
     sent = bench.server.bytes_sent()
     bench.tell("sent %d bytes for images of %d" % (sent, full))
     bench.expect(sent < full // 4, "%d bytes were sent for images of %d: no delta" % (sent, full))
-    status = bench.comes_up("B", "2")
-    bench.last_is(status, "confirmed", "2")
-    bench.release("3")
-    bench.update("B", "2", to="3")
-    bench.comes_up("A", "3")
+    bench.goes_on("B", "2", "3", last=("confirmed", "2"))
 
 
 @scenario("bundle", "an update from a bundle, a file on a medium, boots and is confirmed", promise="updates")
@@ -32,8 +28,7 @@ def bundle(bench):
         boot.up("A", "1").ready()
         boot.run("wget -q -O - %s/update.dcb | as-decade decade install -" % bench.url)
         boot.reboot()
-    bench.last_is(bench.comes_up("B", "2"), "confirmed", "2")
-    bench.next_good("B", "2", "3")
+    bench.goes_on("B", "2", "3", last=("confirmed", "2"))
 
 
 @scenario("ten-with-skips", "ten updates in a row, some from two releases back", promise="updates")
@@ -66,12 +61,7 @@ def wrong_board(bench):
     bench.release("1")
     bench.factory()
     bench.release("2", compatible="another-board")
-    with bench.boot() as boot:
-        boot.up("A", "1").ready()
-        result = boot.decade("install " + bench.url, code=None)
-        bench.expect(result.code in (3, 4), "another board's release ended with %d:\n%s" % (result.code, result.out))
-        boot.reboot()
-    bench.next_good("A", "1", "3")
+    bench.goes_on("A", "1", "3", refuses=True)
 
 
 @scenario("downgrade", "a release below the security floor and an older repository are refused", promise="refusals")
@@ -90,8 +80,7 @@ def downgrade(bench):
         with bench.served(old) as url:
             boot.decade("install " + url, code=5)
         boot.reboot()
-    bench.comes_up("B", "2")
-    bench.next_good("B", "2", "4", security_version="5")
+    bench.goes_on("B", "2", "4", security_version="5")
 
 
 @scenario("server-dies", "a server that dies in the middle costs nothing: the next attempt goes on", promise="power and line")
@@ -110,8 +99,7 @@ def server_dies(bench):
         second = bench.server.bytes_sent() - first
         bench.tell("sent %d bytes, then %d" % (first, second))
         boot.reboot()
-    bench.comes_up("B", "2")
-    bench.next_good("B", "2", "3")
+    bench.goes_on("B", "2", "3")
     full = sum(path.stat().st_size for path in bench.line.payloads("2"))
     if first + second > full + (8 << 20):
         raise ScenarioFailure("%d bytes were sent in all for payloads of %d" % (first + second, full))
@@ -139,4 +127,4 @@ def disk_full(bench):
         boot.reboot()
     bench.comes_up("B", "2")
     bench.expect(bench.state().good["B"], "release 2 isn't confirmed")
-    bench.next_good("B", "2", "3")
+    bench.goes_on("B", "2", "3")
