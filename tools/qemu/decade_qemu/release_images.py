@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import tempfile
 
-from . import guest_system
+from . import guest_system, host_command
 from .errors import UsageError
 from .machine import BootParts
 
@@ -52,6 +52,11 @@ class ReleaseImages:
         if kind not in KINDS:
             raise UsageError("no kind of release '%s'; there are: %s" % (kind, ", ".join(KINDS)))
         folder = self.folder / ("%s-%s" % (version, kind))
+        with host_command.locked(self.folder / "lock"):
+            self._ensure(folder, version, kind)
+        return {name: folder / (name + ".img") for name in self.parts.machine.classes}
+
+    def _ensure(self, folder, version, kind):
         if not folder.exists():
             self.say("building release %s (%s) for %s" % (version, kind, self.parts.machine.name))
             # Built aside and renamed: a build that is killed leaves nothing that looks whole.
@@ -60,7 +65,6 @@ class ReleaseImages:
                 made.mkdir()
                 self._build(pathlib.Path(scratch), made, version, kind)
                 os.rename(made, folder)
-        return {name: folder / (name + ".img") for name in self.parts.machine.classes}
 
     def _build(self, scratch, made, version, kind):
         tree = guest_system.RootTree(self.parts, scratch / "root", version, self.trust)
