@@ -11,7 +11,6 @@ from .machine import BootState, Drive
 from .qemu_process import QemuProcess, expect_code
 from .web_server import WebServer
 
-HOST = "10.0.2.2"  # the host, as a guest of QEMU's user network sees it
 COMMAND_SECONDS = 180
 
 
@@ -37,7 +36,7 @@ class Boot:
         bench.tell("boot %d" % bench.boots)
         self.process = QemuProcess(
             lambda serial, link: self.machine.command(drive or Drive.file(bench.disk.path), serial, link, True),
-            bench.folder / "console.log", bench.watch)
+            bench.folder / "console.log", bench.watch, self.machine.link)
         self.slot = self.version = None
 
     def __enter__(self):
@@ -81,11 +80,11 @@ class Boot:
 
     def decade(self, words, code=0, timeout=COMMAND_SECONDS, quiet=False):
         """Runs `decade WORDS` as the update service's user."""
-        return self.run("as-decade decade " + words, code, timeout, quiet)
+        return self.run(self.machine.decade + " " + words, code, timeout, quiet)
 
     def start_decade(self, words):
         """Starts `decade WORDS` and returns its number, for finish()."""
-        return self.process.start_command("as-decade decade " + words)
+        return self.process.start_command(self.machine.decade + " " + words)
 
     def finish(self, number, code=0, timeout=COMMAND_SECONDS):
         """Waits for a started command."""
@@ -131,7 +130,7 @@ class Bench:
     @property
     def url(self):
         """Of the repository, as the guest reaches it."""
-        return "http://%s:%d" % (HOST, self.server.port)
+        return "http://%s:%d" % (self.machine.host, self.server.port)
 
     def close(self):
         """Stops the server."""
@@ -159,6 +158,9 @@ class Bench:
 
     def factory(self, version="1", room=()):
         """A fresh disk with a release in slot A, good, and nothing in slot B. room: [(version, kind)] of releases that must fit later."""
+        if hasattr(self.machine, "read_disk"):  # a maker's board brings its disk
+            self.disk = self.machine.read_disk(DiskImage(self.machine.disk_path, []).copy(self.folder / "disk.img").path)
+            return
         images = self.lab.images.images(version)
         sizes = self.lab.images.sizes([(version, "good"), *room])
         self.disk = DiskImage(self.folder / "disk.img", self.machine.partitions(sizes)).create()
@@ -287,7 +289,7 @@ class Bench:
         """Another repository's URL, for a while."""
         server = WebServer([folder])
         try:
-            yield "http://%s:%d" % (HOST, server.port)
+            yield "http://%s:%d" % (self.machine.host, server.port)
         finally:
             server.close()
 

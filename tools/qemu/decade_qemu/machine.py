@@ -71,6 +71,10 @@ class Machine:
     boot_seconds = 60       # a boot that takes longer than this, on a busy machine, is called hung
     watchdog = False        # whether a watchdog device resets a guest whose user space hangs
     loader = None           # the name in decade.conf
+    reads_state = True      # whether read_state() and its kin work
+    link = "port"           # where the guest's words come: "port" or "console" (qemu_process.py)
+    host = "10.0.2.2"       # the host, as a guest of QEMU's user network sees it
+    decade = "as-decade decade"  # how the guest's shell calls decade
     programs = ()           # what must be installed on the host to run it (see host_command.PACKAGES)
     kernel_modules = ()     # further modules that the initramfs loads for its disk, beyond those of every guest
 
@@ -132,7 +136,15 @@ class Machine:
     def write_release(self, disk, slot, images):
         """Writes a release's images ({class: path}) into a slot, as the factory does."""
         for name, path in images.items():
-            disk.write_file("%s-%s" % (name, slot.lower()), path)
+            disk.write_file(self.slot_partition(name, slot), path)
+
+    def slot_partition(self, image_class, slot):
+        """The label of the partition of an image class in slot "A" or "B"."""
+        return "%s-%s" % (image_class, slot.lower())
+
+    def state_partition(self):
+        """The label of the state partition."""
+        return "state"
 
     # ---- the boot state, read and damaged from outside ----
 

@@ -4,7 +4,7 @@ import struct
 
 from . import host_command, uboot_env
 from .disk_image import Partition
-from .machine import ARM64, ARMHF, MIB, SLOTS, BootState, Machine, register
+from .machine import ARM64, ARMHF, MIB, BootState, Machine, register
 
 ENV_SIZE = 0x2000   # bytes of a copy of the environment
 ENV_STEP = 0x10000  # bytes from one copy to the other
@@ -104,17 +104,10 @@ class UbootMachine(Machine):
 
     def read_state(self, disk):
         found = uboot_env.newest([disk.read("env", copy * ENV_STEP, ENV_SIZE) for copy in (0, 1)])
-        if found is None:
-            return BootState(readable=False)
-        variables = found[1]
-        left = {slot: int(variables.get("BOOT_%s_LEFT" % slot, "0") or 0) for slot in SLOTS}
-        good = {slot: variables.get("BOOT_%s_GOOD" % slot) == "1" for slot in SLOTS}
-        return BootState(variables.get("BOOT_ORDER", "").split(), left, good)
+        return uboot_env.boot_state(found[1] if found else None)
 
     def write_state(self, disk, state):
-        variables = {"BOOT_ORDER": " ".join(state.order), "serial_note": "kept"}
-        for slot in SLOTS:
-            variables.update({"BOOT_%s_LEFT" % slot: state.left[slot], "BOOT_%s_GOOD" % slot: int(state.good[slot])})
+        variables = {**uboot_env.boot_variables(state), "serial_note": "kept"}
         for copy in (0, 1):
             disk.write("env", uboot_env.encode(variables, ENV_SIZE, 1 - copy), copy * ENV_STEP)
 

@@ -47,6 +47,10 @@ class ReleaseImages:
         self.folder = pathlib.Path(cache) / "images" / parts.machine.name / parts.key()
         self.folder.mkdir(parents=True, exist_ok=True)
 
+    def has(self, kind):
+        """Whether this machine can have such a release."""
+        return kind in KINDS and (kind != "hang-kernel" or self.parts.machine.hanging_kernel() is not None)
+
     def images(self, version, kind="good"):
         """{class: path} of a release. UsageError for an unknown kind."""
         if kind not in KINDS:

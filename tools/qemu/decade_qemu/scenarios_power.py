@@ -21,7 +21,7 @@ def cut_install(bench, moment, bases="1"):
         boot.up()
         boot.ready()
         flipped = boot.slot == "B"
-        bench.expect(flipped == (state.order[:1] == ["B"]), "slot %s came up against the stored order" % boot.slot)
+        bench.expect(not bench.machine.reads_state or flipped == (state.order[:1] == ["B"]), "slot %s came up against the stored order" % boot.slot)
         if not flipped:
             boot.install()
         boot.reboot()
@@ -42,7 +42,7 @@ def cut_download(bench):
 @scenario("cut-write", "a power cut while the slot is written: the next install goes on", promise="power and line")
 def cut_write(bench):
     """When the first bytes of the other slot change on the disk."""
-    part = "rootfs-b" if "rootfs" in bench.machine.classes else bench.machine.classes[0] + "-b"
+    part = bench.machine.slot_partition(bench.machine.classes[-1], "B")
     cut_install(bench, lambda b, boot: b.until_changes(part, boot), bases="none")
 
 
@@ -55,7 +55,7 @@ def cut_sync(bench):
     cut_install(bench, moment, bases="none")
 
 
-@scenario("cut-flip", "a power cut in the flip: the old slot boots or the new one, never none", promise="power and line")
+@scenario("cut-flip", "a power cut in the flip: the old slot boots or the new one, never none", promise="power and line", needs=["state"])
 def cut_flip(bench):
     """At the first and at the second change of the stored boot state."""
     def moment(b, boot):
@@ -63,7 +63,7 @@ def cut_flip(bench):
     cut_install(bench, moment)
 
 
-@scenario("cut-unbootable", "a power cut when the other slot has just been made unbootable", promise="power and line")
+@scenario("cut-unbootable", "a power cut when the other slot has just been made unbootable", promise="power and line", needs=["state"])
 def cut_unbootable(bench):
     """The first change of the boot state in an install."""
     cut_install(bench, lambda b, boot: b.until_state_changes(boot))
@@ -77,7 +77,7 @@ def with_trial(bench):
     bench.update("A", "1", to="2")
 
 
-@scenario("cut-loader-save", "a power cut in the loader's own save: a try may be lost, never the device", promise="power and line")
+@scenario("cut-loader-save", "a power cut in the loader's own save: a try may be lost, never the device", promise="power and line", needs=["state"])
 def cut_loader_save(bench):
     """Cut at the change of the state by the loader, before any kernel runs; the release is confirmed with the tries that are left."""
     with_trial(bench)
@@ -95,11 +95,11 @@ def cut_trial(bench):
         boot.up("B", "2")
         boot.cut()
     state = bench.state()
-    bench.expect(state.left["B"] == 2 or state.good["B"], "the cut trial has %s tries left" % state.left["B"])
+    bench.expect(not bench.machine.reads_state or state.left["B"] == 2 or state.good["B"], "the cut trial has %s tries left" % state.left.get("B"))
     bench.goes_on("B", "2", "3", last=("confirmed", "2"))
 
 
-@scenario("cut-confirm", "a power cut in the confirmation: confirmed or not, never lost", promise="power and line")
+@scenario("cut-confirm", "a power cut in the confirmation: confirmed or not, never lost", promise="power and line", needs=["state"])
 def cut_confirm(bench):
     """When the stored state becomes good, before the journal can say so."""
     with_trial(bench)

@@ -26,32 +26,29 @@ def bundle(bench):
     bench.line.bundle("2", "1", bench.line.repo / "update.dcb")
     with bench.boot() as boot:
         boot.up("A", "1").ready()
-        boot.run("wget -q -O - %s/update.dcb | as-decade decade install -" % bench.url)
+        boot.run("wget -q -O - %s/update.dcb | %s install -" % (bench.url, bench.machine.decade))
         boot.reboot()
     bench.goes_on("B", "2", "3", last=("confirmed", "2"))
 
 
 @scenario("ten-with-skips", "ten updates in a row, some from two releases back", promise="updates")
 def ten_with_skips(bench):
-    """Every third release is skipped, so that its successor's delta comes from the one before it."""
-    bench.release("1")
-    bench.factory()
-    slot, version, number = "A", "1", 1
-    boot = bench.boot()
+    """Every third release is skipped. Four contents take turns, so that each update changes something."""
+    number, slot, content = 1, "A", "1"
+    bench.release("1.0", content="1")
+    bench.factory(room=[(str(each), "good") for each in range(1, 5)])
     for _ in range(10):
-        with boot:
-            boot.up(slot, version).ready()
-            number += 1
-            bench.release(str(number), bases="all")
-            if number % 3 == 0:
+        with bench.boot() as boot:
+            boot.up(slot, content).ready()
+            for _ in range(2 if number % 3 == 0 else 1):
                 number += 1
-                bench.release(str(number), bases="all")
+                content = str((number - 1) % 4 + 1)
+                bench.release("%d.0" % number, bases="all", content=content)
             boot.install()
             boot.reboot()
-        slot, version = ("B" if slot == "A" else "A"), str(number)
-        boot = bench.boot()
-    with boot:
-        boot.up(slot, version).ready()
+        slot = "B" if slot == "A" else "A"
+    with bench.boot() as boot:
+        boot.up(slot, content).ready()
         boot.decade("verify")
 
 
@@ -126,5 +123,5 @@ def disk_full(bench):
         boot.run("rm /var/lib/decade/filler")
         boot.reboot()
     bench.comes_up("B", "2")
-    bench.expect(bench.state().good["B"], "release 2 isn't confirmed")
+    bench.expect(not bench.machine.reads_state or bench.state().good["B"], "release 2 isn't confirmed")
     bench.goes_on("B", "2", "3")
