@@ -149,7 +149,8 @@ static int survey_work(void *context, unsigned worker, uint64_t index, void *slo
 	if (segment_without_frame(e, index, &kind) || !segment_has_modules(e, &segment)) {
 		return 0;
 	}
-	return dcd_segment_encoder_survey(e->encoders[worker], &e->finder, &e->refs, &segment, &e->samples[worker]);
+	struct dcd_segment view = matched_segment(e, index);
+	return dcd_segment_encoder_survey(e->encoders[worker], &e->finder, &e->refs, &segment, &view, &e->samples[worker]);
 }
 
 static int survey_deliver(void *context, uint64_t index, void *slot)

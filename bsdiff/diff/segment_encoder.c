@@ -167,9 +167,9 @@ static int copies_find(struct dcd_segment_encoder *encoder, const struct dcd_see
 
 int dcd_segment_encoder_survey(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
 			       const struct dcd_ref_context *context, const struct dcd_segment *segment,
-			       struct dcd_ref_samples *samples)
+			       const struct dcd_segment *view, struct dcd_ref_samples *samples)
 {
-	int err = copies_find(encoder, finder, segment);
+	int err = copies_find(encoder, finder, view);
 	return err != 0 ? err : dcd_ref_model_survey(encoder->model, context, &encoder->copies, segment, samples);
 }
 

@@ -41,6 +41,6 @@ DCD_NODISCARD int dcd_segment_encoder_encode(struct dcd_segment_encoder *encoder
 /* Matches as for encoding and notes where references lead (bsdiff/diff/ref_model.h). */
 DCD_NODISCARD int dcd_segment_encoder_survey(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
 					     const struct dcd_ref_context *context, const struct dcd_segment *segment,
-					     struct dcd_ref_samples *samples);
+					     const struct dcd_segment *view, struct dcd_ref_samples *samples);
 
 #endif
