@@ -13,8 +13,9 @@
 /* A whole delta frame. */
 struct delta_candidate {
 	struct dcd_byte_buffer frame;
-	enum dcd_filter filter;
+	enum dcd_filter filter; /* bits */
 	uint32_t scratch;
+	uint32_t pack_memory;
 	bool fits; /* keeps the format's bounds */
 };
 
@@ -26,6 +27,8 @@ struct dcd_segment_encoder {
 	struct dcd_copy_list copies;
 	struct dcd_delta_streams streams;
 	struct dcd_byte_buffer coded; /* one stream, or a hasty full frame */
+	struct dcd_byte_buffer recipe;
+	uint64_t pack_memory; /* what the recipe needs */
 	struct dcd_ref_model *model;
 	struct delta_candidate delta;     /* the better delta frame */
 	struct delta_candidate candidate; /* the one in the making */
@@ -59,6 +62,7 @@ void dcd_segment_encoder_free(struct dcd_segment_encoder *encoder)
 	dcd_copy_list_free(&encoder->copies);
 	dcd_delta_streams_free(&encoder->streams);
 	dcd_byte_buffer_free(&encoder->coded);
+	dcd_byte_buffer_free(&encoder->recipe);
 	dcd_byte_buffer_free(&encoder->delta.frame);
 	dcd_byte_buffer_free(&encoder->candidate.frame);
 	dcd_ref_model_free(encoder->model);
@@ -142,17 +146,26 @@ static int delta_pack(struct dcd_segment_encoder *encoder, uint64_t memory, uint
 	return err;
 }
 
-/* Makes the delta frame of encoder->copies, and keeps it in encoder->delta when it is better than what is there. */
-static int delta_try(struct dcd_segment_encoder *encoder, const struct dcd_bytes *base, const struct dcd_segment *segment,
-		     const struct dcd_ref_prediction *prediction)
+/*
+ * Makes the delta frame of encoder->copies for `source`, and keeps it in encoder->delta when it is better than what is there.
+ * `segment_len` is that of the segment that comes out.
+ */
+static int delta_try(struct dcd_segment_encoder *encoder, const struct dcd_bytes *base, const struct dcd_segment *source,
+		     uint32_t segment_len, const struct dcd_ref_prediction *prediction)
 {
-	int err = dcd_delta_streams_write(&encoder->streams, &encoder->copies, base, segment, prediction);
-	err = err != 0 ? err : delta_pack(encoder, prediction != NULL ? prediction->memory : 0, segment->len);
+	bool repacked = encoder->recipe.len > 0;
+	int err = dcd_delta_streams_write(&encoder->streams, &encoder->copies, base, source, prediction);
+	if (err == 0 && repacked) {
+		err = dcd_byte_buffer_append(&encoder->streams.streams[DCD_STREAM_RECIPE], encoder->recipe.data, encoder->recipe.len);
+	}
+	err = err != 0 ? err : delta_pack(encoder, prediction != NULL ? prediction->memory : 0, segment_len);
 	if (err == 0 && encoder->candidate.fits &&
 	    (!encoder->delta.fits || encoder->candidate.frame.len < encoder->delta.frame.len)) {
 		struct delta_candidate worse = encoder->delta;
 		encoder->delta = encoder->candidate;
-		encoder->delta.filter = prediction != NULL ? DCD_FILTER_REFERENCES : DCD_FILTER_NONE;
+		encoder->delta.filter = (enum dcd_filter)((prediction != NULL ? DCD_FILTER_REFERENCES : 0) |
+							  (repacked ? DCD_FILTER_REPACKED : 0));
+		encoder->delta.pack_memory = repacked ? (uint32_t)encoder->pack_memory : 0;
 		encoder->candidate = worse;
 	}
 	return err;
@@ -173,22 +186,61 @@ int dcd_segment_encoder_survey(struct dcd_segment_encoder *encoder, const struct
 	return err != 0 ? err : dcd_ref_model_survey(encoder->model, context, &encoder->copies, segment, samples);
 }
 
-/* Makes the best delta frame in encoder->delta, if any fits. */
-static int delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
-		       const struct dcd_ref_context *context, const struct dcd_segment *segment, const struct dcd_segment *view)
+/* Cuts the copies of a flat segment as the decoder will, and writes its recipe. *ret: it fits. */
+static int recipe_prepare(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *sources, bool *ret)
 {
-	encoder->delta.fits = false;
-	int err = copies_find(encoder, finder, view);
+	int err = dcd_flat_copies_cut(sources->flat, sources->flat_segment, &encoder->copies, &encoder->seeds);
+	if (err != 0) {
+		return err;
+	}
+	struct dcd_copy_list cut = encoder->seeds;
+	encoder->seeds = encoder->copies;
+	encoder->copies = cut;
+	err = dcd_flat_recipe_write(sources->flat, sources->flat_segment, &encoder->copies, &encoder->recipe, &encoder->pack_memory);
+	*ret = err == 0;
+	return err == DCD_ERR_SIZE ? 0 : err;
+}
+
+/* Makes the best delta frame in encoder->delta, if any fits. */
+static int delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *sources,
+		       const struct dcd_segment *segment)
+{
+	const struct dcd_bytes *base = &sources->references->base;
+	const struct dcd_segment *source = sources->flat != NULL ? &sources->flat_segment->segment : segment;
+	bool fits = true;
+	encoder->recipe.len = 0;
+	int err = copies_find(encoder, sources->finder, sources->view);
 	if (err != 0 || encoder->copies.count == 0) {
 		return err;
 	}
-	err = delta_try(encoder, &context->base, segment, NULL);
+	err = sources->flat != NULL ? recipe_prepare(encoder, sources, &fits) : 0;
+	if (err != 0 || !fits) {
+		return err;
+	}
+	err = delta_try(encoder, base, source, segment->len, NULL);
 	if (err != 0) {
 		return err;
 	}
 	const struct dcd_ref_prediction *prediction;
-	err = dcd_ref_model_predict(encoder->model, context, &encoder->copies, segment, &prediction);
-	return err != 0 || prediction == NULL ? err : delta_try(encoder, &context->base, segment, prediction);
+	err = dcd_ref_model_predict(encoder->model, sources->references, &encoder->copies, source, &prediction);
+	return err != 0 || prediction == NULL ? err : delta_try(encoder, base, source, segment->len, prediction);
+}
+
+/* A delta of the segment as it is, its blocks packed, when laying them open leads beyond a bound. */
+static int packed_delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *sources,
+			      const struct dcd_segment *segment)
+{
+	encoder->recipe.len = 0;
+	int err = copies_find(encoder, sources->finder, segment);
+	size_t kept = 0;
+	for (size_t i = 0; err == 0 && i < encoder->copies.count; i++) {
+		const struct dcd_copy *copy = &encoder->copies.items[i];
+		if (copy->base + copy->len <= sources->flat->base_len) {
+			encoder->copies.items[kept++] = *copy;
+		}
+	}
+	encoder->copies.count = kept;
+	return err != 0 || kept == 0 ? err : delta_try(encoder, &sources->references->base, segment, segment->len, NULL);
 }
 
 /* True when the delta frame is so small that only a hasty full frame need be compared with it. */
@@ -207,18 +259,21 @@ static void take_delta(struct dcd_segment_encoder *encoder, struct dcd_encoded_s
 	ret->kind = DCD_FRAME_DELTA;
 	ret->filter = encoder->delta.filter;
 	ret->scratch = encoder->delta.scratch;
+	ret->pack_memory = encoder->delta.pack_memory;
 	ret->frame = encoder->delta.frame;
 	encoder->delta.frame = previous;
 }
 
-int dcd_segment_encoder_encode(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
-			       const struct dcd_ref_context *context, const struct dcd_segment *segment,
-			       const struct dcd_segment *view, struct dcd_encoded_segment *ret)
+int dcd_segment_encoder_encode(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *sources,
+			       const struct dcd_segment *segment, struct dcd_encoded_segment *ret)
 {
 	bool clear = false;
 	encoder->delta.fits = false;
-	if (finder != NULL) {
-		int err = delta_frame(encoder, finder, context, segment, view);
+	if (sources->finder != NULL) {
+		int err = delta_frame(encoder, sources, segment);
+		if (err == 0 && !encoder->delta.fits && sources->flat != NULL) {
+			err = packed_delta_frame(encoder, sources, segment);
+		}
 		err = err != 0 || !encoder->delta.fits ? err : clearly_smaller(encoder, segment, &clear);
 		if (err != 0) {
 			return err;
@@ -239,5 +294,6 @@ int dcd_segment_encoder_encode(struct dcd_segment_encoder *encoder, const struct
 	ret->kind = DCD_FRAME_FULL;
 	ret->filter = DCD_FILTER_NONE;
 	ret->scratch = 0;
+	ret->pack_memory = 0;
 	return 0;
 }

@@ -23,7 +23,7 @@ struct info {
 	char base_id[DCD_HASH_HEX_SIZE];
 };
 
-static const char *const stream_names[DCD_STREAM_COUNT + 1] = { "control", "runs", "literals", "extra", "map", "gate", "heads" };
+static const char *const stream_names[DCD_STREAM_COUNT + 1] = { "control", "runs", "literals", "extra", "map", "gate", "recipe", "heads" };
 
 /* Adds up the streams of one delta frame. */
 static int streams_gather(const struct dcd_payload_file *file, const struct dcd_payload_entry *entry, uint64_t at,
@@ -50,7 +50,7 @@ static int info_gather(const struct dcd_payload_file *file, struct info *ret)
 		dcd_payload_entry(payload, i, &entry);
 		ret->segments[entry.kind]++;
 		ret->bytes[entry.kind] += entry.frame_length;
-		ret->predicted += entry.filter == DCD_FILTER_REFERENCES;
+		ret->predicted += (entry.filter & DCD_FILTER_REFERENCES) != 0;
 		err = entry.kind == DCD_FRAME_DELTA ? streams_gather(file, &entry, at, buffer, ret) : 0;
 		at += entry.frame_length;
 	}
