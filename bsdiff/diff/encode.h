@@ -19,7 +19,7 @@ struct dcd_encode_options {
 	int threads;           /* 0: one a core */
 	const struct dcd_hash_alg *alg;
 	bool keep_packed;     /* take compressed blocks as they are, so that any version-1 reader applies the payload */
-	uint32_t pack_memory; /* bytes that a frame may need for packing blocks; 0: 2 segments and 1 MiB */
+	uint32_t pack_memory; /* bytes that a frame may need for packing blocks; 0: 2 segments and 2 MiB */
 	/* May be null. `done` of `total` bytes of the new image are encoded; called from one thread at a time. */
 	void (*progress)(void *context, const char *phase, uint64_t done, uint64_t total);
 	void *context;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bsdiff/apply/repack.h"
 #include "bsdiff/codec/deflate_pack.h"
 #include "bsdiff/codec/packer.h"
 #include "bsdiff/diff/ordered_pool.h"
@@ -76,7 +77,8 @@ static int params_fit(const struct trial *t, struct bench *bench, const struct d
 	if (!buffer_grow(&bench->memory, &bench->memory_size, need)) {
 		return DCD_ERR_NO_MEMORY;
 	}
-	int err = t->packer.pack(block->method, params, bench->packed, block->coded, bench->content, block->len, bench->memory, need,
+	/* A compressor may choose by the room it has: the decoder's. */
+	int err = t->packer.pack(block->method, params, bench->packed, bench->packed_size, bench->content, block->len, bench->memory, need,
 				 &n);
 	*ret = err == 0 && n == block->coded && memcmp(bench->packed, t->image->data + block->offset, n) == 0;
 	return err == DCD_ERR_NO_MEMORY ? err : 0;
@@ -92,7 +94,7 @@ static int block_try(const struct trial *t, struct bench *bench, const struct dc
 		return 0;
 	}
 	if (!buffer_grow(&bench->content, &bench->content_size, block->len) ||
-	    !buffer_grow(&bench->packed, &bench->packed_size, block->coded) || !buffer_grow(&bench->memory, &bench->memory_size, need)) {
+	    !buffer_grow(&bench->packed, &bench->packed_size, (size_t)DCD_REPACK_CODED_MAX(block->len)) || !buffer_grow(&bench->memory, &bench->memory_size, need)) {
 		return DCD_ERR_NO_MEMORY;
 	}
 	int err = dcd_packer_measure(block->method, bench->content, block->len, t->image->data + block->offset, block->coded, &len, &coded);
