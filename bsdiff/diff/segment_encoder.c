@@ -2,7 +2,11 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "bsdiff/apply/frame.h"
+#include "bsdiff/codec/packer.h"
+#include "bsdiff/codec/zstd_decode.h"
 #include "bsdiff/codec/zstd_encode.h"
 #include "bsdiff/diff/delta_streams.h"
 
@@ -29,6 +33,8 @@ struct dcd_segment_encoder {
 	struct dcd_byte_buffer coded; /* one stream, or a hasty full frame */
 	struct dcd_byte_buffer recipe;
 	uint64_t pack_memory; /* what the recipe needs */
+	uint8_t *proof;       /* a device's memory: segment and workspace */
+	size_t proof_size;
 	struct dcd_ref_model *model;
 	struct delta_candidate delta;     /* the better delta frame */
 	struct delta_candidate candidate; /* the one in the making */
@@ -63,6 +69,7 @@ void dcd_segment_encoder_free(struct dcd_segment_encoder *encoder)
 	dcd_delta_streams_free(&encoder->streams);
 	dcd_byte_buffer_free(&encoder->coded);
 	dcd_byte_buffer_free(&encoder->recipe);
+	free(encoder->proof);
 	dcd_byte_buffer_free(&encoder->delta.frame);
 	dcd_byte_buffer_free(&encoder->candidate.frame);
 	dcd_ref_model_free(encoder->model);
@@ -226,6 +233,52 @@ static int delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_seg
 	return err != 0 || prediction == NULL ? err : delta_try(encoder, base, source, segment->len, prediction);
 }
 
+static int proof_read(void *context, uint64_t offset, void *buf, size_t len)
+{
+	const struct dcd_bytes *base = context;
+	memcpy(buf, base->data + offset, len);
+	return 0;
+}
+
+static int proof_memory(struct dcd_segment_encoder *encoder, size_t need)
+{
+	if (encoder->proof_size < need) {
+		free(encoder->proof);
+		encoder->proof = aligned_alloc(16, (need + 15) & ~(size_t)15);
+		encoder->proof_size = encoder->proof != NULL ? need : 0;
+	}
+	return encoder->proof != NULL ? 0 : DCD_ERR_NO_MEMORY;
+}
+
+/* Applies the frame in encoder->delta as a device would; what doesn't give the segment is given up. */
+static int delta_prove(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *sources,
+		       const struct dcd_segment *segment)
+{
+	struct dcd_decoder zstd = dcd_zstd_decoder();
+	struct dcd_packer packer = dcd_block_packer();
+	struct dcd_bytes bytes = { sources->flat->base.data, sources->flat->base_len };
+	struct dcd_reader base = { proof_read, &bytes, bytes.len };
+	const struct dcd_payload_entry entry = { .kind = DCD_FRAME_DELTA,
+						 .filter = encoder->delta.filter,
+						 .frame_length = (uint32_t)encoder->delta.frame.len,
+						 .segment_length = segment->len,
+						 .segment_offset = segment->offset };
+	size_t workspace_size = ((zstd.memory_size + 15) & ~(size_t)15) + encoder->delta.scratch + encoder->delta.pack_memory;
+	size_t out = (segment->len + (size_t)15) & ~(size_t)15;
+	int err = proof_memory(encoder, out + workspace_size);
+	if (err != 0) {
+		return err;
+	}
+	const struct dcd_frame_tools tools = { .zstd = &zstd,
+					       .base = &base,
+					       .workspace = encoder->proof + out,
+					       .workspace_size = workspace_size,
+					       .packer = &packer };
+	err = dcd_frame_decode(&entry, encoder->delta.frame.data, encoder->delta.frame.len, &tools, encoder->proof);
+	encoder->delta.fits = err == 0 && memcmp(encoder->proof, segment->data, segment->len) == 0;
+	return 0;
+}
+
 /* A delta of the segment as it is, its blocks packed, when laying them open leads beyond a bound. */
 static int packed_delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *sources,
 			      const struct dcd_segment *segment)
@@ -271,6 +324,9 @@ int dcd_segment_encoder_encode(struct dcd_segment_encoder *encoder, const struct
 	encoder->delta.fits = false;
 	if (sources->finder != NULL) {
 		int err = delta_frame(encoder, sources, segment);
+		if (err == 0 && encoder->delta.fits && encoder->delta.pack_memory > 0) {
+			err = delta_prove(encoder, sources, segment);
+		}
 		if (err == 0 && !encoder->delta.fits && sources->flat != NULL) {
 			err = packed_delta_frame(encoder, sources, segment);
 		}
