@@ -4,10 +4,13 @@
  */
 #include "bsdiff/diff/encode.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
+#include "bsdiff/apply/payload.h"
+#include "bsdiff/codec/zstd_encode.h"
 #include "bsdiff/diff/base_coverage.h"
 #include "bsdiff/codec/packer.h"
 #include "bsdiff/diff/encode_plan.h"
@@ -19,6 +22,9 @@
 /* Views take as much memory as both images; beyond this, matching sees the bytes as they are. */
 #define VIEW_MAX (UINT64_C(2) << 30)
 
+/* Block matches of a segment are kept unless there are more than one in so many bytes: memory stays a twentieth of the image. */
+#define ANCHOR_SPACING 512
+
 struct encoding {
 	struct dcd_bytes base; /* empty: a full payload */
 	struct dcd_bytes image;
@@ -26,6 +32,7 @@ struct encoding {
 	struct dcd_effort effort;
 	struct dcd_image_leaves base_leaves;
 	struct dcd_image_leaves image_leaves;
+	uint64_t *full_at; /* where each segment's frame is in options.full; null: there is none */
 	struct dcd_block_index *blocks;
 	struct dcd_base_coverage *coverage;
 	struct dcd_seed_finder finder;   /* read by all workers while a piece is encoded */
@@ -37,7 +44,8 @@ struct encoding {
 	struct dcd_payload_writer writer;
 	unsigned workers;
 	struct dcd_segment_encoder *encoders[DCD_POOL_WORKERS_MAX];
-	struct dcd_copy_list *marks; /* one a worker */
+	struct dcd_copy_list *marks;   /* one a worker */
+	struct dcd_copy_list *anchors; /* one a segment: its block matches, found once and used again; may be null */
 	struct dcd_encoded_segment *slots;
 };
 
@@ -137,7 +145,7 @@ static int mark_work(void *context, unsigned worker, uint64_t index, void *slot)
 	for (size_t i = 0; err == 0 && i < copies->count; i++) {
 		dcd_base_coverage_mark(e->coverage, copies->items[i].base, copies->items[i].len);
 	}
-	return err;
+	return err == 0 && copies->count <= segment.len / ANCHOR_SPACING ? dcd_copy_list_copy(copies, &e->anchors[index]) : err;
 }
 
 static int mark_deliver(void *context, uint64_t index, void *slot)
@@ -147,6 +155,16 @@ static int mark_deliver(void *context, uint64_t index, void *slot)
 	struct dcd_segment segment = dcd_segment_at(&e->image, e->options.segment_size, index);
 	report(e, "matching", segment.offset + segment.len, e->image.len);
 	return 0;
+}
+
+/* The segment's frame in the full payload, where that was given. */
+static const struct dcd_bytes *known_full(const struct encoding *e, uint64_t index, struct dcd_bytes *ret)
+{
+	if (e->full_at == NULL) {
+		return NULL;
+	}
+	*ret = (struct dcd_bytes){ e->options.full.data + e->full_at[index], e->full_at[index + 1] - e->full_at[index] };
+	return ret;
 }
 
 static int segment_work(void *context, unsigned worker, uint64_t index, void *slot)
@@ -172,6 +190,8 @@ static int segment_work(void *context, unsigned worker, uint64_t index, void *sl
 		sources.flat = &e->flat;
 		sources.flat_segment = &flat_segment;
 	}
+	struct dcd_bytes full;
+	sources.full = known_full(e, index, &full);
 	return dcd_segment_encoder_encode(e->encoders[worker], &sources, &segment, out);
 }
 
@@ -184,7 +204,8 @@ static int survey_work(void *context, unsigned worker, uint64_t index, void *slo
 	if (segment_without_frame(e, index, &kind) || !segment_has_modules(e, &segment)) {
 		return 0;
 	}
-	return dcd_segment_encoder_survey(e->encoders[worker], &e->finder, &e->refs, &segment, &e->samples[worker]);
+	struct dcd_segment view = matched_segment(e, index);
+	return dcd_segment_encoder_survey(e->encoders[worker], &e->finder, &e->refs, &segment, &view, &e->samples[worker]);
 }
 
 static int survey_deliver(void *context, uint64_t index, void *slot)
@@ -278,12 +299,15 @@ static int rest_of_flat(const struct encoding *e, uint64_t *next, struct dcd_bas
 	while (err == 0 && *next < e->base_leaves.count && ret->len + opened.len < e->effort.suffix_text_max) {
 		uint64_t from = *next * e->options.segment_size, end = from + e->options.segment_size;
 		uint64_t open_from = dcd_flat_base_place(&e->flat, from), open_end = dcd_flat_base_place(&e->flat, end);
-		err = dcd_base_coverage_add_rest(e->coverage, from, dcd_min_u64(end, e->base.len), ret);
+		end = dcd_min_u64(dcd_min_u64(end, e->base.len), from + (DCD_SUFFIX_TEXT_MAX - ret->len));
+		err = dcd_base_coverage_add_rest(e->coverage, from, end, ret);
 		err = err != 0 || open_end <= open_from ? err : dcd_base_coverage_add_rest(e->coverage, open_from, open_end, &opened);
 		++*next;
 	}
-	for (size_t i = 0; err == 0 && i < opened.count; i++) {
-		err = dcd_base_ranges_add(ret, opened.items[i].offset, opened.items[i].len);
+	/* A large segment may bring more than an index takes; exact matches find what is left out. */
+	for (size_t i = 0; err == 0 && i < opened.count && ret->len < DCD_SUFFIX_TEXT_MAX; i++) {
+		uint64_t len = dcd_min_u64(opened.items[i].len, DCD_SUFFIX_TEXT_MAX - ret->len);
+		err = dcd_base_ranges_add(ret, opened.items[i].offset, len);
 	}
 	free(opened.items);
 	return err;
@@ -312,10 +336,17 @@ static int encode_by_pieces(struct encoding *e)
 	if (err != 0) {
 		return err;
 	}
+	e->anchors = calloc(e->image_leaves.count + (size_t)1, sizeof *e->anchors);
+	if (e->anchors == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
 	e->finder.blocks = e->blocks;
 	useless_mark(e);
 	struct dcd_pool_job pool = { .work = mark_work, .deliver = mark_deliver, .context = e, .workers = e->workers };
 	err = dcd_pool_run(&pool, 0, e->image_leaves.count);
+	/* Kept by the segments' places in the image; those of the flat image are others. */
+	e->finder.anchors = e->flat.base.data != NULL ? NULL : e->anchors;
+	e->finder.segment_size = e->options.segment_size;
 	uint64_t next = 0, first = 0, end;
 	while (err == 0 && first < e->image_leaves.count) {
 		struct dcd_base_ranges ranges = { 0 };
@@ -330,15 +361,26 @@ static int encode_by_pieces(struct encoding *e)
 	return err;
 }
 
+static void matching_end(struct encoding *e)
+{
+	for (uint32_t i = 0; e->anchors != NULL && i < e->image_leaves.count; i++) {
+		dcd_copy_list_free(&e->anchors[i]);
+	}
+	free(e->anchors);
+	dcd_base_coverage_free(e->coverage);
+	dcd_block_index_free(e->blocks);
+	e->anchors = NULL;
+	e->coverage = NULL;
+	e->blocks = NULL;
+	e->finder.blocks = NULL;
+	e->finder.anchors = NULL;
+}
+
 static int matching_run(struct encoding *e)
 {
 	e->finder.base = matched_base(e);
 	int err = open_base(e).len <= e->effort.whole_base_max ? encode_whole_base(e) : encode_by_pieces(e);
-	dcd_base_coverage_free(e->coverage);
-	dcd_block_index_free(e->blocks);
-	e->coverage = NULL;
-	e->blocks = NULL;
-	e->finder.blocks = NULL;
+	matching_end(e);
 	return err;
 }
 
@@ -378,12 +420,51 @@ static int blocks_open(struct encoding *e)
 	return dcd_flat_images_make(&e->base, &e->image, &e->options, e->options.pack_memory, &e->flat);
 }
 
+/* From the table where there is one. */
+static int leaves_find(const struct encoding *e, const struct dcd_bytes *table, const struct dcd_bytes *bytes,
+		       struct dcd_image_leaves *ret)
+{
+	return table->data != NULL ? dcd_image_leaves_read(table, bytes, &e->options, ret)
+				   : dcd_image_leaves_compute(bytes, &e->options, ret);
+}
+
+static int full_index(struct encoding *e)
+{
+	const struct dcd_bytes *full = &e->options.full;
+	struct dcd_payload view;
+	uint64_t length = 0;
+	int err = dcd_payload_table_length(full->data, (size_t)full->len, &length);
+	err = err != 0 ? err : dcd_payload_open(full->data, (size_t)length, e->options.alg, &view);
+	if (err != 0 || full->len - length != view.frames_length) {
+		return DCD_ERR_USAGE;
+	}
+	e->full_at = calloc(view.segment_count + (size_t)1, sizeof *e->full_at);
+	if (e->full_at == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	e->full_at[0] = length;
+	for (uint32_t i = 0; i < view.segment_count; i++) {
+		struct dcd_payload_entry entry;
+		dcd_payload_entry(&view, i, &entry);
+		e->full_at[i + 1] = e->full_at[i] + entry.frame_length;
+	}
+	return 0;
+}
+
+static int leaves_begin(struct encoding *e)
+{
+	int err = leaves_find(e, &e->options.full, &e->image, &e->image_leaves);
+	if (err == 0 && e->options.full.data != NULL) {
+		err = full_index(e);
+	}
+	return err == 0 && e->base.len > 0 ? leaves_find(e, &e->options.base_table, &e->base, &e->base_leaves) : err;
+}
+
 static int encoding_begin(struct encoding *e, int fd)
 {
-	int err = dcd_image_leaves_compute(&e->image, &e->options, &e->image_leaves);
+	int err = leaves_begin(e);
 	if (err == 0 && e->base.len > 0) {
-		err = dcd_image_leaves_compute(&e->base, &e->options, &e->base_leaves);
-		err = err != 0 || e->options.keep_packed ? err : blocks_open(e);
+		err = e->options.keep_packed ? 0 : blocks_open(e);
 		e->refs.base = open_base(e);
 		struct dcd_bytes image = open_image(e);
 		err = err != 0 ? err : dcd_elf_modules_find(&e->refs.base, &e->refs.old_modules);
@@ -434,6 +515,7 @@ static void encoding_free(struct encoding *e)
 	for (unsigned i = 0; e->slots != NULL && i < dcd_pool_slots(e->workers); i++) {
 		dcd_byte_buffer_free(&e->slots[i].frame);
 	}
+	free(e->full_at);
 	free(e->marks);
 	free(e->samples);
 	dcd_ref_view_free(&e->view);
@@ -442,8 +524,6 @@ static void encoding_free(struct encoding *e)
 	dcd_payload_writer_free(&e->writer);
 	dcd_elf_modules_free(&e->refs.old_modules);
 	dcd_elf_modules_free(&e->refs.new_modules);
-	dcd_base_coverage_free(e->coverage);
-	dcd_block_index_free(e->blocks);
 	dcd_image_leaves_free(&e->base_leaves);
 	dcd_image_leaves_free(&e->image_leaves);
 	free(e);
@@ -459,11 +539,18 @@ static int failure_say(struct dcd_diag *diag, int err)
 				    "not enough memory to encode the payload; fewer threads or a lower effort need less");
 	case DCD_ERR_NO_SPACE:
 		return dcd_diag_set(diag, err, "no space left where the payload is written");
+	case DCD_ERR_USAGE:
+		return dcd_diag_set(diag, err, "the full payload that was given is not of these bytes");
 	case DCD_ERR_IO:
 		return dcd_diag_set(diag, err, "the payload could not be written");
 	default:
 		return dcd_diag_set(diag, err, "encoding failed: %s", dcd_err_name(err));
 	}
+}
+
+void dcd_encoder_name(char ret[DCD_ENCODER_NAME_SIZE])
+{
+	(void)snprintf(ret, DCD_ENCODER_NAME_SIZE, "%d-zstd%s", DCD_ENCODER_VERSION, dcd_zstd_encoder_version());
 }
 
 int dcd_encode_payload(const struct dcd_bytes *base, const struct dcd_bytes *image, int fd,

@@ -38,6 +38,7 @@ struct dcd_segment_sources {
 	const struct dcd_ref_context *references;
 	const struct dcd_flat_images *flat;         /* null: no compressed blocks are laid open */
 	const struct dcd_flat_segment *flat_segment;
+	const struct dcd_bytes *full; /* the full frame, where it is known already, or null */
 	const struct dcd_segment *view; /* what the finder sees: belongs to its base; the (flat) segment itself as a rule */
 };
 
@@ -48,6 +49,6 @@ DCD_NODISCARD int dcd_segment_encoder_encode(struct dcd_segment_encoder *encoder
 /* Matches as for encoding and notes where references lead (bsdiff/diff/ref_model.h). */
 DCD_NODISCARD int dcd_segment_encoder_survey(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
 					     const struct dcd_ref_context *context, const struct dcd_segment *segment,
-					     struct dcd_ref_samples *samples);
+					     const struct dcd_segment *view, struct dcd_ref_samples *samples);
 
 #endif
