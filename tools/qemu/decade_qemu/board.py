@@ -32,7 +32,7 @@ class Board(Machine):
         self.name, self.title = self._get("board", "name"), self._get("board", "title", self._get("board", "name"))
         self.boot_seconds = int(self._get("board", "boot-seconds", "60"))
         self.watchdog = self._get("board", "watchdog", "no") == "yes"
-        self.disk_path = self._path("board", "disk")
+        self.disk_path = self.path_of("board", "disk")
         self.words = shlex.split(self._get("qemu", "command"))
         self.host = self._get("guest", "host", "10.0.2.2")
         self.link = self._get("guest", "link", "port")
@@ -59,7 +59,7 @@ class Board(Machine):
             raise UsageError("%s: [%s] needs '%s'" % (self.path, section, key))
         return value
 
-    def _path(self, section, key):
+    def path_of(self, section, key):
         path = self.path.parent / self._get(section, key)
         if not path.exists():
             raise UsageError("%s: [%s] %s: %s isn't there" % (self.path, section, key, path))

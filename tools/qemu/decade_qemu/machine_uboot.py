@@ -118,7 +118,13 @@ class UbootMachine(Machine):
         damaged = bytes(byte ^ 0x5A for byte in disk.read("env", copy * ENV_STEP + 16, 64))
         disk.write("env", damaged, copy * ENV_STEP + 16)
 
+    def board_state(self):
+        return ["", "[state]", "format = uboot", "partition = env", "offset-1 = 0", "offset-2 = %#x" % ENV_STEP, "size = %#x" % ENV_SIZE]
+
     # ---- running ----
+
+    def firmware_files(self):
+        return (self.flash(),)
 
     def command(self, drive, serial, link_fd, network):
         words = [self.qemu, "-machine", self.board, "-cpu", self.cpu, *self.common_arguments(serial, link_fd),

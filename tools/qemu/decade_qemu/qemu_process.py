@@ -101,15 +101,19 @@ class QemuProcess:
         """Since the start."""
         return time.monotonic() - self.started
 
-    def wait(self, *names, timeout, where=None):
-        """The next event of one of these names (of any, without names) for which `where` holds. GuestGone when there is none in time."""
-        end = time.monotonic() + timeout
+    def wait(self, *names, timeout, where=None, cpu=None):
+        """The next event of one of these names (of any, without names) for which `where` holds. GuestGone when there is none within `timeout`
+        seconds, or before QEMU has used up `cpu` seconds of the processor from now on: a kernel that spins is found out by that sooner, and
+        whatever the machine's load."""
+        end, most = time.monotonic() + timeout, None if cpu is None else self.cpu_seconds() + cpu
         while True:
             try:
-                event = self.events.get(timeout=max(0.0, end - time.monotonic()))
+                event = self.events.get(timeout=max(0.0, min(0.5, end - time.monotonic())))
             except queue.Empty:
-                raise GuestGone("timeout", "no word '%s' within %d s; the machine is alive and silent" % (
-                    "' or '".join(names) or "any", timeout)) from None
+                if time.monotonic() < end and (most is None or self.cpu_seconds() < most):
+                    continue
+                raise GuestGone("timeout", "no word '%s' after %.0f s, %.0f s of them at work; the machine is alive and silent" % (
+                    "' or '".join(names) or "any", self.seconds, self.cpu_seconds())) from None
             if event is None:
                 self.events.put(None)
                 raise self.gone(names)
