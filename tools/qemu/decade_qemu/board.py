@@ -11,7 +11,7 @@ from .machine import SLOTS, BootState, Machine
 from .release_images import KINDS
 
 GOOD = ("1", "2", "3", "4")  # the good releases that scenarios update between; 1 is what the factory installs
-BOARD_KEYS = {"name", "title", "disk", "repository", "keys", "boot-seconds", "watchdog", "slot-partition", "state-partition"}
+BOARD_KEYS = {"name", "title", "disk", "repository", "keys", "boot-seconds", "watchdog", "heals-state", "slot-partition", "state-partition"}
 GUEST_KEYS = {"link", "decade", "host"}
 STATE_KEYS = {"format", "partition", "offset-1", "offset-2", "size"}
 
@@ -37,6 +37,7 @@ class Board(Machine):
         self.host = self._get("guest", "host", "10.0.2.2")
         self.link = self._get("guest", "link", "port")
         self.decade = self._get("guest", "decade", "decade")
+        self.heals_state = self._get("board", "heals-state", "no") == "yes"
         self.reads_state = self.ini.has_section("state")
         self.classes = tuple(key for key in self.ini["good 1"]) if self.ini.has_section("good 1") else ()
         if not self.classes:

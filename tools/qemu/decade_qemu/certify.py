@@ -51,7 +51,7 @@ def write_reference(machine, images, base, folder, make_disk):
     folder = pathlib.Path(folder)
     lines = ["; The reference guest as a maker's board: a BOARD.ini to begin from.", "[board]", "name = %s" % machine.name,
              "title = %s" % machine.title, "disk = %s" % make_disk().name, "repository = repository", "keys = keys",
-             "boot-seconds = %d" % machine.boot_seconds, "watchdog = %s" % ("yes" if machine.watchdog else "no"), "", "[qemu]",
+             "boot-seconds = %d" % machine.boot_seconds, "watchdog = %s" % ("yes" if machine.watchdog else "no"), "heals-state = %s" % ("yes" if machine.heals_state else "no"), "", "[qemu]",
              "command = %s" % " ".join(_template(machine, folder)), "", "[guest]", "link = %s" % machine.link, "decade = %s" % machine.decade]
     lines += machine.board_state()
     shutil.copytree(base / "repo", folder / "repository")

@@ -32,7 +32,7 @@ ITS = """/dts-v1/;
 class UbootMachine(Machine):
     """What both have in common."""
 
-    loader = "uboot"
+    loader, heals_state = "uboot", True
     its_arch = firmware = qemu = cpu = None
     board = "virt"
     addresses = {}  # kernel, fit, script, scratch
