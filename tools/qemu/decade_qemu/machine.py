@@ -69,7 +69,7 @@ class Machine:
     classes = ("boot", "rootfs")  # the image classes of a release
     memory = 128            # MiB given to the guest
     boot_seconds = 60       # a boot that takes longer than this, on a busy machine, is called hung
-    boot_cpu_seconds = 45   # processor time after which a boot that still spins is called hung: some eight times a good one
+    boot_cpu_seconds = 30   # processor time after which a boot that still spins is called hung: several times a good one
     watchdog = False        # whether a watchdog device resets a guest whose user space hangs
     loader = None           # the name in decade.conf
     reads_state = True      # whether read_state() and its kin work
