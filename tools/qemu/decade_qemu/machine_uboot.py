@@ -146,7 +146,7 @@ class Arm64(UbootMachine):
     its_arch, qemu, cpu, firmware = "arm64", "qemu-system-aarch64", "cortex-a53", "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
     programs = ("qemu-system-aarch64", "mkimage", "mksquashfs", "veritysetup", "sfdisk", "aarch64-linux-gnu-gcc", "apt-get", "dpkg", "cmake", "ninja")
     watchdog = True
-    memory = 160
+    memory, boot_cpu_seconds = 160, 20
     addresses = {"kernel": 0x40400000, "fit": 0x43000000, "script": 0x40200000, "scratch": 0x40300000}
 
     def kernel_image(self, parts):

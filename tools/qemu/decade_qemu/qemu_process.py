@@ -1,4 +1,5 @@
 """One boot: a QEMU process, its console kept in a file, the guest's events in a queue. A power cut is SIGKILL."""
+import ctypes
 import os
 import pathlib
 import queue
@@ -11,7 +12,13 @@ import time
 from . import guest_link
 from .errors import GuestGone, ScenarioFailure
 
+PR_SET_PDEATHSIG = 1
 PANIC_WORDS = ("Kernel panic - not syncing",)
+
+
+def _die_with_parent():
+    """In the child, before QEMU starts: a harness that is killed must not leave a machine that spins for ever."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class CommandResult:
@@ -39,7 +46,7 @@ class QemuProcess:
         self._console.write(("\n== " + " ".join(map(str, argv)) + "\n").encode())
         self._console.flush()
         self.process = subprocess.Popen(list(map(str, argv)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        pass_fds=[theirs.fileno()], start_new_session=True)
+                                        pass_fds=[theirs.fileno()], start_new_session=True, preexec_fn=_die_with_parent)
         theirs.close()
         self._threads = [threading.Thread(target=self._read_console, daemon=True), threading.Thread(target=self._read_link, daemon=True)]
         for thread in self._threads:
