@@ -1,5 +1,8 @@
 #include "manifest/json/json.h"
 
+#include <setjmp.h>
+#include <stdlib.h>
+
 #include <jansson.h>
 
 #include "base/hex.h"
@@ -61,6 +64,42 @@ static int scan_document(const uint8_t *data, size_t len, const char *what, stru
 	return 0;
 }
 
+/*
+ * jansson's lexer doesn't look whether its buffer could grow (2.14): a character that found no room is left out, and when that is a string's
+ * closing quote, it reads and writes on behind the buffer. What it parses comes from outside, so memory that is short must not get that far: an
+ * allocation that fails leaves the parser at once. What was parsed until then is lost, which is little, once.
+ */
+static _Thread_local jmp_buf *parsing;
+
+static void *parse_alloc(size_t size)
+{
+	void *memory = malloc(size);
+	if (memory == NULL && parsing != NULL) {
+		longjmp(*parsing, 1);
+	}
+	return memory;
+}
+
+__attribute__((constructor)) static void watch_jansson(void)
+{
+	json_set_alloc_funcs(parse_alloc, free);
+}
+
+/* A function of its own, so that no variable lives across setjmp(). */
+static json_t *load(const uint8_t *data, size_t len, json_error_t *error, bool *ret_no_memory)
+{
+	jmp_buf no_memory;
+	if (setjmp(no_memory) != 0) {
+		parsing = NULL;
+		*ret_no_memory = true;
+		return NULL;
+	}
+	parsing = &no_memory;
+	json_t *value = json_loadb((const char *)data, len, JSON_REJECT_DUPLICATES, error);
+	parsing = NULL;
+	return value;
+}
+
 int dcd_json_parse(const uint8_t *data, size_t len, const char *what, struct dcd_json **ret, struct dcd_diag *diag)
 {
 	int err = scan_document(data, len, what, diag);
@@ -68,7 +107,11 @@ int dcd_json_parse(const uint8_t *data, size_t len, const char *what, struct dcd
 		return err;
 	}
 	json_error_t error;
-	json_t *value = json_loadb((const char *)data, len, JSON_REJECT_DUPLICATES, &error);
+	bool no_memory = false;
+	json_t *value = load(data, len, &error, &no_memory);
+	if (no_memory) {
+		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "%s: no memory to read it", what);
+	}
 	if (value == NULL) {
 		err = json_error_code(&error) == json_error_out_of_memory ? DCD_ERR_NO_MEMORY : DCD_ERR_MALFORMED;
 		return dcd_diag_set(diag, err, "%s: not acceptable JSON: %s, at byte %d", what, error.text, error.position);

@@ -6,6 +6,7 @@
 
 #include "bsdiff/codec/zstd_decode.h"
 #include "manifest/crypto/sha256.h"
+#include "tests/sim/sim_bundle.h"
 #include "updater/boot/boot_file.h"
 #include "updater/journal/journal_file.h"
 
@@ -95,6 +96,7 @@ int sim_device_boot(struct sim_device *device)
 {
 	struct dcd_boot_state before, after;
 	device->media.gone = false;
+	device->memory.fails = device->memory.fails && !(device->memory.struck && device->memory.for_good);
 	device->media.running = -1;
 	device->running_release = -1;
 	device->boots++;
@@ -117,6 +119,22 @@ int sim_device_boot(struct sim_device *device)
 		device->running_release = sim_world_slot_release(device->world, &device->media.now, chosen);
 	}
 	return err;
+}
+
+void sim_device_watch(struct sim_device *device)
+{
+	if (device->watched++ == 0) {
+		sim_alloc_watch(&device->memory);
+	}
+}
+
+void sim_device_unwatch(struct sim_device *device)
+{
+	if (--device->watched == 0) {
+		sim_alloc_watch(NULL);
+		/* As after any fault: what fails now may fail, but nothing may be lost by it. */
+		device->media.fault_struck = device->media.fault_struck || device->memory.struck;
+	}
 }
 
 int sim_device_told(struct sim_device *device, int err)
@@ -163,6 +181,24 @@ int sim_device_install(struct sim_device *device, bool full, bool no_activate, b
 	int err = sim_device_told(device, dcd_engine_install(&device->engine, &options, &device->report, &device->diag));
 	int look = dcd_engine_status(&device->engine, &device->state, &device->boot_state, NULL);
 	return err != 0 ? err : look;
+}
+
+int sim_device_install_bundle(struct sim_device *device, bool stream)
+{
+	struct dcd_source *bundle = NULL;
+	int err = sim_bundle_open(&device->source, stream, &bundle, &device->diag);
+	if (err != 0) {
+		return err;
+	}
+	struct dcd_plain_stream frames;
+	dcd_plain_stream_init(&frames, bundle);
+	device->engine.source = bundle;
+	device->engine.stream = &frames.stream;
+	err = sim_device_install(device, false, false, false);
+	device->engine.source = &device->source.base;
+	device->engine.stream = &device->stream.stream;
+	bundle->ops->close(bundle);
+	return err;
 }
 
 /* ---- what must hold at any time ---- */

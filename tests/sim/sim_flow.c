@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "manifest/tuf/tuf.h"
+#include "updater/pipeline/threaded_writer.h"
 
 /* ---- pieces ---- */
 
 static int publish(struct sim_stage *stage, bool bad, uint64_t security_version)
 {
-	const struct sim_publication publication = { .bad = bad, .security_version = security_version, .stone = -1, .bases = 3 };
+	const struct sim_publication publication = {
+		.bad = bad, .security_version = security_version, .stone = -1, .bases = 3, .bundle = true
+	};
 	return sim_world_publish(stage->world, &publication);
 }
 
@@ -80,8 +83,25 @@ static void prepare_floor(struct sim_stage *stage)
 static void prepare_rotation(struct sim_stage *stage)
 {
 	prepare_confirmed(stage);
-	sim_world_rotate(stage->world, true);
-	sim_world_rotate(stage->world, false);
+	sim_world_rotate(stage->world, &(struct sim_rotation){ .targets = true, .algorithm = DCD_KEY_ECDSA_P256 });
+	sim_world_rotate(stage->world, &(struct sim_rotation){ .algorithm = DCD_KEY_ECDSA_P256 });
+	stage->new_release = publish(stage, false, 0);
+}
+
+/* P-256, Ed25519, P-384: nobody who has the old keys only can follow. */
+static void prepare_algorithms(struct sim_stage *stage)
+{
+	prepare_confirmed(stage);
+	sim_world_rotate(stage->world, &(struct sim_rotation){ .targets = true, .algorithm = DCD_KEY_ED25519 });
+	sim_world_rotate(stage->world, &(struct sim_rotation){ .targets = true, .algorithm = DCD_KEY_ECDSA_P384 });
+	stage->new_release = publish(stage, false, 0);
+}
+
+static void prepare_lost_key(struct sim_stage *stage)
+{
+	prepare_confirmed(stage);
+	sim_world_rotate(stage->world,
+			 &(struct sim_rotation){ .targets = true, .root_key_lost = true, .algorithm = DCD_KEY_ED25519 });
 	stage->new_release = publish(stage, false, 0);
 }
 
@@ -155,6 +175,22 @@ static int act_install(struct sim_device *device)
 static int act_install_full(struct sim_device *device)
 {
 	return sim_device_install(device, true, false, false);
+}
+
+static int act_bundle_file(struct sim_device *device)
+{
+	return sim_device_install_bundle(device, false);
+}
+
+static int act_bundle_stream(struct sim_device *device)
+{
+	return sim_device_install_bundle(device, true);
+}
+
+static int act_install_threaded(struct sim_device *device)
+{
+	device->engine.new_writer = dcd_threaded_writer_new;
+	return sim_device_install(device, false, false, false);
 }
 
 static int act_stage_activate(struct sim_device *device)
@@ -267,6 +303,9 @@ const struct sim_flow sim_flows[] = {
 	{ "first install, full", prepare_factory, act_install_full, missing_new, .begins_running = false },
 	{ "delta install", prepare_delta, act_install, missing_new, .begins_running = false },
 	{ "resumed install", prepare_resume, act_install, missing_new, .begins_running = false },
+	{ "delta install, threaded", prepare_delta, act_install_threaded, missing_new, .begins_running = false },
+	{ "bundle, a file", prepare_delta, act_bundle_file, missing_new, .begins_running = false },
+	{ "bundle, a stream", prepare_delta, act_bundle_stream, missing_new, .begins_running = false },
 	{ "stage, then activate", prepare_delta, act_stage_activate, missing_new, .begins_running = false },
 	{ "repair", prepare_repair, act_repair, missing_repair, .damaged = true },
 	{ "trial that never confirms", prepare_bad, act_install, missing_fallback, .gives_up = false },
@@ -276,6 +315,8 @@ const struct sim_flow sim_flows[] = {
 	{ "rollback before the reboot", prepare_withdraw, act_rollback, missing_withdraw, .begins_running = true },
 	{ "security floor", prepare_floor, act_install, missing_new, .begins_running = false },
 	{ "root rotation", prepare_rotation, act_install, missing_new, .begins_running = false },
+	{ "key algorithms", prepare_algorithms, act_install, missing_new, .begins_running = false },
+	{ "lost keys", prepare_lost_key, act_install, missing_new, .begins_running = false },
 	{ "newer over pending", prepare_pending, act_install, missing_new, .begins_running = true },
 };
 const int sim_flow_count = sizeof sim_flows / sizeof sim_flows[0];
@@ -300,9 +341,18 @@ void sim_stage_close(struct sim_stage *stage)
 	sim_world_free(stage->world);
 }
 
+/* What a step does while memory may run short. */
+static int watched(struct sim_device *device, int (*step)(struct sim_device *device))
+{
+	sim_device_watch(device);
+	int err = step(device);
+	sim_device_unwatch(device);
+	return err;
+}
+
 static const char *round_of(const struct sim_stage *stage, struct sim_device *device, bool *ret_done)
 {
-	int err = sim_device_settle(device);
+	int err = watched(device, sim_device_settle);
 	if (device->media.violation != NULL) {
 		return device->media.violation;
 	}
@@ -316,7 +366,7 @@ static const char *round_of(const struct sim_stage *stage, struct sim_device *de
 		*ret_done = true;
 		return NULL;
 	}
-	(void)stage->flow->act(device);
+	(void)watched(device, stage->flow->act);
 	*ret_done = stage->flow->missing(stage, device) == NULL;
 	return device->media.violation;
 }
