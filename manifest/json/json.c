@@ -65,24 +65,25 @@ static int scan_document(const uint8_t *data, size_t len, const char *what, stru
 }
 
 /*
- * jansson's lexer doesn't look whether its buffer could grow (2.14): a character that found no room is left out, and when that is a string's
- * closing quote, it reads and writes on behind the buffer. What it parses comes from outside, so memory that is short must not get that far: an
- * allocation that fails leaves the parser at once. What was parsed until then is lost, which is little, once.
+ * jansson (2.14) doesn't always look whether a buffer of its own could grow. Reading, it leaves out what found no room, and when
+ * that is a string's closing quote, it goes on behind the buffer; writing, it leaves out the name of a member and calls the text
+ * done. What we read comes from outside, and what we write is the journal, so memory that is short must not get that far: an
+ * allocation that fails leaves jansson at once. What it held until then is lost, which is little, once.
  */
-static _Thread_local jmp_buf *parsing;
+static _Thread_local jmp_buf *way_out;
 
-static void *parse_alloc(size_t size)
+static void *alloc_or_leave(size_t size)
 {
 	void *memory = malloc(size);
-	if (memory == NULL && parsing != NULL) {
-		longjmp(*parsing, 1);
+	if (memory == NULL && way_out != NULL) {
+		longjmp(*way_out, 1);
 	}
 	return memory;
 }
 
 __attribute__((constructor)) static void watch_jansson(void)
 {
-	json_set_alloc_funcs(parse_alloc, free);
+	json_set_alloc_funcs(alloc_or_leave, free);
 }
 
 /* A function of its own, so that no variable lives across setjmp(). */
@@ -90,13 +91,13 @@ static json_t *load(const uint8_t *data, size_t len, json_error_t *error, bool *
 {
 	jmp_buf no_memory;
 	if (setjmp(no_memory) != 0) {
-		parsing = NULL;
+		way_out = NULL;
 		*ret_no_memory = true;
 		return NULL;
 	}
-	parsing = &no_memory;
+	way_out = &no_memory;
 	json_t *value = json_loadb((const char *)data, len, JSON_REJECT_DUPLICATES, error);
-	parsing = NULL;
+	way_out = NULL;
 	return value;
 }
 
@@ -335,5 +336,13 @@ struct dcd_json *dcd_json_copy(const struct dcd_json *node)
 
 char *dcd_json_text(const struct dcd_json *node, bool indent)
 {
-	return json_dumps(as_jansson(node), (indent ? JSON_INDENT(2) : JSON_COMPACT) | JSON_ENCODE_ANY);
+	jmp_buf no_memory;
+	if (setjmp(no_memory) != 0) {
+		way_out = NULL;
+		return NULL;
+	}
+	way_out = &no_memory;
+	char *text = json_dumps(as_jansson(node), (indent ? JSON_INDENT(2) : JSON_COMPACT) | JSON_ENCODE_ANY);
+	way_out = NULL;
+	return text;
 }
