@@ -141,7 +141,8 @@ static const char *recover(struct task *task, const struct sim_image *image, int
 	}
 	sim_device_open(device, task->stage.world, task->stage.generation, image, task->stage.traits, log);
 	int ran = running < 0 ? -1 : sim_world_slot_release(task->stage.world, image, running);
-	device->ran_bad = ran >= 0 && sim_world_release(task->stage.world, ran)->bad;
+	bool gone_sick = task->stage.flow->gone_sick && ran == task->stage.new_release;
+	device->ran_bad = gone_sick || (ran >= 0 && sim_world_release(task->stage.world, ran)->bad);
 	const char *broken = sim_flow_drive(&task->stage, device, false);
 	if (broken == NULL) {
 		broken = sim_flow_check(&task->stage, &device->media.now, task->stage.floor_after, NULL);

@@ -153,7 +153,7 @@ int sim_device_settle(struct sim_device *device)
 	}
 	const struct sim_release *release =
 		device->running_release < 0 ? NULL : sim_world_release(device->world, device->running_release);
-	bool healthy = release != NULL && !release->bad && !device->sick;
+	bool healthy = release != NULL && !release->bad && !device->sick && device->running_release + 1 != device->sick_release;
 	if (!healthy) {
 		/* A release that isn't well may still ask for updates; its fallback must stay as it is. */
 		const struct dcd_install_options options = { .again = true };

@@ -25,6 +25,7 @@ struct sim_device {
 	int64_t clock;       /* what the device believes, seconds since 1970 */
 	bool gives_up;       /* the health check of a bad release says so, instead of hanging until the tries are spent */
 	bool sick;           /* what runs fails its health check, whatever it is */
+	int sick_release;    /* 1 + the release that fails it, though it once passed; 0: none */
 	bool ran_bad;        /* when the power went, a bad release ran */
 	int running_release; /* by the bytes of the running slot */
 	struct dcd_device_state state; /* as status showed it last */

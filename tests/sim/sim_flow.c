@@ -121,6 +121,33 @@ static void prepare_withdraw(struct sim_stage *stage)
 	stage->new_release = stage->old_release;
 }
 
+static void prepare_withdraw_bad(struct sim_stage *stage)
+{
+	prepare_confirmed(stage);
+	publish(stage, true, 0);
+	update_start(stage, false);
+	stage->new_release = stage->old_release;
+}
+
+/* The device has seen versions far ahead; the vendor replaces the one key that he knows to be stolen, and goes on where he was.
+ */
+static void prepare_fast_forward(struct sim_stage *stage)
+{
+	prepare_confirmed(stage);
+	sim_world_fast_forward(stage->world);
+	struct sim_device *device = sim_must_alloc(sizeof *device);
+	sim_device_open(device, stage->world, sim_world_generation(stage->world), &stage->start, stage->traits, NULL);
+	if (sim_device_boot(device) != 0 || sim_device_install(device, false, false, false) != DCD_ERR_UP_TO_DATE) {
+		give_up(stage, device, "see the versions far ahead");
+	}
+	sim_image_clear(&stage->start);
+	sim_image_copy(&stage->start, &device->media.now);
+	sim_device_close(device);
+	free(device);
+	sim_world_rotate(stage->world, &(struct sim_rotation){ .timestamp_only = true, .algorithm = DCD_KEY_ECDSA_P256 });
+	stage->new_release = publish(stage, false, 0);
+}
+
 /* Runs 1.2, the fallback is 1.1 with a record. */
 static void prepare_user_rollback(struct sim_stage *stage)
 {
@@ -313,6 +340,10 @@ const struct sim_flow sim_flows[] = {
 	{ "staged trial that never confirms", prepare_bad, act_stage_activate, missing_fallback, .gives_up = false },
 	{ "user rollback", prepare_user_rollback, act_rollback, missing_rollback, .begins_running = false },
 	{ "rollback before the reboot", prepare_withdraw, act_rollback, missing_withdraw, .begins_running = true },
+	{ "user rollback that never confirms", prepare_user_rollback, act_rollback, missing_fallback, .gone_sick = true },
+	{ "rollback of a bad one before the reboot", prepare_withdraw_bad, act_rollback, missing_withdraw,
+	  .begins_running = true },
+	{ "recovery from versions far ahead", prepare_fast_forward, act_install, missing_new, .begins_running = false },
 	{ "security floor", prepare_floor, act_install, missing_new, .begins_running = false },
 	{ "root rotation", prepare_rotation, act_install, missing_new, .begins_running = false },
 	{ "key algorithms", prepare_algorithms, act_install, missing_new, .begins_running = false },
@@ -374,7 +405,8 @@ static const char *round_of(const struct sim_stage *stage, struct sim_device *de
 /* Once is a trial; once it was left, a bad release must not come back. */
 static bool came_back(const struct sim_stage *stage, const struct sim_device *device, bool *ran_bad, bool *left_bad)
 {
-	bool bad = device->running_release >= 0 && sim_world_release(stage->world, device->running_release)->bad;
+	bool bad = device->running_release >= 0 && (sim_world_release(stage->world, device->running_release)->bad ||
+						    device->running_release + 1 == device->sick_release);
 	*left_bad = *left_bad || (*ran_bad && !bad);
 	*ran_bad = bad;
 	return bad && *left_bad && !device->media.fault_struck;
@@ -386,6 +418,7 @@ const char *sim_flow_drive(const struct sim_stage *stage, struct sim_device *dev
 	bool ran_bad = device->ran_bad, left_bad = false;
 	bool done = false;
 	device->gives_up = stage->flow->gives_up;
+	device->sick_release = stage->flow->gone_sick ? stage->new_release + 1 : 0;
 	if (booted) {
 		device->media.running = stage->running;
 		device->running_release = stage->old_release;

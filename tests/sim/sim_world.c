@@ -20,6 +20,7 @@
 #define BUCKETS 4096
 #define SLACK_BYTE 0xC5
 #define KEYS_MAX 3
+#define FAR_AHEAD 40
 
 enum role { ROLE_ROOT, ROLE_TARGETS, ROLE_SNAPSHOT, ROLE_TIMESTAMP, ROLES };
 
@@ -52,6 +53,7 @@ struct sim_world {
 	struct sim_release *releases[SIM_RELEASES_MAX];
 	int release_count;
 	struct dcd_document_file targets_file;
+	uint64_t forward; /* by how much a thief has raised the versions of timestamp and snapshot */
 };
 
 static void check(int err, const struct dcd_diag *diag)
@@ -119,7 +121,7 @@ bool sim_world_knows_metadata(const struct sim_world *world, const char *name, c
 	if (was_served(world, path, bytes)) {
 		return true;
 	}
-	for (uint64_t v = 1; v <= world->versions[ROLE_SNAPSHOT] + 1; v++) {
+	for (uint64_t v = 1; v <= world->versions[ROLE_SNAPSHOT] + FAR_AHEAD + 1; v++) {
 		(void)snprintf(path, sizeof path, "metadata/%llu.%s", (unsigned long long)v, name);
 		if (was_served(world, path, bytes)) {
 			return true;
@@ -418,10 +420,26 @@ static void replace_root_keys(struct sim_world *world, enum dcd_key_algorithm al
 	forget_keys(&world->old_root);
 }
 
+static void raise_versions(struct sim_world *world, uint64_t forward)
+{
+	world->versions[ROLE_SNAPSHOT] += forward - world->forward;
+	world->versions[ROLE_TIMESTAMP] += forward - world->forward;
+	world->forward = forward;
+}
+
+void sim_world_fast_forward(struct sim_world *world)
+{
+	world->generation++;
+	raise_versions(world, FAR_AHEAD);
+	sign_upper(world);
+}
+
 void sim_world_rotate(struct sim_world *world, const struct sim_rotation *rotation)
 {
 	world->generation++;
-	for (int r = rotation->targets ? ROLE_TARGETS : ROLE_SNAPSHOT; r < ROLES; r++) {
+	raise_versions(world, 0);
+	int first = rotation->timestamp_only ? ROLE_TIMESTAMP : rotation->targets ? ROLE_TARGETS : ROLE_SNAPSHOT;
+	for (int r = first; r < ROLES; r++) {
 		forget_keys(&world->keys[r]);
 		new_keys(world, (enum role)r, rotation->algorithm);
 	}

@@ -52,6 +52,7 @@ struct sim_rotation {
 	/* One of the three root keys is lost, and with it the keys of the roles that are replaced: the two others replace them.
 	 * Else all root keys are new, and two old ones vouch for them. */
 	bool root_key_lost;
+	bool timestamp_only;              /* the thief's key alone, and the versions of sim_world_fast_forward() are taken back */
 	enum dcd_key_algorithm algorithm; /* of the new keys: ECDSA P-256 or P-384, Ed25519 */
 };
 
@@ -62,6 +63,9 @@ void sim_world_rotate(struct sim_world *world, const struct sim_rotation *rotati
 void sim_world_serve(struct sim_world *world, const char *path, struct sim_blob *bytes);
 /* The newest of "root", "targets", "snapshot" or "timestamp". */
 uint64_t sim_world_version(const struct sim_world *world, const char *role);
+
+/* Who has stolen the timestamp and snapshot keys publishes versions far ahead, so that honest ones look old. A new generation. */
+void sim_world_fast_forward(struct sim_world *world);
 
 int sim_world_generation(const struct sim_world *world);
 int64_t sim_world_now(const struct sim_world *world);
