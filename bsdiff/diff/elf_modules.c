@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/le.h"
+#include "bsdiff/diff/btf_types.h"
 #include "bsdiff/diff/kernel_tables.h"
 
 /* The System V ABI's numbers. */
@@ -254,11 +255,31 @@ static int kernel_data_add(struct dcd_elf_modules *m, struct elf_file *file, uin
 	return err != 0 ? err : region_add(m, file, offset + symbols.end, rest);
 }
 
+/* A kernel's types, header first, at `offset`. */
+static int kernel_types_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t offset, struct dcd_elf_region types)
+{
+	int err = grow((void **)&m->modules, m->count, &m->capacity, sizeof *m->modules);
+	size_t before = m->region_count;
+	err = err != 0 ? err : region_add(m, file, offset + types.offset, types);
+	if (err == 0 && m->region_count > before) {
+		m->regions[before].module = (uint32_t)m->count;
+		m->modules[m->count++] = (struct dcd_elf_module){ .low = 0, .span = DCD_BTF_SPAN };
+	}
+	return err;
+}
+
 /* What the linker's script of a kernel says of a section, behind what its header says. */
 static int kernel_section_add(struct dcd_elf_modules *m, struct elf_file *file, const uint8_t *raw, struct dcd_elf_region region)
 {
 	uint64_t offset = dcd_le64_get(raw + 24);
 	uint32_t name = dcd_le32_get(raw);
+	struct dcd_elf_region types;
+	if (dcd_range_inside(offset, region.len, file->len)) {
+		const struct dcd_bytes bytes = { file->bytes + offset, region.len };
+		if (dcd_btf_describe(&bytes, &types)) {
+			return kernel_types_add(m, file, offset, types);
+		}
+	}
 	bool named = name < file->names_len &&
 		     dcd_kernel_table_describe((const char *)file->names + name, file->names_len - name, &region);
 	if (named || (region.kind != DCD_REGION_POINTERS && region.kind != DCD_REGION_JUMPS)) {

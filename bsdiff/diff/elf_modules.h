@@ -18,6 +18,10 @@ struct dcd_elf_region {
 	uint32_t stride; /* ... and DCD_REGION_RELATIVE */
 	uint32_t fields;
 	int32_t scale;
+	/* DCD_REGION_BTF: */
+	uint32_t strings_len; /* bytes behind the types */
+	uint32_t strings;     /* how many */
+	uint32_t types;
 };
 
 struct dcd_elf_module {

@@ -300,6 +300,7 @@ static int encoding_begin(struct encoding *e, int fd)
 	int err = dcd_image_leaves_compute(&e->image, &e->options, &e->image_leaves);
 	if (err == 0 && e->base.len > 0) {
 		e->refs.base = e->base;
+		e->refs.image = e->image;
 		err = dcd_image_leaves_compute(&e->base, &e->options, &e->base_leaves);
 		err = err != 0 ? err : dcd_elf_modules_find(&e->base, &e->refs.old_modules);
 		err = err != 0 ? err : dcd_elf_modules_find(&e->image, &e->refs.new_modules);
