@@ -261,7 +261,7 @@ static int kernel_data_add(struct dcd_elf_modules *m, struct elf_file *file, uin
 		return 0;
 	}
 	const struct dcd_bytes bytes = { file->bytes + offset, region.len };
-	if (!dcd_kernel_symbols_find(&bytes, region.va, m->modules[file->module].low, &symbols)) {
+	if (!dcd_kernel_symbols_find(&bytes, region.va, &symbols)) {
 		return region_add(m, file, offset, region);
 	}
 	struct dcd_elf_region rest = region;

@@ -163,7 +163,10 @@ static void symbols_part(const struct kernel_image *k, struct known_part *ret)
 {
 	struct dcd_kernel_symbols symbols;
 	*ret = (struct known_part){ .count = 0 };
-	if (dcd_kernel_symbols_find(&k->bytes, k->low, k->low, &symbols)) {
+	if (dcd_kernel_symbols_find(&k->bytes, k->low, &symbols)) {
+		if (dcd_le64_get(k->bytes.data + symbols.base_at) == 0) {
+			symbols.regions[0].origin += dcd_kernel_relocated_word(&k->bytes, k->low + symbols.base_at);
+		}
 		memcpy(ret->regions, symbols.regions, sizeof ret->regions);
 		ret->count = symbols.count;
 		ret->from = symbols.regions[0].offset;
