@@ -110,10 +110,7 @@ static void wrapped_close(struct dcd_boot_control *control)
 struct dcd_boot_control *sim_loader_wrap(struct sim_media *media, struct dcd_boot_control *inner)
 {
 	static const struct dcd_boot_control_ops ops = { wrapped_load, wrapped_store, wrapped_close };
-	struct wrapped *wrapped = calloc(1, sizeof *wrapped);
-	if (wrapped == NULL) {
-		abort();
-	}
+	struct wrapped *wrapped = sim_must_alloc(sizeof *wrapped);
 	*wrapped = (struct wrapped){ { &ops, inner->name }, inner, media };
 	return &wrapped->base;
 }

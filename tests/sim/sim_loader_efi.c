@@ -49,11 +49,8 @@ static struct dcd_dir *store_of(struct sim_media *media)
 int __wrap_efi_get_variable(efi_guid_t guid, const char *name, uint8_t **data, size_t *data_size, uint32_t *attributes)
 {
 	struct dcd_dir *store = store_of(sim_loader_media());
-	uint8_t *bytes = calloc(1, 256);
+	uint8_t *bytes = sim_must_alloc(256);
 	(void)guid;
-	if (bytes == NULL) {
-		abort();
-	}
 	int err = store->ops->read(store, name, bytes, 256, data_size);
 	/* A firmware checks what it keeps: it gives a variable or an error, never a part of one. */
 	const struct sim_blob *kept = sim_loader_file(&sim_loader_media()->now, name);
@@ -135,12 +132,9 @@ static int boot(struct sim_media *media, bool *ret_counted)
 
 static const char *check(const struct sim_image *image)
 {
-	struct sim_image *made = calloc(1, sizeof *made);
+	struct sim_image *made = sim_must_alloc(sizeof *made);
 	static const char *const names[] = { SHELL, OPTION_A, OPTION_B };
-	bool intact = made != NULL;
-	if (made == NULL) {
-		abort();
-	}
+	bool intact = true;
 	factory(made);
 	for (size_t i = 0; i < 3; i++) {
 		const struct sim_blob *is = sim_loader_file(image, names[i]), *was = sim_loader_file(made, names[i]);

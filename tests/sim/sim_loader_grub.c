@@ -105,10 +105,7 @@ static int boot(struct sim_media *media, bool *ret_counted)
 static const char *check(const struct sim_image *image)
 {
 	const uint8_t *block = image->dev[SIM_LOADER_DEV];
-	struct sim_image *made = calloc(1, sizeof *made);
-	if (made == NULL) {
-		abort();
-	}
+	struct sim_image *made = sim_must_alloc(sizeof *made);
 	factory(made);
 	bool intact = memmem(block, BLOCK, FOREIGN, sizeof FOREIGN - 1) != NULL;
 	const uint8_t *at = memmem(block, BLOCK, "\nlong=", 6);

@@ -13,10 +13,12 @@ struct command {
 
 static const struct command commands[] = {
 	{ "init", repo_help_init, "kpx", repo_init },
-	{ "release", repo_help_release, "kvicbsrBnSetxWN", repo_release },
-	{ "refresh", repo_help_refresh, "kxW", repo_refresh },
-	{ "rotate", repo_help_rotate, "klaTAKMExW", repo_rotate },
-	{ "delegate", repo_help_delegate, "kNPaTAKMExWG", repo_delegate },
+	{ "release", repo_help_release, "kvicbsrBnSetxWYNCzyJ", repo_release },
+	{ "plan", repo_help_plan, "iBSetCj", repo_plan },
+	{ "work", repo_help_work, "CtQ*", repo_work },
+	{ "refresh", repo_help_refresh, "kxWY", repo_refresh },
+	{ "rotate", repo_help_rotate, "klaTAKMExWY", repo_rotate },
+	{ "delegate", repo_help_delegate, "kNPaTAKMExWYG", repo_delegate },
 	{ "check", repo_help_check, "dR", repo_check },
 	{ "list", repo_help_list, "jR", repo_list },
 	{ "bundle", repo_help_bundle, "vVDFoR", repo_bundle },
