@@ -105,7 +105,7 @@ class GrubMachine(X86Machine):
         shutil.copyfile(parts.initrd, folder / "initrd.img")
         (folder / "cmdline.cfg").write_text('set decade_cmdline="%s"\n' % self.kernel_arguments())
         out.unlink(missing_ok=True)
-        host_command.run(["mksquashfs", folder, out, "-noappend", "-all-root", "-no-progress", "-no-compression", "-no-xattrs", "-no-exports",
+        host_command.run(["mksquashfs", folder, out, "-noappend", "-all-root", "-no-progress", "-noI", "-noD", "-noF", "-noX", "-no-xattrs",
                           "-mkfs-time", "1700000000", "-all-time", "1700000000"])
         shutil.rmtree(folder)
 
