@@ -1,5 +1,5 @@
 /*
- * One family of signature schemes behind public_key.c: ECDSA, RSA and Ed25519 are a file each, and another scheme is one more,
+ * One family of signature schemes behind public_key.c: ECDSA, RSA, Ed25519 and LMS are a file each, and another scheme is one more,
  * with a line in public_key.c's table. Internal to manifest/crypto.
  */
 #ifndef DCD_MANIFEST_CRYPTO_KEY_SCHEME_H
@@ -43,5 +43,8 @@ extern const struct key_family dcd_rsa_family;
 
 /* RFC 8032, over the message itself. */
 extern const struct key_family dcd_ed25519_family;
+
+/* RFC 8554: LMS_SHA256_M32_H10 with LMOTS_SHA256_N32_W8, no hierarchy above it. */
+extern const struct key_family dcd_lms_family;
 
 #endif

@@ -1,4 +1,4 @@
-/* Files of private keys. Internal to manifest/crypto; host only. */
+/* Files of private keys. Internal to manifest/crypto and manifest/sign; host only. */
 #ifndef DCD_MANIFEST_CRYPTO_PRIVATE_FILE_H
 #define DCD_MANIFEST_CRYPTO_PRIVATE_FILE_H
 

@@ -22,6 +22,7 @@ static const struct dcd_key_names key_names[DCD_KEY_ALGORITHMS] = {
 	[DCD_KEY_ED25519] = { "ed25519", "ed25519", "ed25519" },
 	[DCD_KEY_RSA_PSS] = { "rsa-pss", "rsa", "rsassa-pss-sha256" },
 	[DCD_KEY_RSA_PKCS1] = { "rsa-pkcs1v15", "rsa", "rsa-pkcs1v15-sha256" },
+	[DCD_KEY_LMS] = { "lms", "lms", "lms-sha256-m32-h10-n32-w8" },
 };
 
 const struct dcd_key_names *dcd_key_names(enum dcd_key_algorithm algorithm)
@@ -38,7 +39,8 @@ int dcd_key_algorithm_find(const char *name, enum dcd_key_algorithm *ret, struct
 		}
 	}
 	return dcd_diag_set(diag, DCD_ERR_USAGE,
-			    "'%.64s' is no algorithm: there are ecdsa-p256, ecdsa-p384, ed25519, rsa-pss and rsa-pkcs1v15", name);
+			    "'%.64s' is no algorithm: there are ecdsa-p256, ecdsa-p384, ed25519, rsa-pss, rsa-pkcs1v15 and lms",
+			    name);
 }
 
 void dcd_private_key_free(struct dcd_private_key *key)
@@ -64,6 +66,9 @@ static int key_wrap(const struct private_half *half, void *inner, enum dcd_key_a
 
 int dcd_private_key_generate_as(enum dcd_key_algorithm algorithm, struct dcd_private_key **ret, struct dcd_diag *diag)
 {
+	if (algorithm == DCD_KEY_LMS) {
+		return dcd_diag_set(diag, DCD_ERR_USAGE, "an LMS key is not one of those that sign without a memory");
+	}
 	const struct private_half *half = algorithm == DCD_KEY_ED25519 ? &dcd_private_ed25519 : &dcd_private_pk;
 	void *inner = half->generate(algorithm);
 	if (inner == NULL) {

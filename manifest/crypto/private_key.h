@@ -15,6 +15,7 @@ enum dcd_key_algorithm {
 	DCD_KEY_ED25519,
 	DCD_KEY_RSA_PSS,   /* 3,072 bits when generated */
 	DCD_KEY_RSA_PKCS1, /* the same keys, signing with PKCS #1 v1.5 */
+	DCD_KEY_LMS,       /* has names here alone: such a key signs through manifest/sign/lms_signer.h, which counts its uses */
 	DCD_KEY_ALGORITHMS,
 };
 
@@ -30,6 +31,7 @@ DCD_NODISCARD int dcd_key_algorithm_find(const char *name, enum dcd_key_algorith
 
 /* A new ECDSA P-256 key from the operating system's entropy. */
 DCD_NODISCARD int dcd_private_key_generate(struct dcd_private_key **ret, struct dcd_diag *diag);
+/* DCD_ERR_USAGE for DCD_KEY_LMS. */
 DCD_NODISCARD int dcd_private_key_generate_as(enum dcd_key_algorithm algorithm, struct dcd_private_key **ret,
 					      struct dcd_diag *diag);
 /* From an unencrypted PEM file (PKCS#8, SEC1, PKCS#1). An RSA key signs with PSS unless told otherwise. */

@@ -17,9 +17,9 @@ struct dcd_public_key; /* opaque */
 
 /*
  * A key from the three strings of a TUF key object ("ecdsa", "ecdsa-sha2-nistp256", PEM). The value is PEM SubjectPublicKeyInfo,
- * for Ed25519 32 bytes in hex; for ECDSA also the uncompressed point in hex, as go-tuf once wrote it. A type or scheme that this
- * build doesn't know is DCD_ERR_UNSUPPORTED (TUF: the key is then ignored, the role isn't failed for it); a known one whose value
- * doesn't parse is DCD_ERR_MALFORMED. Freed with dcd_public_key_free().
+ * for Ed25519 32 bytes in hex, for LMS the 56 bytes of RFC 8554 §5.3 in hex; for ECDSA also the uncompressed point in hex, as
+ * go-tuf once wrote it. A type or scheme that this build doesn't know is DCD_ERR_UNSUPPORTED (TUF: the key is then ignored, the
+ * role isn't failed for it); a known one whose value doesn't parse is DCD_ERR_MALFORMED. Freed with dcd_public_key_free().
  */
 DCD_NODISCARD int dcd_public_key_parse(const char *keytype, const char *scheme, const char *value, struct dcd_public_key **ret,
 				       struct dcd_diag *diag);

@@ -1,4 +1,7 @@
-/* Keys and signatures of every scheme: the first byte chooses the scheme, a line is the key's text, the rest a signature. */
+/*
+ * Keys and signatures, both of the sender's choice, of every scheme: the first byte chooses the scheme, then comes the key's text
+ * up to a NUL, the rest is a signature.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,8 +9,15 @@
 #include "manifest/crypto/public_key.h"
 
 static const char *const schemes[][2] = {
-	{ "ecdsa", "ecdsa-sha2-nistp256" }, { "ecdsa", "ecdsa-sha2-nistp384" }, { "ed25519", "ed25519" },
-	{ "rsa", "rsassa-pss-sha256" },     { "rsa", "rsa-pkcs1v15-sha256" },   { "rsa", "rsassa-pss-sha512" },
+	{ "ecdsa", "ecdsa-sha2-nistp256" },
+	{ "ecdsa", "ecdsa-sha2-nistp384" },
+	{ "ed25519", "ed25519" },
+	{ "rsa", "rsassa-pss-sha256" },
+	{ "rsa", "rsa-pkcs1v15-sha256" },
+	{ "rsa", "rsassa-pss-sha512" },
+	{ "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256" },
+	{ "rsa", "rsassa-pss-sha384" },
+	{ "rsa", "rsa-pkcs1v15-sha512" },
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -37,8 +37,8 @@ ARROWS = {
     "tools/*": ["base", "bsdiff", "manifest"],
     # A client needs HTTP and durable files: these two adapters, which know nothing of devices, and never the engine.
     "tools/tuf": ["base", "manifest", "updater/source", "updater/journal/dir_posix.h"],
-    # A bundle is read by the device's own code on the host too.
-    "tools/repo": ["base", "bsdiff", "manifest", "updater/source"],
+    # A bundle is read by the device's own code on the host too, and the count of an LMS key is as durable as a device's journal.
+    "tools/repo": ["base", "bsdiff", "manifest", "updater/source", "updater/journal/dir_posix.h"],
     "tests": ["base", "bsdiff", "manifest", "updater", "tools"],
 }
 
@@ -58,6 +58,8 @@ THIRD_PARTY = [
     (r"curl/.*", "updater/source", "folder"),
     (r"archive(_entry)?\.h", ("updater/source", "tools/repo"), "one file"),
     (r"ini\.h", "updater/config", "one file"),
+    (r"libuboot\.h", "updater/boot", "one file"),
+    (r"efivar/.*", "updater/boot", "one file"),
 ]
 SYSTEM_HEADERS = re.compile(
     r"(assert|ctype|errno|float|inttypes|limits|locale|math|setjmp|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio"

@@ -8,7 +8,4 @@
 
 DCD_NODISCARD int sim_key_signer(uint64_t seed, int number, struct dcd_signer **ret, struct dcd_diag *diag);
 
-/* How many signature checks were answered from memory; see sim_key.c. */
-unsigned long sim_key_memoized(void);
-
 #endif

@@ -401,13 +401,25 @@ static int folder_sync_dir(struct dcd_dir *dir)
 	return 0;
 }
 
+static int folder_list(struct dcd_dir *dir, void (*each)(void *context, const char *name), void *context)
+{
+	struct sim_folder *folder = (struct sim_folder *)dir;
+	if (access_fault(folder->media) != SIM_FAULT_NONE) {
+		return DCD_ERR_IO;
+	}
+	for (int i = 0; i < files_of(dir)->count; i++) {
+		each(context, files_of(dir)->file[i].name);
+	}
+	return 0;
+}
+
 static void folder_close(struct dcd_dir *dir)
 {
 	(void)dir;
 }
 
 static const struct dcd_dir_ops folder_ops = {
-	folder_read, folder_write, folder_sync, folder_rename, folder_remove, folder_sync_dir, folder_close,
+	folder_read, folder_write, folder_sync, folder_rename, folder_remove, folder_sync_dir, folder_close, folder_list,
 };
 
 void sim_media_open(struct sim_media *media, const struct sim_image *image)

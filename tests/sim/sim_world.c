@@ -13,6 +13,7 @@
 #include "manifest/sign/envelope.h"
 #include "manifest/sign/metadata_document.h"
 #include "tests/sim/sim_key.h"
+#include "tests/sim/sim_memo.h"
 #include "tools/repo/repo_manifest.h"
 
 #define BUCKETS 4096
@@ -76,6 +77,10 @@ static void serve(struct sim_world *world, const char *path, struct sim_blob *by
 	served->bytes = bytes;
 	served->next = world->buckets[bucket];
 	world->buckets[bucket] = served;
+	size_t len = strlen(path);
+	if (len > 5 && strcmp(path + len - 5, ".json") == 0) {
+		sim_memo_serve(bytes->data, bytes->len);
+	}
 }
 
 const struct sim_blob *sim_world_file(const struct sim_world *world, const char *path, int generation)

@@ -67,7 +67,7 @@ static int make_delegations(struct delegate_work *work, const struct dcd_json *t
 	const struct dcd_json *before = repo_delegated_role(targets, work->options->name);
 	const struct dcd_json *old = dcd_json_member(targets, "delegations");
 	struct dcd_json *keys = NULL, *role = NULL;
-	work->signing.keys.folder = work->options->keys;
+	repo_signing_keys(&work->signing, work->options);
 	if (before != NULL && !repo_key_change_asked(work->options)) {
 		keys = dcd_json_copy(dcd_json_member(old, "keys"));
 		role = dcd_json_copy(before);

@@ -30,12 +30,50 @@ bool repo_delegated_covers(const struct dcd_json *role, const char *path)
 	return false;
 }
 
+static int hex_digit(char c)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	const char *at = c == '\0' ? NULL : strchr(digits, c);
+	return at == NULL ? -1 : (int)(at - digits);
+}
+
+/* "team%3Aa.json" is team:a.json: the client stores roles under percent-encoded names. */
+static char *listed_name(const char *stored)
+{
+	char *name = repo_text("%s", stored);
+	char *to = name;
+	for (const char *c = stored; *c != '\0'; c++) {
+		int high = *c == '%' ? hex_digit(c[1]) : -1;
+		int low = high >= 0 ? hex_digit(c[2]) : -1;
+		*to++ = low >= 0 ? (char)(high << 4 | low) : *c;
+		c += low >= 0 ? 2 : 0;
+	}
+	*to = '\0';
+	return name;
+}
+
+char *repo_delegated_path(const struct dcd_json *snapshot, const char *stored)
+{
+	DCD_AUTO_FREE char *listed = listed_name(stored);
+	const struct dcd_json *entry = dcd_json_member(dcd_json_member(snapshot, "meta"), listed);
+	if (entry == NULL || strcmp(listed, "targets.json") == 0) {
+		return NULL;
+	}
+	return repo_text("metadata/%lld.%s", (long long)dcd_json_integer(dcd_json_member(entry, "version")), listed);
+}
+
 int repo_delegated_load(const struct repo_view *view, const char *name, struct dcd_json **ret_envelope, struct dcd_diag *diag)
 {
-	DCD_AUTO_FREE char *file_name = repo_text("%s.json", name);
-	const struct repo_store_file *file = repo_store_find(&view->store, file_name);
+	DCD_AUTO_FREE char *wanted = repo_text("%s.json", name);
 	*ret_envelope = NULL;
-	return file == NULL ? 0 : dcd_json_parse(file->data, file->len, file_name, ret_envelope, diag);
+	for (size_t i = 0; i < view->store.count; i++) {
+		const struct repo_store_file *file = &view->store.files[i];
+		DCD_AUTO_FREE char *listed = listed_name(file->name);
+		if (strcmp(listed, wanted) == 0) {
+			return dcd_json_parse(file->data, file->len, wanted, ret_envelope, diag);
+		}
+	}
+	return 0;
 }
 
 int repo_delegated_write(struct repo_signing *signing, struct repo_publish *publish, const struct repo_options *options,
@@ -43,8 +81,7 @@ int repo_delegated_write(struct repo_signing *signing, struct repo_publish *publ
 {
 	struct repo_signers signers = { .count = 0 };
 	struct dcd_document_file file;
-	signing->keys.folder = options->keys;
-	signing->keys.sign_with = options->sign_with;
+	repo_signing_keys(signing, options);
 	int err = repo_keys_for_role(&signing->keys, dcd_json_member(dcd_json_member(targets, "delegations"), "keys"),
 				     repo_delegated_role(targets, name), name, &signers, diag);
 	DCD_AUTO_FREE char *versioned =

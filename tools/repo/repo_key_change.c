@@ -43,8 +43,30 @@ static int add_key(struct change *c, const char *keyid, const struct dcd_json *k
 
 /* ---- keys that come ---- */
 
+static int add_made(struct change *c, struct dcd_signer *signer, const char *path, struct dcd_diag *diag)
+{
+	int err = add_key(c, signer->keyid, signer->key, diag);
+	dcd_signer_close(signer);
+	c->keys->scanned = false; /* there is one more */
+	if (err == 0) {
+		printf("made    %s (%s)\n", path, dcd_key_names(c->options->algorithm)->name);
+	}
+	return err;
+}
+
+static int make_lms_key(struct change *c, struct dcd_diag *diag)
+{
+	struct dcd_signer *signer = NULL;
+	DCD_AUTO_FREE char *path = NULL;
+	int err = repo_lms_make(c->keys->folder, c->name, &c->keys->lms, &signer, &path, diag);
+	return err == 0 ? add_made(c, signer, path, diag) : err;
+}
+
 static int make_key(struct change *c, struct dcd_diag *diag)
 {
+	if (c->options->algorithm == DCD_KEY_LMS) {
+		return make_lms_key(c, diag);
+	}
 	struct dcd_private_key *key = NULL;
 	struct dcd_signer *signer = NULL;
 	DCD_AUTO_FREE char *unfinished = repo_text("%s/%s.new-key", c->keys->folder, c->name);
@@ -66,15 +88,11 @@ static int make_key(struct change *c, struct dcd_diag *diag)
 	if (err == 0) {
 		err = repo_file_sync_parent(path, diag);
 	}
-	if (err == 0) {
-		err = add_key(c, signer->keyid, signer->key, diag);
+	if (err != 0) {
+		dcd_signer_close(signer);
+		return err;
 	}
-	dcd_signer_close(signer);
-	c->keys->scanned = false; /* there is one more */
-	if (err == 0) {
-		printf("made    %s (%s)\n", path, dcd_key_names(c->options->algorithm)->name);
-	}
-	return err;
+	return add_made(c, signer, path, diag);
 }
 
 /* Fills in nothing but the key object and its id: the private half isn't here. */
@@ -114,7 +132,7 @@ static int add_file(struct change *c, const char *path, struct dcd_diag *diag)
 {
 	struct dcd_signer *signer = NULL;
 	if (dcd_key_signer_load_as(path, c->options->algorithm, &signer, NULL) == 0 ||
-	    dcd_key_signer_load(path, &signer, NULL) == 0) {
+	    dcd_key_signer_load(path, &signer, NULL) == 0 || repo_lms_open(path, &c->keys->lms, &signer, NULL) == 0) {
 		signer = repo_keys_add(c->keys, signer);
 		return add_key(c, signer->keyid, signer->key, diag);
 	}

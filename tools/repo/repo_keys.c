@@ -43,18 +43,25 @@ int repo_keys_load_file(struct repo_keys *keys, const char *path, struct dcd_sig
 }
 
 /* An RSA key's file doesn't say with which padding the root lists it, so it is there as both. */
-static void scan_file(struct repo_keys *keys, const char *path)
+static void scan_file(struct repo_keys *keys, const char *path, bool lms)
 {
 	struct dcd_signer *signer = NULL;
-	if (dcd_key_signer_load(path, &signer, NULL) != 0) {
+	if ((lms ? repo_lms_open(path, &keys->lms, &signer, NULL) : dcd_key_signer_load(path, &signer, NULL)) != 0) {
 		free(keys->unreadable);
 		keys->unreadable = repo_text("%s", path);
 		return;
 	}
 	(void)repo_keys_add(keys, signer);
-	if (dcd_key_signer_load_as(path, DCD_KEY_RSA_PKCS1, &signer, NULL) == 0) {
+	if (!lms && dcd_key_signer_load_as(path, DCD_KEY_RSA_PKCS1, &signer, NULL) == 0) {
 		(void)repo_keys_add(keys, signer);
 	}
+}
+
+static bool ends_in(const char *name, const char *suffix)
+{
+	size_t len = strlen(name);
+	size_t suffix_len = strlen(suffix);
+	return len > suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
 }
 
 static int scan(struct repo_keys *keys, struct dcd_diag *diag)
@@ -65,10 +72,10 @@ static int scan(struct repo_keys *keys, struct dcd_diag *diag)
 		return repo_file_error(diag, "look into", keys->folder);
 	}
 	for (int i = 0; i < count; i++) {
-		size_t len = strlen(names[i]->d_name);
-		if (len > 4 && strcmp(names[i]->d_name + len - 4, ".pem") == 0) {
+		bool lms = ends_in(names[i]->d_name, REPO_LMS_SUFFIX);
+		if (lms || ends_in(names[i]->d_name, ".pem")) {
 			DCD_AUTO_FREE char *path = repo_text("%s/%s", keys->folder, names[i]->d_name);
-			scan_file(keys, path);
+			scan_file(keys, path, lms);
 		}
 		free(names[i]);
 	}
@@ -119,6 +126,7 @@ int repo_keys_for_role(struct repo_keys *keys, const struct dcd_json *key_map, c
 				usable++;
 			}
 			if (signer != NULL && !there) {
+				repo_lms_warn(signer);
 				ret->list[ret->count++] = signer;
 			} else if (round == 1 && !there && usable < threshold && keys->sign_with != NULL) {
 				err = ask_command(keys, key_map, name, id, ret, diag);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "manifest/sign/signer.h"
+#include "tools/repo/repo_lms.h"
 
 #define REPO_SIGNERS_MAX 256 /* keys of a role */
 
@@ -18,6 +19,7 @@ struct repo_signers {
 struct repo_keys {
 	const char *folder;
 	const char *sign_with; /* a command line (manifest/sign/command_signer.h), or null */
+	struct repo_lms_options lms;
 	bool scanned;
 	struct dcd_signer **pool;
 	size_t pool_count;
@@ -31,9 +33,9 @@ DCD_NODISCARD int repo_keys_load_file(struct repo_keys *keys, const char *path, 
 struct dcd_signer *repo_keys_add(struct repo_keys *keys, struct dcd_signer *signer);
 
 /*
- * Adds to `ret` every key that `role` ({"keyids","threshold"}) lists and whose private half is in a *.pem file of the folder;
- * where those are fewer than the threshold, as many as it takes of the others, by the command. DCD_ERR_SIGNATURE when it stays
- * below the threshold. `name` is the role's.
+ * Adds to `ret` every key that `role` ({"keyids","threshold"}) lists and whose private half is in a *.pem or *.lms file of the
+ * folder; where those are fewer than the threshold, as many as it takes of the others, by the command. DCD_ERR_SIGNATURE when it
+ * stays below the threshold. `name` is the role's.
  */
 DCD_NODISCARD int repo_keys_for_role(struct repo_keys *keys, const struct dcd_json *key_map, const struct dcd_json *role,
 				     const char *name, struct repo_signers *ret, struct dcd_diag *diag);

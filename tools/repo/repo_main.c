@@ -13,10 +13,10 @@ struct command {
 
 static const struct command commands[] = {
 	{ "init", repo_help_init, "kpx", repo_init },
-	{ "release", repo_help_release, "kvicbsrBnSetxWN", repo_release },
-	{ "refresh", repo_help_refresh, "kxW", repo_refresh },
-	{ "rotate", repo_help_rotate, "klaTAKMExW", repo_rotate },
-	{ "delegate", repo_help_delegate, "kNPaTAKMExWG", repo_delegate },
+	{ "release", repo_help_release, "kvicbsrBnSetxWYN", repo_release },
+	{ "refresh", repo_help_refresh, "kxWY", repo_refresh },
+	{ "rotate", repo_help_rotate, "klaTAKMExWY", repo_rotate },
+	{ "delegate", repo_help_delegate, "kNPaTAKMExWYG", repo_delegate },
 	{ "check", repo_help_check, "dR", repo_check },
 	{ "list", repo_help_list, "jR", repo_list },
 	{ "bundle", repo_help_bundle, "vVDFoR", repo_bundle },

@@ -45,6 +45,7 @@ static const struct option long_options[] = {
 	{ "deep", no_argument, NULL, 'd' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "sign-with", required_argument, NULL, 'W' },
+	{ "keys-moved", no_argument, NULL, 'Y' },
 	{ "role", required_argument, NULL, 'l' },
 	{ "name", required_argument, NULL, 'N' },
 	{ "algorithm", required_argument, NULL, 'a' },
@@ -83,8 +84,12 @@ static int parse_image(const char *text, struct repo_options *options, struct dc
 	}
 	char *class_name = repo_text("%.*s", (int)(equals - text), text);
 	options->images[options->image_count++] = (struct repo_image_option){ .class_name = class_name, .file = equals + 1 };
-	if (!repo_name_ok(class_name)) {
-		return dcd_diag_set(diag, DCD_ERR_USAGE, "--image %s: a class is 1 to 128 letters, digits or ._+~:-", text);
+	if (!repo_name_ok(class_name) || !dcd_release_class_ok(class_name)) {
+		return dcd_diag_set(
+			diag, DCD_ERR_USAGE,
+			"--image %s: a class is a key in the device's configuration: 1 to %d letters, digits or ._- that "
+			"don't begin with '.' or '-', and not 'bootname'",
+			text, DCD_RELEASE_CLASS_MAX);
 	}
 	for (size_t i = 0; i + 1 < options->image_count; i++) {
 		if (strcmp(options->images[i].class_name, class_name) == 0) {
@@ -150,8 +155,8 @@ static int parse_board(const char *option, const char *text, struct repo_options
 {
 	if (options->board_count == DCD_RELEASE_BOARDS_MAX || !dcd_release_name_ok(text)) {
 		return dcd_diag_set(diag, DCD_ERR_USAGE,
-				    "--%s '%s': at most %d boards of 1 to %d printable bytes without spaces and '/'", option, text,
-				     DCD_RELEASE_BOARDS_MAX, DCD_RELEASE_STRING_MAX);
+				    "--%s '%s': at most %d boards of 1 to %d printable bytes without spaces and '/'", option,
+				    text, DCD_RELEASE_BOARDS_MAX, DCD_RELEASE_STRING_MAX);
 	}
 	options->boards[options->board_count++] = text;
 	return 0;
@@ -182,6 +187,9 @@ static int parse_key_option(int letter, const char *text, struct repo_options *o
 	switch (letter) {
 	case 'W':
 		options->sign_with = text;
+		return 0;
+	case 'Y':
+		options->keys_moved = true;
 		return 0;
 	case 'l':
 		options->role = text;
@@ -306,8 +314,8 @@ static int parse_all(int argc, char **argv, const char *accepted, struct repo_op
 	}
 	if (strchr(accepted, '2') != NULL) {
 		if (optind + 2 != argc) {
-			return dcd_diag_set(diag, DCD_ERR_USAGE, "needs a bundle FILE and one REPO folder; see `decade-repo %s --help`",
-					    argv[0]);
+			return dcd_diag_set(diag, DCD_ERR_USAGE,
+					    "needs a bundle FILE and one REPO folder; see `decade-repo %s --help`", argv[0]);
 		}
 		options->file = argv[optind++];
 	}

@@ -49,6 +49,7 @@ struct repo_options {
 	bool json;
 	/* rotate, delegate */
 	const char *sign_with;
+	bool keys_moved;
 	const char *role;
 	const char *name;
 	enum dcd_key_algorithm algorithm;
@@ -64,8 +65,8 @@ struct repo_options {
 	bool terminating;
 };
 
-/* argv[0] is the sub-command. `accepted`: the letters of the options that it knows (repo_options.c has them all); '2': it takes FILE and
- * REPO. */
+/* argv[0] is the sub-command. `accepted`: the letters of the options that it knows (repo_options.c has them all); '2': it takes
+ * FILE and REPO. */
 DCD_NODISCARD int repo_options_parse(int argc, char **argv, const char *accepted, struct repo_options *ret, bool *ret_help,
 				     struct dcd_diag *diag);
 void repo_options_free(struct repo_options *options);

@@ -49,7 +49,7 @@ static int make_root(struct rotate_work *work, struct dcd_json **ret, struct dcd
 	DCD_CLEANUP(dcd_json_freep) struct dcd_json *keys = NULL;
 	struct dcd_json *role = NULL;
 	struct dcd_document_head head;
-	work->signing.keys.folder = work->options->keys;
+	repo_signing_keys(&work->signing, work->options);
 	int err = repo_signing_head(&work->signing, REPO_ROOT, repo_view_version(work->view, REPO_ROOT) + 1, &head, diag);
 	if (err == 0) {
 		err = repo_key_change(&work->signing.keys, work->options, name, dcd_json_member(root, "keys"),

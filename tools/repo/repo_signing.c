@@ -30,12 +30,18 @@ int repo_clock_now(int64_t *ret, struct dcd_diag *diag)
 	return 0;
 }
 
+void repo_signing_keys(struct repo_signing *signing, const struct repo_options *options)
+{
+	signing->keys.folder = options->keys;
+	signing->keys.sign_with = options->sign_with;
+	signing->keys.lms = (struct repo_lms_options){ .repository = options->repo, .moved = options->keys_moved };
+}
+
 int repo_signing_load_by(struct repo_signing *signing, const struct repo_options *options, enum repo_role role,
 			 const struct dcd_json *root, struct dcd_diag *diag)
 {
 	const char *name = repo_role_name(role);
-	signing->keys.folder = options->keys;
-	signing->keys.sign_with = options->sign_with;
+	repo_signing_keys(signing, options);
 	return repo_keys_for_role(&signing->keys, dcd_json_member(root, "keys"),
 				  dcd_json_member(dcd_json_member(root, "roles"), name), name, &signing->signers[role], diag);
 }

@@ -31,6 +31,8 @@ DCD_NODISCARD int repo_signing_load(struct repo_signing *signing, const struct r
 /* The same by a root's signed part that isn't published yet; adds to those that are loaded. */
 DCD_NODISCARD int repo_signing_load_by(struct repo_signing *signing, const struct repo_options *options, enum repo_role role,
 				       const struct dcd_json *root, struct dcd_diag *diag);
+/* Where the keys are, from the command line. The functions above do it themselves. */
+void repo_signing_keys(struct repo_signing *signing, const struct repo_options *options);
 void repo_signing_free(struct repo_signing *signing);
 
 DCD_NODISCARD int repo_signing_head(const struct repo_signing *signing, enum repo_role role, uint64_t version,

@@ -169,6 +169,36 @@ static int open_source(struct dcd_device *device, const char *source, struct dcd
 	return err;
 }
 
+static int open_boot_block(void *context, const char *path, bool writable, struct dcd_blockdev **ret, struct dcd_diag *diag)
+{
+	(void)context;
+	return dcd_blockdev_posix_open(path, writable ? DCD_BLOCKDEV_READ_WRITE : DCD_BLOCKDEV_READ_ONLY, ret, diag);
+}
+
+static int open_boot_dir(void *context, const char *path, struct dcd_dir **ret, struct dcd_diag *diag)
+{
+	(void)context;
+	return dcd_dir_posix_open_existing(path, ret, diag);
+}
+
+static int open_boot(struct dcd_device *device, struct dcd_diag *diag)
+{
+	static const struct dcd_boot_media media = { open_boot_block, open_boot_dir, NULL };
+	const struct dcd_config *config = device->config;
+	const struct dcd_boot_options options = {
+		.bootname = { config->slot[0].bootname, config->slot[1].bootname },
+		.state_dir = device->state_dir,
+		.media = &media,
+		.cmdline = config->cmdline,
+		.uboot_config = config->uboot_config,
+		.grubenv = config->grubenv,
+		.entries = config->entries,
+		.program = config->program,
+		.program_timeout_s = config->program_timeout_s,
+	};
+	return dcd_boot_open(config->loader, &options, &device->engine.boot, diag);
+}
+
 static int open_state(struct dcd_device *device, struct dcd_diag *diag)
 {
 	const struct dcd_config *config = device->config;
@@ -182,11 +212,7 @@ static int open_state(struct dcd_device *device, struct dcd_diag *diag)
 		err = dcd_journal_file_open(device->state_dir, &device->engine.journal, diag);
 	}
 	if (err == 0) {
-		const struct dcd_boot_options options = {
-			.bootname = { config->slot[0].bootname, config->slot[1].bootname },
-			.state_dir = device->state_dir,
-		};
-		err = dcd_boot_open(config->loader, &options, &device->engine.boot, diag);
+		err = open_boot(device, diag);
 	}
 	device->engine.metadata = device->metadata_dir;
 	return err;

@@ -58,6 +58,13 @@ struct dcd_config {
 
 	char *loader;  /* "uboot", …; "file" unless given */
 	uint8_t tries; /* boots of a trial; 1..DCD_TRIES_MAX, 3 unless given */
+	/* What the loaders need; paths, or null: the loader's own default (updater/boot/boot.h). */
+	char *uboot_config;
+	char *grubenv;
+	char *entries;
+	char *program;
+	uint32_t program_timeout_s; /* 1..600, 10 unless given */
+	char *cmdline;
 
 	/* Sorted by name, so that a slot's index doesn't depend on the order in the file. Both have the same classes in the same
 	 * order. */

@@ -156,6 +156,9 @@ void dcd_run_estimate(struct dcd_run *run, bool no_delta)
 		}
 		run->report->delta = run->report->delta || best != NULL;
 		run->report->bytes_full += full->length;
+		if (dcd_run_twin(run, i) < i) {
+			continue; /* copied from the first one */
+		}
 		run->report->bytes_best += best != NULL ? best->length : full->length;
 	}
 }

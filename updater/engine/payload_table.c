@@ -95,3 +95,18 @@ void dcd_payload_table_free(struct dcd_payload_table *table)
 	free(table->bytes);
 	memset(table, 0, sizeof *table);
 }
+
+int dcd_payload_table_copy(const struct dcd_payload_table *table, struct dcd_payload_table *ret, struct dcd_diag *diag)
+{
+	size_t len = (size_t)table->payload->table_length;
+	uint8_t *bytes = malloc(len);
+	if (bytes == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the table of %s", table->path);
+	}
+	memcpy(bytes, table->bytes, len);
+	struct dcd_payload_table copy = *table;
+	copy.bytes = bytes;
+	copy.view.table = bytes + (table->view.table - table->bytes);
+	*ret = copy;
+	return 0;
+}

@@ -29,6 +29,10 @@ DCD_NODISCARD int dcd_payload_table_load(struct dcd_source *source, const char *
 bool dcd_payload_is_offered(const struct dcd_source *source, const char *targets_prefix,
 			    const struct dcd_release_payload *payload);
 
+/* A second one of the same content, where the image is made twice. DCD_ERR_NO_MEMORY. */
+DCD_NODISCARD int dcd_payload_table_copy(const struct dcd_payload_table *table, struct dcd_payload_table *ret,
+					 struct dcd_diag *diag);
+
 void dcd_payload_table_free(struct dcd_payload_table *table);
 
 #endif

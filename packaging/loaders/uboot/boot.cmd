@@ -27,10 +27,11 @@ test -n "${decade_env_blocks}" || setenv decade_env_blocks 10
 test -n "${decade_env_step}" || setenv decade_env_step 80
 # Names of further variables on that partition that must survive a store.
 test -n "${decade_env_keep}" || setenv decade_env_keep ""
-# How a slot is loaded and started, and what happens before: arm the watchdog here.
+# How a slot is loaded and started, from which configuration of the FIT, and what happens before: arm the watchdog here.
 test -n "${decade_before}" || setenv decade_before true
 test -n "${decade_load}" || setenv decade_load '${decade_iface} read ${decade_addr} ${decade_start} ${decade_length}'
-test -n "${decade_start_kernel}" || setenv decade_start_kernel 'bootm ${decade_addr} - ${fdtcontroladdr}'
+test -n "${decade_conf}" || setenv decade_conf conf
+test -n "${decade_start_kernel}" || setenv decade_start_kernel 'bootm ${decade_addr}#${decade_conf} ${decade_addr}#${decade_conf} ${fdtcontroladdr}'
 
 # ---- Reading the state ----
 setenv decade_names ${decade_env_keep} BOOT_ORDER
@@ -110,8 +111,11 @@ else
 	setenv decade_save saveenv
 fi
 
+# A variable whose name holds the slot's is read by a command that is put together: decade_of begins it.
+setenv decade_of '${'
+
 # ---- Booting one slot: returns only when that failed ----
-setenv decade_boot 'setenv decade_get setenv decade_part \\${decade_part_${slot}}; run decade_get;
+setenv decade_boot 'setenv decade_get setenv decade_part ${decade_of}decade_part_${slot}}; run decade_get;
 	part start ${decade_iface} ${decade_disk} ${decade_part} decade_start;
 	part size ${decade_iface} ${decade_disk} ${decade_part} decade_length;
 	setenv bootargs ${decade_args} decade.slot=${slot};
@@ -121,8 +125,8 @@ setenv decade_boot 'setenv decade_get setenv decade_part \\${decade_part_${slot}
 # ---- No state, or no tries left to any slot and none that is confirmed: all get their tries again. Never a dead end. ----
 setenv decade_spent 1
 for slot in ${BOOT_ORDER}; do
-	setenv decade_get setenv decade_left \\${BOOT_${slot}_LEFT}; run decade_get
-	setenv decade_get setenv decade_good \\${BOOT_${slot}_GOOD}; run decade_get
+	setenv decade_get setenv decade_left ${decade_of}BOOT_${slot}_LEFT}; run decade_get
+	setenv decade_get setenv decade_good ${decade_of}BOOT_${slot}_GOOD}; run decade_get
 	if test "${decade_good}" = 1; then setenv decade_spent 0; fi
 	for tries in 1 2 3 4 5 6 7 8 9; do
 		if test "${decade_left}" = ${tries}; then setenv decade_spent 0; fi
@@ -139,8 +143,8 @@ fi
 
 # ---- The walk. A try is stored before anything of its slot is loaded; when it can't be stored the slot isn't tried. ----
 for slot in ${BOOT_ORDER}; do
-	setenv decade_get setenv decade_left \\${BOOT_${slot}_LEFT}; run decade_get
-	setenv decade_get setenv decade_good \\${BOOT_${slot}_GOOD}; run decade_get
+	setenv decade_get setenv decade_left ${decade_of}BOOT_${slot}_LEFT}; run decade_get
+	setenv decade_get setenv decade_good ${decade_of}BOOT_${slot}_GOOD}; run decade_get
 	if test "${decade_good}" = 1; then
 		run decade_boot
 	else

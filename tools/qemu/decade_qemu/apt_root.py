@@ -5,6 +5,7 @@ A private apt root per architecture: its own state, lists, cache and (empty) sta
 import os
 import pathlib
 import re
+import time
 
 from . import host_command
 from .errors import DownloadError, HarnessError
@@ -38,15 +39,20 @@ class AptRoot:
     def refresh(self, force=False):
         """Fetches the package lists when there are none, or when they are old."""
         stamp = self.folder / "lists-fetched"
-        if not self._fresh and (force or not stamp.exists() or os.stat(stamp).st_mtime + LISTS_GOOD_FOR < _now()):
+        if not self._fresh and (force or not stamp.exists() or os.stat(stamp).st_mtime + LISTS_GOOD_FOR < time.time()):
             self._apt("update")
             stamp.touch()
         self._fresh = True
 
     def _closure(self, packages):
         """[(file name, size)] of the packages and all that they depend on."""
-        text = self._apt("--print-uris", "install", *packages)
+        text = self._apt(*self._uris(), "install", *packages)
         return [(match[1], int(match[2])) for match in re.finditer(r"^'[^']+' (\S+\.deb) (\d+)", text, re.M)]
+
+    def _uris(self):
+        """Options that print names and sizes: of all packages, because the cache that they look into is an empty one."""
+        (self.folder / "none" / "partial").mkdir(parents=True, exist_ok=True)
+        return ["--print-uris", "-o", "Dir::Cache::archives=%s" % (self.folder / "none")]
 
     def fetch_closure(self, packages):
         """Paths of the .deb files of the packages and of all that they depend on; downloads what isn't there."""
@@ -62,7 +68,7 @@ class AptRoot:
     def fetch_alone(self, package):
         """The path of one package's .deb, without what it depends on."""
         self.refresh()
-        name, size = re.search(r"^'[^']+' (\S+\.deb) (\d+)", self._apt("--print-uris", "download", package), re.M).groups()
+        name, size = re.search(r"^'[^']+' (\S+\.deb) (\d+)", self._apt(*self._uris(), "download", package), re.M).groups()
         if not _whole(self.debs / name, int(size)):
             self._apt("download", package, cwd=self.debs)
         return self.debs / name
@@ -86,7 +92,3 @@ class AptRoot:
 
 def _whole(path, size):
     return path.exists() and path.stat().st_size == size
-
-
-def _now():
-    return __import__("time").time()

@@ -1,11 +1,12 @@
 """A device under test: its disk, the repository that feeds it, its boots, and what is asserted of them."""
+import contextlib
 import json
 import pathlib
 import time
 
 from .disk_image import DiskImage
 from .errors import GuestGone, ScenarioFailure
-from .machine import Drive
+from .machine import BootState, Drive
 from .qemu_process import QemuProcess, expect_code
 from .web_server import WebServer
 
@@ -188,6 +189,30 @@ class Bench:
             boot.reboot()
         return result
 
+    def next_good(self, slot, version, new, **options):
+        """The last promise of every scenario: from `slot` the next good release is installed, boots, and is confirmed. Returns (slot, version)."""
+        other = "B" if slot == "A" else "A"
+        self.release(new, bases="all", **options)
+        self.update(slot, version, to=new)
+        self.last_is(self.comes_up(other, new), "confirmed", new)
+        return other, new
+
+    def dies(self):
+        """One boot that never reaches user space and resets by itself."""
+        with self.boot() as boot:
+            try:
+                boot.up()
+            except GuestGone as gone:
+                if gone.kind == "exit":
+                    return
+                raise
+            raise ScenarioFailure("slot %s came up" % boot.slot)
+
+    def last_is(self, status, result, version):
+        """The last outcome that `decade status` shows."""
+        last = status["last"]
+        self.expect(last["result"] == result and last["version"] == version, "the last outcome is %s, not %s of %s" % (last, result, version))
+
     def comes_up(self, slot, version):
         """One boot that comes up as told and is confirmed. Returns `decade status`."""
         with self.boot() as boot:
@@ -195,6 +220,48 @@ class Bench:
             status = boot.status()
             boot.reboot()
         return status
+
+    # ---- moments for a power cut, seen from outside ----
+
+    def until(self, holds, boot, timeout=120):
+        """Returns as soon as holds() is true. GuestGone when the machine ends before."""
+        end = time.monotonic() + timeout
+        while not holds():
+            if boot.process.process.poll() is not None:
+                raise boot.process.gone(("the moment of the cut",))
+            if time.monotonic() > end:
+                raise GuestGone("timeout", "the moment of the cut didn't come within %d s" % timeout)
+            time.sleep(0.001)
+
+    def until_changes(self, name, boot):
+        """Until the first bytes of a partition change."""
+        before = self.disk.read(name, 0, 1 << 20)
+        self.until(lambda: self.disk.read(name, 0, 1 << 20) != before, boot)
+
+    def until_state(self, holds, boot):
+        """Until the stored boot state is readable and holds(state)."""
+        def look():
+            state = self.machine.read_state(self.disk)
+            return state.readable and holds(state)
+        self.until(look, boot)
+
+    def until_state_changes(self, boot):
+        """Until the stored boot state is another one."""
+        before = repr(self.state())
+        self.until(lambda: repr(self.machine.read_state(self.disk)) != before, boot)
+
+    def set_state(self, order, left, good):
+        """Stores a boot state from outside, machine off."""
+        self.machine.write_state(self.disk, BootState(order, left, good))
+
+    @contextlib.contextmanager
+    def served(self, folder):
+        """Another repository's URL, for a while."""
+        server = WebServer([folder])
+        try:
+            yield "http://%s:%d" % (HOST, server.port)
+        finally:
+            server.close()
 
     def expect(self, holds, text):
         """ScenarioFailure unless it holds."""

@@ -135,6 +135,10 @@ class Machine:
         """The BootState that is stored on a disk whose machine is off."""
         raise NotImplementedError
 
+    def write_state(self, disk, state):
+        """Stores a BootState, all copies alike, as a scenario's starting point."""
+        raise NotImplementedError
+
     def state_copies(self):
         """How many copies of its state the loader keeps: 2 when one may be damaged without loss."""
         return 1

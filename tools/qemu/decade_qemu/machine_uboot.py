@@ -24,7 +24,7 @@ ITS = """/dts-v1/;
 	}};
 	configurations {{
 		default = "conf";
-		conf {{ kernel = "kernel"; loadables = "ramdisk"; ramdisk = "ramdisk"; }};
+		conf {{ kernel = "kernel"; ramdisk = "ramdisk"; }};
 	}};
 }};
 """
@@ -75,9 +75,7 @@ class UbootMachine(Machine):
         host_command.run(["mkimage", "-A", "arm64" if self.arch is ARM64 else "arm", "-T", "script", "-d", self.script, script])
         disk.write_file("loader", script)
         script.unlink()
-        state = {"BOOT_ORDER": "A", "BOOT_A_LEFT": 0, "BOOT_A_GOOD": 1, "BOOT_B_LEFT": 0, "BOOT_B_GOOD": 0, "serial_note": "kept"}
-        for copy in (0, 1):
-            disk.write("env", uboot_env.encode(state, ENV_SIZE, 1 - copy), copy * ENV_STEP)
+        self.write_state(disk, BootState(["A"], {"A": 0, "B": 0}, {"A": True, "B": False}))
 
     def flash(self):
         """The board's settings, in the flash that U-Boot reads its environment from: made once, never written by a guest."""
@@ -111,6 +109,13 @@ class UbootMachine(Machine):
         left = {slot: int(variables.get("BOOT_%s_LEFT" % slot, "0") or 0) for slot in SLOTS}
         good = {slot: variables.get("BOOT_%s_GOOD" % slot) == "1" for slot in SLOTS}
         return BootState(variables.get("BOOT_ORDER", "").split(), left, good)
+
+    def write_state(self, disk, state):
+        variables = {"BOOT_ORDER": " ".join(state.order), "serial_note": "kept"}
+        for slot in SLOTS:
+            variables.update({"BOOT_%s_LEFT" % slot: state.left[slot], "BOOT_%s_GOOD" % slot: int(state.good[slot])})
+        for copy in (0, 1):
+            disk.write("env", uboot_env.encode(variables, ENV_SIZE, 1 - copy), copy * ENV_STEP)
 
     def state_copies(self):
         return 2

@@ -30,7 +30,7 @@ class QemuProcess:
 
     def __init__(self, command, console, watch=None, link="port"):
         self.console_path, self.watch, self.link = pathlib.Path(console), watch or (lambda what: None), link
-        self.events, self.panic, self.seen = queue.Queue(), None, []
+        self.events, self.panic, self.seen, self.tail = queue.Queue(), None, [], []
         self.started = time.monotonic()
         self._ids, self._lock = 0, threading.Lock()
         self._ours, theirs = socket.socketpair()
@@ -51,6 +51,8 @@ class QemuProcess:
         event = guest_link.parse(line)
         if from_console and any(word in line for word in PANIC_WORDS):
             self.panic = line.strip()
+        if from_console:
+            self.tail = (self.tail + [line.strip()])[-400:]
         if event is None:
             self.watch(line.rstrip("\r"))
             return
@@ -78,6 +80,10 @@ class QemuProcess:
                     self._line(line, False)
         except OSError:
             pass
+
+    def saw(self, words):
+        """Whether one of the last 400 lines of the console holds these words."""
+        return any(words in line for line in self.tail)
 
     # ---- what a scenario does ----
 

@@ -1,4 +1,5 @@
 """A signed repository that grows release by release, and what it looked like after each: the vendor's side of a scenario."""
+import json
 import pathlib
 import shutil
 
@@ -48,6 +49,17 @@ class ReleaseLine:
         host_command.run([self.decade_repo, "release", self.repo, "--keys", self.base / "keys", *words])
         self.releases.append((version, kind))
         self.stage += 1
+
+    def copy(self, name):
+        """The repository as it is now, as another folder beside it."""
+        copy_tree(self.repo, self.folder / name)
+        return self.folder / name
+
+    def payloads(self, version):
+        """The full payloads' paths of a release, one a class."""
+        release = json.loads(next((self.repo / "targets" / "releases").glob("*.%s.json" % version)).read_text())
+        names = (payload["table_sha256"] for image in release["images"] for payload in image["payloads"] if "base" not in payload)
+        return [self.repo / "targets" / "payloads" / (name + ".dcp") for name in names]
 
     def bundle(self, version, base, out):
         """Writes a bundle that updates `base` to `version`."""

@@ -104,6 +104,12 @@ class WebServer:
         with self._lock:
             return sum(self.sent.values())
 
+    def payload_bytes(self):
+        """Of payloads alone."""
+        with self._lock:
+            return sum(size for name, size in self.sent.items() if name.endswith(".dcp"))
+
     def close(self):
+        """Stops serving."""
         self._server.shutdown()
         self._server.server_close()

@@ -1,0 +1,97 @@
+"""The loader's state and the state partition, damaged: the device boots, says so, and can be updated."""
+from .scenario import scenario
+
+
+@scenario("both-spent", "no slot has a try left and none is good: all are tried again", promise="state")
+def both_spent(bench):
+    """Never a dead end: a loader that stops here is a device that somebody must visit."""
+    bench.release("1")
+    bench.factory()
+    bench.set_state(order=["A"], left={"A": 0, "B": 0}, good={"A": False, "B": False})
+    bench.comes_up("A", "1")
+    bench.expect(bench.state().good["A"], "the slot that came up isn't confirmed")
+    bench.next_good("A", "1", "2")
+
+
+@scenario("state-copy-damaged", "one damaged copy of the loader's state changes nothing", promise="state", needs=["redundant-state"])
+def state_copy_damaged(bench):
+    """Either copy, one after the other, with a confirmed release in slot B."""
+    bench.release("1")
+    bench.factory()
+    bench.release("2")
+    bench.update("A", "1", to="2")
+    bench.comes_up("B", "2")
+    slot, version = "B", "2"
+    for copy in (0, 1):
+        bench.machine.damage_state(bench.disk, copy)
+        bench.tell("copy %d damaged; %s" % (copy, bench.state()))
+        with bench.boot() as boot:
+            boot.up(slot, version).ready()
+            boot.reboot()
+        slot, version = bench.next_good(slot, version, str(int(version) + 1))
+
+
+@scenario("state-lost", "with all of the loader's state lost the device boots, and can be updated", promise="state")
+def state_lost(bench):
+    """It comes up in a slot that boots, and gets a new state."""
+    bench.release("1")
+    bench.factory()
+    for copy in range(bench.machine.state_copies()):
+        bench.machine.damage_state(bench.disk, copy)
+    bench.expect(not bench.state().readable, "the state is still readable")
+    bench.comes_up("A", "1")
+    bench.next_good("A", "1", "2")
+
+
+@scenario("state-lost-broken-slot", "with all of the loader's state lost and the first slot broken, the other one is found", promise="state",
+          needs=["redundant-state"])
+def state_lost_broken_slot(bench):
+    """Slot A is half written, as in an install from slot B; then the state is lost."""
+    bench.release("1")
+    bench.factory()
+    bench.release("2")
+    bench.update("A", "1", to="2")
+    bench.comes_up("B", "2")
+    part = bench.disk.partition("rootfs-a")
+    bench.disk.write("rootfs-a", bytes(part.size // 2))
+    for copy in range(bench.machine.state_copies()):
+        bench.machine.damage_state(bench.disk, copy)
+    for _ in range(3):
+        bench.dies()
+    bench.comes_up("B", "2")
+    bench.next_good("B", "2", "3")
+
+
+@scenario("state-partition-lost", "a state partition that can't be mounted stops neither boot nor confirmation nor update", promise="state")
+def state_partition_lost(bench):
+    """Lost while a trial is pending, and lost for good: the partition refuses to be made anew."""
+    bench.release("1")
+    bench.factory()
+    bench.release("2")
+    bench.update("A", "1", to="2")
+    bench.disk.write("state", bytes(4 << 20))
+    with bench.boot() as boot:
+        boot.up("B", "2")
+        event = boot.process.wait("state", timeout=bench.machine.boot_seconds)
+        bench.expect(event["how"] in ("repaired", "recreated", "lost"), "the state partition was said to be %s" % event["how"])
+        boot.ready()
+        boot.reboot()
+    bench.expect(bench.state().good["B"], "the trial wasn't confirmed")
+    bench.next_good("B", "2", "3")
+
+
+@scenario("state-partition-torn", "a torn superblock of the state partition is repaired", promise="state")
+def state_partition_torn(bench):
+    """Half of the first superblock is zeros, as after a cut in the middle of its write; the backup is used, or all of it made anew."""
+    bench.release("1")
+    bench.factory()
+    bench.comes_up("A", "1")
+    bench.disk.write("state", bytes(512), 1024 + 512)
+    bench.disk.write("state", bytes(256), 1024)
+    with bench.boot() as boot:
+        boot.up("A", "1")
+        event = boot.process.wait("state", timeout=bench.machine.boot_seconds)
+        bench.expect(event["how"] != "mounted", "the damage was not noticed")
+        boot.ready()
+        boot.reboot()
+    bench.next_good("A", "1", "2")
