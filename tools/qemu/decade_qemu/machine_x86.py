@@ -2,12 +2,11 @@
 import pathlib
 import shutil
 import struct
-import subprocess
 
 from . import grub_install, host_command
 from .apt_root import AptRoot
 from .disk_image import Partition
-from .errors import HarnessError
+from .fat_reader import FatError, FatReader
 from .machine import AMD64, MIB, SLOTS, BootState, Machine, register
 
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
@@ -60,9 +59,9 @@ class X86Machine(Machine):
         disk.write_file("esp", grub_install.make_fat(scratch, self.esp_size, tree))
         scratch.unlink()
 
-    def esp(self, disk):
-        """The partition in mtools' words."""
-        return "%s@@%d" % (disk.path, disk.partition("esp").offset)
+    def esp_reader(self, disk):
+        """The EFI system partition, read as it is on the disk."""
+        return FatReader(lambda offset, length: disk.read("esp", offset, length))
 
     def amd64_packages(self):
         """The private apt root that guests are made from too."""
@@ -126,21 +125,24 @@ class GrubMachine(X86Machine):
 
     # ---- the boot state ----
 
-    def read_block(self, disk):
-        """The bytes of the environment block, empty when there is no such file."""
-        done = subprocess.run([host_command.find("mtype"), "-i", self.esp(disk), "::grub/grubenv"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        return done.stdout
-
     def read_state(self, disk):
-        return grub_state(self.read_block(disk))
+        try:
+            return grub_state(self.esp_reader(disk).file("grub/grubenv"))
+        except FatError:
+            return BootState(readable=False)
+
+    def _put_block(self, disk, data, offset=0):
+        """Overwrites bytes of the block where it is: as both its writers do, the file never moves."""
+        disk.write("esp", data, self.esp_reader(disk).position("grub/grubenv") + offset)
+
+    def write_state(self, disk, state):
+        variables = {"BOOT_ORDER": " ".join(state.order)}
+        for slot in SLOTS:
+            variables.update({"BOOT_%s_LEFT" % slot: state.left[slot], "BOOT_%s_GOOD" % slot: int(state.good[slot])})
+        self._put_block(disk, grub_install.environment_block(variables))
 
     def damage_state(self, disk, copy):
-        block = self.read_block(disk)
-        esp = disk.read("esp", 0, disk.partition("esp").size)
-        at = esp.find(block)
-        if at < 0 or at % 512:
-            raise HarnessError("the environment block of %s isn't in one piece" % disk.path)
-        disk.write("esp", bytes(byte ^ 0x5A for byte in block[:64]), at)
+        self._put_block(disk, bytes(byte ^ 0x5A for byte in self.esp_reader(disk).file("grub/grubenv")[:64]))
 
 
 def grub_state(block):
@@ -172,6 +174,7 @@ class UefiGrub(GrubMachine):
 
     name, title = "uefi-grub", "x86_64 q35, OVMF, GRUB"
     firmware = OVMF
+    memory = 192
     platform, prefix = "x86_64-efi", "/grub"
 
     def esp_files(self):
