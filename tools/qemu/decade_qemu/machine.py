@@ -129,6 +129,10 @@ class Machine:
         for name, path in images.items():
             disk.write_file("%s-%s" % (name, slot.lower()), path)
 
+    def slot_offset(self, disk, name, slot):
+        """The offset on the disk (bytes) of a slot's image of class `name`, which is there in one piece."""
+        return disk.partition("%s-%s" % (name, slot.lower())).offset
+
     # ---- the boot state, read and damaged from outside ----
 
     def read_state(self, disk):

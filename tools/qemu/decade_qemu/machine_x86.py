@@ -174,7 +174,7 @@ class UefiGrub(GrubMachine):
 
     name, title = "uefi-grub", "x86_64 q35, OVMF, GRUB"
     firmware = OVMF
-    memory = 192
+    memory = 256
     platform, prefix = "x86_64-efi", "/grub"
 
     def esp_files(self):
