@@ -1,6 +1,7 @@
 """A device under test: its disk, the repository that feeds it, its boots, and what is asserted of them."""
 import contextlib
 import json
+import os
 import pathlib
 import time
 
@@ -12,6 +13,11 @@ from .web_server import WebServer
 
 HOST = "10.0.2.2"  # the host, as a guest of QEMU's user network sees it
 COMMAND_SECONDS = 180
+
+
+def patience(seconds):
+    """A time-out for an idle machine, stretched by the load that this one has: a slow boot isn't a hung one."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 class Lab:
@@ -40,9 +46,18 @@ class Boot:
     def __exit__(self, *what):
         self.process.cut()
 
+    @property
+    def seconds(self):
+        """How long one step of a boot may take now."""
+        return patience(self.machine.boot_seconds)
+
+    def event(self, name):
+        """The next event of a name. GuestGone when it doesn't come."""
+        return self.process.wait(name, timeout=self.seconds)
+
     def up(self, slot=None, version=None):
         """Waits for the guest to say which slot and release it is, and compares. GuestGone when it doesn't come up."""
-        event = self.process.wait("up", timeout=self.machine.boot_seconds)
+        event = self.process.wait("up", timeout=self.seconds)
         self.slot, self.version = event["slot"], event["version"]
         self.bench.tell("up: slot %s, release %s, %.1f s" % (self.slot, self.version, self.process.seconds))
         for what, want, have in (("slot", slot, self.slot), ("release", version, self.version)):
@@ -53,20 +68,20 @@ class Boot:
 
     def ready(self, result="confirmed"):
         """Waits until the service has judged the boot and takes commands; compares its judgement."""
-        event = self.process.wait("trial", timeout=self.machine.boot_seconds)
+        event = self.process.wait("trial", timeout=self.seconds)
         if result is not None and event["result"] != result:
             raise ScenarioFailure("the service of release %s said %r, not %s" % (self.version, event, result))
-        self.process.wait("ready", timeout=self.machine.boot_seconds)
+        self.process.wait("ready", timeout=self.seconds)
         return self
 
-    def run(self, command, code=0, timeout=COMMAND_SECONDS):
+    def run(self, command, code=0, timeout=COMMAND_SECONDS, quiet=False):
         """Runs a command line in the guest as root and compares its exit code (None: any). Returns the CommandResult."""
-        result = self.process.run(command, timeout, self.bench.said)
+        result = self.process.run(command, patience(timeout), None if quiet else self.bench.said)
         return result if code is None else expect_code(result, code, command)
 
-    def decade(self, words, code=0, timeout=COMMAND_SECONDS):
+    def decade(self, words, code=0, timeout=COMMAND_SECONDS, quiet=False):
         """Runs `decade WORDS` as the update service's user."""
-        return self.run("as-decade decade " + words, code, timeout)
+        return self.run("as-decade decade " + words, code, timeout, quiet)
 
     def start_decade(self, words):
         """Starts `decade WORDS` and returns its number, for finish()."""
@@ -74,7 +89,7 @@ class Boot:
 
     def finish(self, number, code=0, timeout=COMMAND_SECONDS):
         """Waits for a started command."""
-        result = self.process.finish_command(number, timeout, self.bench.said)
+        result = self.process.finish_command(number, patience(timeout), self.bench.said)
         return result if code is None else expect_code(result, code, "the command")
 
     def install(self, code=0, words=""):
@@ -85,7 +100,7 @@ class Boot:
 
     def status(self):
         """`decade status --json` as a dict."""
-        return json.loads(self.decade("status --json").out)
+        return json.loads(self.decade("status --json", quiet=True).out)
 
     def reboot(self):
         """An orderly reboot: the process ends."""
@@ -94,7 +109,7 @@ class Boot:
 
     def ends(self, why):
         """Waits for the machine to reset by itself."""
-        if not self.process.wait_end(self.machine.boot_seconds + 30):
+        if not self.process.wait_end(self.seconds + 30):
             raise GuestGone("timeout", "%s was expected, and the machine runs on; see %s" % (why, self.process.console_path))
 
     def cut(self):

@@ -3,10 +3,13 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import sys
+import time
 
-from . import errors, machine, runner, scenario
+from . import bench, errors, host_command, machine, runner, scenario, soak
 from .errors import HarnessError, UsageError
+from .release_images import KINDS
 
 VERSION = "0.1.0"
 
@@ -34,27 +37,100 @@ def find_repo_tool(source):
     return "decade-repo"
 
 
+def say(text):
+    """Live words go to standard error; standard output is for results."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def chosen_scenarios(words):
+    """Scenarios by name; "all" for every one, "tier:NAME" for a tier."""
+    chosen = []
+    for word in words:
+        if word == "all":
+            chosen += scenario.every()
+        elif word.startswith("tier:"):
+            chosen += [one for one in scenario.every() if one.tier == word[5:]]
+        else:
+            chosen.append(scenario.by_name(word))
+    if not chosen:
+        raise UsageError("no scenario chosen; 'decade-qemu list' shows those there are")
+    return list(dict.fromkeys(chosen))
+
+
+def make_lab(options, name):
+    """The Lab of a machine, built when it isn't in the cache."""
+    absent = host_command.missing(machine.kind_of(name).programs)
+    if absent:
+        raise HarnessError("the machine %s needs these packages: %s" % (name, " ".join(absent)))
+    source = find_source(options.source)
+    return runner.make_lab(name, options.cache, source, find_repo_tool(source), say, options.loader_script)
+
+
 def run_command(options):
     """decade-qemu run."""
-    names = options.scenario
-    chosen = [scenario.by_name(name) for name in names] if names != ["all"] else scenario.every()
-    source = find_source(options.source)
-
-    def say(text):
-        print(text, file=sys.stderr, flush=True)
-
-    outcomes = []
+    chosen, outcomes = chosen_scenarios(options.scenario), []
     for name in options.machine or ["arm64"]:
-        lab = runner.make_lab(name, options.cache, source, find_repo_tool(source), say, options.loader_script)
+        lab = make_lab(options, name)
         for one in chosen:
             say("== %s on %s: %s" % (one.name, name, one.title))
             outcome = runner.run_one(one, lab, options.work, say, options.keep)
-            say("== %s: %s, %d boots, %.1f s%s" % (one.name, outcome.result, outcome.boots, outcome.seconds,
-                                                 "\n   " + outcome.why if outcome.why else ""))
+            say("== %s on %s: %s, %d boots, %.1f s%s" % (one.name, name, outcome.result, outcome.boots, outcome.seconds,
+                                                       "\n   " + outcome.why if outcome.why else ""))
+            if outcome.console:
+                say("   console: %s" % outcome.console)
             outcomes.append(outcome)
     if options.json:
         print(json.dumps([outcome.as_dict() for outcome in outcomes], indent=1))
     return errors.DONE if all(outcome.result in ("passed", "skipped") for outcome in outcomes) else errors.FAILED
+
+
+def soak_command(options):
+    """decade-qemu soak."""
+    name = (options.machine or ["arm64"])[0]
+    seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(4), "little")
+    if options.updates < 1 or not 0 <= options.cuts <= 100:
+        raise UsageError("--updates is at least 1, --cuts 0 to 100")
+    lab = make_lab(options, name)
+    folder = options.work / ("soak-%s-%d" % (name, seed))
+    shutil.rmtree(folder, ignore_errors=True)
+    one, began = bench.Bench(lab, folder, say), time.monotonic()
+    say("== soak on %s: %d updates, power cuts in %d %% of them, seed %d" % (name, options.updates, options.cuts, seed))
+    try:
+        log, why = soak.run(one, options.updates, options.cuts, seed)
+    finally:
+        one.close()
+    result = {"machine": name, "updates": options.updates, "cuts_percent": options.cuts, "seed": seed, "done": len(log),
+              "cuts": sum(entry["cut"] for entry in log), "boots": one.boots, "seconds": round(time.monotonic() - began),
+              "result": "failed" if why else "passed", "why": why, "log": log}
+    if options.json:
+        print(json.dumps(result, indent=1))
+    else:
+        print("soak on %(machine)s: %(result)s, %(done)d of %(updates)d updates, %(cuts)d power cuts, %(boots)d boots, %(seconds)d s, "
+              "seed %(seed)d%(why)s" % {**result, "why": "\n" + why if why else ""})
+    if not why and not options.keep:
+        shutil.rmtree(folder, ignore_errors=True)
+    return errors.FAILED if why else errors.DONE
+
+
+def image_command(options):
+    """decade-qemu image."""
+    name = (options.machine or ["arm64"])[0]
+    releases = [(word.split(":", 1) + ["good"])[:2] for word in options.release]
+    lab = make_lab(options, name)
+    if options.output.exists():
+        raise UsageError("%s exists already" % options.output)
+    one = bench.Bench(lab, options.output, say)
+    try:
+        for version, kind in releases:
+            one.release(version, kind, bases="all")
+        if releases[0][1] != "good":
+            raise UsageError("the first release is what the disk holds: it must be a good one")
+        one.factory(releases[0][0], room=releases)
+    finally:
+        one.close()
+    print(json.dumps({"disk": str(one.disk.path), "repository": str(one.line.repo), "keys": str(one.line.base / "keys")}) if options.json
+          else "disk        %s\nrepository  %s\nkeys        %s" % (one.disk.path, one.line.repo, one.line.base / "keys"))
+    return errors.DONE
 
 
 def list_command(options):
@@ -69,25 +145,45 @@ def list_command(options):
     return errors.DONE
 
 
+EPILOG = """examples:
+  decade-qemu list
+  decade-qemu run good-delta panic --machine arm64
+  decade-qemu run all --machine arm64 --machine armhf --json >matrix.json
+  decade-qemu soak --updates 120 --cuts 20 --seed 7
+  decade-qemu image --output reference 1 2 3:panic
+  decade-qemu certify myboard.ini
+
+Exit codes: 0 everything passed, 1 a promise wasn't kept or the harness failed, 2 wrong usage, 6 packages could not be fetched
+"""
+
+
 def parser():
     """The command line's grammar."""
-    top = argparse.ArgumentParser(prog="decade-qemu", description="Boots real kernels through real boot loaders, breaks them, and looks at "
-                                  "what comes up.")
+    top = argparse.ArgumentParser(prog="decade-qemu", formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG,
+                                  description="Boots real kernels through real boot loaders, breaks them, and looks at what comes up.")
     top.add_argument("--version", action="version", version="decade-qemu " + VERSION)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--cache", type=pathlib.Path, default=default_cache(), help="where packages, guests and keys are kept")
-    shared.add_argument("--source", type=pathlib.Path, help="the source tree of Decade")
-    shared.add_argument("--work", type=pathlib.Path, default=pathlib.Path("decade-qemu-work"), help="where disks and console logs go")
-    shared.add_argument("--json", action="store_true", help="results as JSON on standard output")
-    run = commands.add_parser("run", parents=[shared], help="run scenarios")
-    run.add_argument("scenario", nargs="+")
-    run.add_argument("--machine", action="append")
-    run.add_argument("--keep", action="store_true")
-    run.add_argument("--loader-script", type=pathlib.Path)
+    shared.add_argument("--cache", type=pathlib.Path, default=default_cache(), metavar="DIR", help="keeps packages, guests and keys")
+    shared.add_argument("--source", type=pathlib.Path, metavar="DIR", help="the source tree of Decade, from which guests are built")
+    shared.add_argument("--work", type=pathlib.Path, default=pathlib.Path("decade-qemu-work"), metavar="DIR", help="disks and console logs")
+    shared.add_argument("--json", action="store_true", help="the result as JSON on standard output")
+    shared.add_argument("--machine", action="append", metavar="NAME", help="a kind of machine (run: repeatable); arm64 unless given")
+    shared.add_argument("--loader-script", type=pathlib.Path, metavar="FILE", help="another script for the boot loader than the one shipped")
+    shared.add_argument("--keep", action="store_true", help="keep disks and logs of what passed, too")
+    run = commands.add_parser("run", parents=[shared], help="run scenarios: names, 'all', or 'tier:default'")
+    run.add_argument("scenario", nargs="+", metavar="SCENARIO")
     run.set_defaults(function=run_command)
-    lister = commands.add_parser("list", parents=[shared], help="list scenarios and machines")
-    lister.set_defaults(function=list_command)
+    commands.add_parser("list", parents=[shared], help="scenarios and machines").set_defaults(function=list_command)
+    soaked = commands.add_parser("soak", parents=[shared], help="updates in a row on one device, with power cuts")
+    soaked.add_argument("--updates", type=int, required=True, metavar="N")
+    soaked.add_argument("--cuts", type=int, default=20, metavar="P", help="per cent of the updates in which the power is cut; 20 unless given")
+    soaked.add_argument("--seed", type=int, metavar="S", help="decides the cuts; random, and printed, unless given")
+    soaked.set_defaults(function=soak_command)
+    image = commands.add_parser("image", parents=[shared], help="build the reference guest: a disk, and a signed repository of its releases")
+    image.add_argument("--output", type=pathlib.Path, required=True, metavar="DIR")
+    image.add_argument("release", nargs="+", metavar="VERSION[:KIND]", help="kinds: " + ", ".join(KINDS))
+    image.set_defaults(function=image_command)
     return top
 
 

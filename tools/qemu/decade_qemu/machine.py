@@ -74,8 +74,13 @@ class Machine:
     programs = ()           # what must be installed on the host to run it (see host_command.PACKAGES)
     kernel_modules = ()     # further modules that the initramfs loads for its disk, beyond those of every guest
 
-    def __init__(self, cache):
-        self.cache = pathlib.Path(cache)
+    def __init__(self, cache, source):
+        self.cache, self.source = pathlib.Path(cache), pathlib.Path(source)
+        self.script = self.default_script()
+
+    def default_script(self):
+        """The path of the loader's script as this project ships it, or None. Tests put a mutant's path into `script`."""
+        return None
 
     # ---- releases ----
 

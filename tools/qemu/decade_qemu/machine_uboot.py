@@ -6,7 +6,6 @@ from . import host_command, uboot_env
 from .disk_image import Partition
 from .machine import ARM64, ARMHF, MIB, SLOTS, BootState, Machine, register
 
-SOURCE = pathlib.Path(__file__).resolve().parents[3]
 ENV_SIZE = 0x2000   # bytes of a copy of the environment
 ENV_STEP = 0x10000  # bytes from one copy to the other
 FLASH_ENV = 0x40000  # bytes of U-Boot's own environment in flash, which it only reads here
@@ -31,14 +30,16 @@ ITS = """/dts-v1/;
 
 
 class UbootMachine(Machine):
-    """What both have in common. script: path of the loader's script; a mutant's, in tests."""
+    """What both have in common."""
 
     loader = "uboot"
-    script = SOURCE / "packaging" / "loaders" / "uboot" / "boot.cmd"
     its_arch = firmware = qemu = cpu = None
     board = "virt"
     addresses = {}  # kernel, fit, script, scratch
     hash = "sha256"
+
+    def default_script(self):
+        return self.source / "packaging" / "loaders" / "uboot" / "boot.cmd"
 
     # ---- releases ----
 

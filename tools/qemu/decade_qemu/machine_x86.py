@@ -9,8 +9,6 @@ from .disk_image import Partition
 from .fat_reader import FatError, FatReader
 from .machine import AMD64, MIB, SLOTS, BootState, Machine, register
 
-SOURCE = pathlib.Path(__file__).resolve().parents[3]
-LOADERS = SOURCE / "packaging" / "loaders"
 OVMF = "/usr/share/ovmf/OVMF.fd"
 KERNEL_ARGUMENTS = "console=ttyS0 panic=-1 loglevel=5 slab_nomerge init_on_alloc=1 page_alloc.shuffle=1 vsyscall=none"
 FACTORY_STATE = {"BOOT_ORDER": "A", "BOOT_A_LEFT": 0, "BOOT_A_GOOD": 1, "BOOT_B_LEFT": 0, "BOOT_B_GOOD": 0, "serial_note": "kept"}
@@ -86,8 +84,10 @@ class GrubMachine(X86Machine):
     """GRUB, its script and its environment block on the EFI system partition."""
 
     loader = "grub"
-    script = LOADERS / "grub" / "grub.cfg"
-    platform = None
+    platform = prefix = None
+
+    def default_script(self):
+        return self.source / "packaging" / "loaders" / "grub" / "grub.cfg"
 
     def tools(self):
         """grub-mkimage and the modules."""

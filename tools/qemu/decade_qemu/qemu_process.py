@@ -81,6 +81,15 @@ class QemuProcess:
         except OSError:
             pass
 
+    def cpu_seconds(self):
+        """Processor time that QEMU has used: how far a guest came doesn't depend on how busy the host was. 0 once it has ended."""
+        try:
+            with open("/proc/%d/stat" % self.process.pid, encoding="ascii") as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def saw(self, words):
         """Whether one of the last 400 lines of the console holds these words."""
         return any(words in line for line in self.tail)

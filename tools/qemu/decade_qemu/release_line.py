@@ -39,10 +39,11 @@ class ReleaseLine:
         """The root metadata that devices trust from the factory."""
         return self.repo / "metadata" / "1.root.json"
 
-    def release(self, version, kind="good", compatible=None, bases="1", effort=1, **options):
-        """Publishes a release of the guest. compatible: another board's name. options: further options of `decade-repo release`."""
+    def release(self, version, kind="good", compatible=None, bases="1", effort=1, content=None, **options):
+        """Publishes a release of the guest. compatible: another board's name. content: the release whose images it has, its own unless given.
+        options: further options of `decade-repo release`."""
         words = ["--version", version, "--compatible", compatible or self.board, "--bases", bases, "--effort", effort]
-        for name, path in self.images.images(version, kind).items():
+        for name, path in self.images.images(content or version, kind).items():
             words += ["--image", "%s=%s" % (name, path)]
         for name, value in options.items():
             words += ["--" + name.replace("_", "-"), value]

@@ -29,7 +29,7 @@ class Outcome:
 def make_lab(machine_name, cache, source, decade_repo, say, script=None):
     """The Lab of a machine kind: builds its guest when that isn't in the cache. script: another loader script, for mutants."""
     cache = pathlib.Path(cache)
-    machine = kind_of(machine_name)(cache)
+    machine = kind_of(machine_name)(cache, source)
     if script is not None:
         machine.script = pathlib.Path(script)
     base = make_keys(cache / "keys", decade_repo)

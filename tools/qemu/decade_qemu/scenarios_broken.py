@@ -99,7 +99,7 @@ def unhealthy(bench):
     offer(bench, "unhealthy")
     with bench.boot() as boot:
         boot.up("B", "2")
-        event = boot.process.wait("trial", timeout=bench.machine.boot_seconds)
+        event = boot.event("trial")
         bench.expect(event["result"] == "unhealthy" and event["code"] == "0", "the service said %r" % event)
         boot.ends("the reboot of an unhealthy release")
     is_left(bench, "unhealthy")
@@ -112,7 +112,7 @@ def never_confirms(bench):
     for _ in range(TRIES):
         with bench.boot() as boot:
             boot.up("B", "2")
-            event = boot.process.wait("trial", timeout=bench.machine.boot_seconds)
+            event = boot.event("trial")
             bench.expect(event["result"] == "unconfirmed", "the service said %r" % event)
             boot.ends("the reboot at the deadline")
     is_left(bench, "never-confirms")

@@ -72,7 +72,7 @@ def state_partition_lost(bench):
     bench.disk.write("state", bytes(4 << 20))
     with bench.boot() as boot:
         boot.up("B", "2")
-        event = boot.process.wait("state", timeout=bench.machine.boot_seconds)
+        event = boot.event("state")
         bench.expect(event["how"] in ("repaired", "recreated", "lost"), "the state partition was said to be %s" % event["how"])
         boot.ready()
         boot.reboot()
@@ -90,7 +90,7 @@ def state_partition_torn(bench):
     bench.disk.write("state", bytes(256), 1024)
     with bench.boot() as boot:
         boot.up("A", "1")
-        event = boot.process.wait("state", timeout=bench.machine.boot_seconds)
+        event = boot.event("state")
         bench.expect(event["how"] != "mounted", "the damage was not noticed")
         boot.ready()
         boot.reboot()
