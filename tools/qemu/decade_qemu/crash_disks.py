@@ -214,7 +214,9 @@ def sample(points, labels, count, seed):
         by_label.setdefault(labels(point), []).append(point)
     for group in by_label.values():
         rng.shuffle(group)
-    chosen, queues = [], [by_label[label] for label in sorted(by_label)]
+    labels_in_turn = sorted(by_label)
+    rng.shuffle(labels_in_turn)
+    chosen, queues = [], [by_label[label] for label in labels_in_turn]
     while len(chosen) < count and any(queues):
         for queue in queues:
             if queue and len(chosen) < count:

@@ -21,6 +21,19 @@ mount -t vfat -o nosuid,nodev,noexec,uid=990,gid=990,umask=077,errors=remount-ro
 	echo "decade-guest: failed text=the loader's partition can't be mounted" >/run/link
 """ % {"folder": ESP_FOLDER}
 
+# What Decade leaves to the device's maker: a block that was lost is written anew, in place. The slot that runs is the only one that is known to
+# boot, so it is the only one that is listed; it isn't good until the health checks have said so.
+RESTORE_GRUBENV = """
+block=%(folder)s/grub/grubenv
+if ! head -n 1 $block 2>/dev/null | grep -qx '# GRUB Environment Block' || [ "$(stat -c %%s $block)" != 1024 ]; then
+	{
+		printf '# GRUB Environment Block\\nBOOT_ORDER=%%s\\nBOOT_A_LEFT=0\\nBOOT_A_GOOD=0\\nBOOT_B_LEFT=0\\nBOOT_B_GOOD=0\\n' "$1"
+		dd if=/dev/zero bs=1024 count=1 2>/dev/null | tr '\\0' '#'
+	} | dd of=$block bs=1024 count=1 iflag=fullblock conv=notrunc,fsync 2>/dev/null
+	echo "decade-guest: failed text=the boot state was lost and begins anew with slot $1" >/run/link
+fi
+""" % {"folder": ESP_FOLDER}
+
 
 class X86Machine(Machine):
     """What all of them have in common: the disk's layout, which grub.cfg knows by the partitions' numbers, and the QEMU command line."""
@@ -57,6 +70,9 @@ class X86Machine(Machine):
         disk.write_file("esp", grub_install.make_fat(scratch, self.esp_size, tree))
         scratch.unlink()
 
+    def state_partition(self):
+        return "esp"
+
     def esp_reader(self, disk):
         """The EFI system partition, read as it is on the disk."""
         return FatReader(lambda offset, length: disk.read("esp", offset, length))
@@ -92,6 +108,9 @@ class GrubMachine(X86Machine):
     def tools(self):
         """grub-mkimage and the modules."""
         return grub_install.GrubTools.find(self.amd64_packages, self.cache / "amd64" / "grub")
+
+    def root_files(self):
+        return {"etc/decade/loader-setup": ((MOUNT_ESP + RESTORE_GRUBENV).encode(), 0o755)}
 
     def boot_config(self):
         return ["grubenv = %s/grub/grubenv" % ESP_FOLDER]

@@ -94,7 +94,7 @@ class NbdServer:
 
     def __init__(self, image, socket_path, on_cut=None):
         self.medium = Medium(image)
-        self.socket_path, self.on_cut = socket_path, on_cut
+        self.socket_path, self.on_cut = os.fspath(socket_path), on_cut
         self.cut = None
         self.cut_happened = threading.Event()
         self.at_stake = None  # writes that were in the cache when the power went
@@ -103,9 +103,9 @@ class NbdServer:
         self._closing = False
         self._connection = None
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        if os.path.exists(socket_path):
-            os.unlink(socket_path)
-        self._listener.bind(socket_path)
+        if os.path.exists(self.socket_path):
+            os.unlink(self.socket_path)
+        self._listener.bind(self.socket_path)
         self._listener.listen(4)
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
