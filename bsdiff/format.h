@@ -102,7 +102,9 @@ enum dcd_region_kind {
 	DCD_REGION_RECORDS =
 		4, /* records with a 32-bit index or offset in each: symbols, relocations, hash buckets, unwind table */
 	DCD_REGION_JUMPS = 5, /* pointers, and jump tables: negative 32-bit distances to code before the table */
-	DCD_REGION_KINDS = 6,
+	DCD_REGION_RELATIVE = 6, /* records with 32-bit distances from the field itself: a kernel's tables */
+	DCD_REGION_SEQUENCE = 7, /* 24-bit numbers, the highest byte first, that count records: a kernel's symbols by name */
+	DCD_REGION_KINDS = 8,
 };
 
 /* Bits of a GATE byte, which stands for DCD_GATE_BLOCK bytes of the segment: set, this class of references is left as copied
@@ -113,7 +115,7 @@ enum dcd_gate {
 	DCD_GATE_BRANCH = 2, /* conditional branches, pc-relative loads of AArch64 */
 	DCD_GATE_DATA = 3,   /* rip-relative operands, ADRP */
 	DCD_GATE_LOW = 4,    /* the 12 low bits that go with an ADRP; 32-bit addresses in x86-64 code */
-	DCD_GATE_TABLE = 5,  /* 32-bit fields of records, unwind entries and jump tables */
+	DCD_GATE_TABLE = 5,  /* 32-bit fields of records, unwind entries, jump and kernel tables */
 	DCD_GATE_KINDS = 6,
 };
 #define DCD_GATE_BLOCK 4096U

@@ -12,14 +12,16 @@
 /* The format's own sizes, so that a payload needs the same on every machine; ours fit. */
 #define REGION_MEMORY 72
 #define STEP_MEMORY 16
-#define MODULE_MEMORY 24
+#define MODULE_MEMORY 32
 #define LESSON_MEMORY 8
 _Static_assert(sizeof(struct dcd_ref_region) <= REGION_MEMORY && sizeof(struct dcd_ref_region) % 4 == 0, "a region's memory");
 _Static_assert(sizeof(struct dcd_ref_step) <= STEP_MEMORY, "a step's memory");
 _Static_assert(sizeof(struct dcd_ref_module) <= MODULE_MEMORY, "a module's memory");
 _Static_assert(sizeof(struct dcd_ref_lesson) <= LESSON_MEMORY, "a lesson's memory");
 
-#define RECORD_MAX 4096 /* bytes of a record, and of what an index counts */
+#define RECORD_MAX 128 /* bytes of a record: one bit of `fields` for each word */
+#define SEQUENCE_STRIDE 3
+#define SCALE_MAX 4096 /* bytes of what an index counts */
 
 /* One lesson for every 64 bytes of the segment: about what code refers to. */
 static unsigned lesson_bits(uint32_t segment_len)
@@ -68,14 +70,20 @@ static uint64_t map_signed(struct map_reader *r)
 /* What a region of records says beyond the others; false when it makes no sense. */
 static bool record_read(struct map_reader *r, struct dcd_ref_region *region)
 {
-	region->origin = region->va + map_signed(r);
-	region->origin_shift = map_signed(r);
-	uint64_t stride = map_value(r), position = map_value(r), scale = map_value(r);
+	uint64_t stride = map_value(r), fields = map_value(r), scale = 1;
+	if (region->kind != DCD_REGION_RELATIVE) {
+		region->origin = region->va + map_signed(r);
+		region->origin_shift = map_signed(r);
+		scale = map_signed(r);
+	}
 	region->stride = (uint32_t)stride;
-	region->position = (uint32_t)position;
-	region->scale = (uint32_t)scale;
-	return stride != 0 && stride <= RECORD_MAX && stride % 4 == 0 && position < stride && position % 4 == 0 && scale != 0 &&
-	       scale <= RECORD_MAX;
+	region->fields = (uint32_t)fields;
+	region->scale = (int32_t)(uint32_t)scale;
+	bool sound = scale != 0 && scale + SCALE_MAX <= 2 * SCALE_MAX;
+	if (region->kind == DCD_REGION_SEQUENCE) {
+		return sound && stride == SEQUENCE_STRIDE && fields == 1;
+	}
+	return sound && stride != 0 && stride <= RECORD_MAX && stride % 4 == 0 && fields != 0 && fields >> (stride / 4 - 1) <= 1;
 }
 
 /* The regions of one module; *at is the end of the region before. */
@@ -95,7 +103,8 @@ static int regions_read(struct map_reader *r, const struct dcd_ref_module *modul
 		region->module = module_index;
 		region->va = va + map_signed(r);
 		region->adjust = adjust + map_signed(r);
-		bool sound = kind != DCD_REGION_RECORDS || record_read(r, region);
+		bool records = kind == DCD_REGION_RECORDS || kind == DCD_REGION_RELATIVE || kind == DCD_REGION_SEQUENCE;
+		bool sound = !records || record_read(r, region);
 		if (r->bad || !sound || region->len == 0 || !dcd_add_u64(*at, gap, &region->base) ||
 		    !dcd_add_u64(region->base, region->len, at)) {
 			return DCD_ERR_MALFORMED;
@@ -132,10 +141,12 @@ static int modules_read(struct map_reader *r, struct dcd_ref_map *map)
 		struct dcd_ref_module *module = &map->modules[i];
 		module->low = map_value(r);
 		module->span = map_value(r);
-		uint64_t regions = map_value(r), steps = map_value(r);
-		if (r->bad || module->span == 0 || regions > regions_left || steps > steps_left) {
+		uint64_t plain = map_value(r), regions = map_value(r), steps = map_value(r);
+		if (r->bad || module->span == 0 || plain > module->span || plain > UINT32_MAX || regions > regions_left ||
+		    steps > steps_left) {
 			return DCD_ERR_MALFORMED;
 		}
+		module->plain = (uint32_t)plain;
 		module->steps_first = (uint32_t)(map->step_count - steps_left);
 		module->steps_count = (uint32_t)steps;
 		int err = regions_read(r, module, i, map->regions + (map->region_count - regions_left), (size_t)regions, &at);
@@ -236,12 +247,17 @@ static uint64_t new_origin(const struct dcd_ref_piece *piece)
 /* The field for `target`, or `old` when no whole number gives it. */
 static uint32_t index_of(const struct dcd_ref_piece *piece, uint64_t target, uint32_t old)
 {
-	uint32_t scale = piece->region->scale;
+	int32_t scale = piece->region->scale;
+	uint64_t distance = target - new_origin(piece);
+	if (scale < 0) {
+		distance = 0U - distance;
+		scale = -scale;
+	}
 	if (scale == 1) {
-		return (uint32_t)(target - new_origin(piece));
+		return (uint32_t)distance;
 	}
 	uint32_t rest;
-	uint64_t index = dcd_ref_divide(target - new_origin(piece), scale, &rest);
+	uint64_t index = dcd_ref_divide(distance, (uint32_t)scale, &rest);
 	return rest == 0 ? (uint32_t)index : old;
 }
 
@@ -252,6 +268,13 @@ static void field_write(const struct dcd_ref_piece *piece, const struct dcd_ref_
 	if (found->field == DCD_FIELD_ABS64) {
 		dcd_le32_put(field, (uint32_t)target);
 		dcd_le32_put(field + 4, (uint32_t)(target >> 32));
+		return;
+	}
+	if (found->field == DCD_FIELD_INDEX24) {
+		uint32_t index = index_of(piece, target, dcd_ref_be24_get(field));
+		field[0] = (uint8_t)(index >> 16);
+		field[1] = (uint8_t)(index >> 8);
+		field[2] = (uint8_t)index;
 		return;
 	}
 	uint32_t old = dcd_le32_get(field), value = old;
@@ -286,6 +309,7 @@ static void field_write(const struct dcd_ref_piece *piece, const struct dcd_ref_
 		value = (old & ~(0xfffU << 10)) | (((uint32_t)target & 0xfff) >> dcd_ref_a64_scale(old)) << 10;
 		break;
 	case DCD_FIELD_ABS64:
+	case DCD_FIELD_INDEX24:
 		break;
 	}
 	dcd_le32_put(field, value);
@@ -296,13 +320,17 @@ static bool field_read(const struct dcd_ref_piece *piece, const struct dcd_ref_f
 		       const uint8_t *old_field, uint64_t *ret)
 {
 	uint64_t va = piece->new_va + found->pos;
+	if (found->field == DCD_FIELD_INDEX24) {
+		*ret = new_origin(piece) + dcd_ref_be24_get(field) * (uint64_t)(int64_t)piece->region->scale;
+		return true;
+	}
 	uint32_t value = dcd_le32_get(field), changed = value ^ dcd_le32_get(old_field);
 	switch (found->field) {
 	case DCD_FIELD_ABS64:
 		*ret = dcd_le64_get(field);
 		return true;
-	case DCD_FIELD_ABS32:
-		*ret = value;
+	case DCD_FIELD_ABS32: /* extended as it was */
+		*ret = found->target >> 32 != 0 ? dcd_ref_sign(value, 32) : value;
 		return true;
 	case DCD_FIELD_PC32:
 		*ret = va + found->skip + dcd_ref_sign(value, 32);
@@ -311,7 +339,7 @@ static bool field_read(const struct dcd_ref_piece *piece, const struct dcd_ref_f
 		*ret = va - value;
 		return true;
 	case DCD_FIELD_INDEX:
-		*ret = new_origin(piece) + dcd_ref_sign(value, 32) * piece->region->scale;
+		*ret = new_origin(piece) + dcd_ref_sign(value, 32) * (uint64_t)(int64_t)piece->region->scale;
 		return true;
 	case DCD_FIELD_A64_B:
 		*ret = va + (dcd_ref_sign(value, 26) << 2);
@@ -326,9 +354,15 @@ static bool field_read(const struct dcd_ref_piece *piece, const struct dcd_ref_f
 		*ret = found->new_page + ((uint64_t)(value >> 10 & 0xfff) << dcd_ref_a64_scale(value));
 		return (changed & 0xffc00000) == 0;
 	case DCD_FIELD_A64_PAGE: /* half an address: its ADD or LDR teaches */
+	case DCD_FIELD_INDEX24:
 		break;
 	}
 	return false;
+}
+
+static uint8_t field_width(enum dcd_ref_field field)
+{
+	return field == DCD_FIELD_ABS64 ? 8 : field == DCD_FIELD_INDEX24 ? 3 : 4;
 }
 
 static int settle(struct dcd_ref_piece *piece, size_t end)
@@ -350,7 +384,7 @@ int dcd_ref_take(struct dcd_ref_piece *piece, const struct dcd_ref_found *found)
 {
 	struct dcd_refs *refs = piece->refs;
 	struct dcd_ref_site site = { .at = piece->at + found->pos,
-				     .width = found->field == DCD_FIELD_ABS64 ? 8 : 4,
+				     .width = field_width(found->field),
 				     .gate = found->gate,
 				     .region = (uint32_t)(piece->region - refs->map.regions),
 				     .local = is_local(piece, found->target),
@@ -393,7 +427,10 @@ static int piece_scan(struct dcd_ref_piece *piece)
 	case DCD_REGION_UNWIND:
 		return dcd_ref_scan_unwind(piece);
 	case DCD_REGION_RECORDS:
+	case DCD_REGION_RELATIVE:
 		return dcd_ref_scan_records(piece);
+	case DCD_REGION_SEQUENCE:
+		return dcd_ref_scan_sequence(piece);
 	case DCD_REGION_KINDS:
 		break;
 	}

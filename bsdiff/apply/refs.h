@@ -27,8 +27,8 @@ struct dcd_ref_region {
 	uint64_t origin;       /* old address */
 	uint64_t origin_shift; /* the new one - the old one */
 	uint32_t stride;       /* bytes of a record, a multiple of 4; the first begins with the region */
-	uint32_t position;     /* of the field in its record, bytes, a multiple of 4 below stride */
-	uint32_t scale;        /* over 0 */
+	uint32_t fields;       /* bit i: the word at 4 * i of each record is a field */
+	int32_t scale;         /* not 0; below it, addresses fall as fields grow */
 	uint32_t module;
 	enum dcd_region_kind kind;
 };
@@ -41,8 +41,9 @@ struct dcd_ref_step {
 
 /* One linked file, which has an address space of its own. */
 struct dcd_ref_module {
-	uint64_t low;  /* first old address */
-	uint64_t span; /* bytes; a value outside is no reference */
+	uint64_t low;   /* first old address */
+	uint64_t span;  /* bytes; a value outside is no reference; may go on at 0 behind 2^64 */
+	uint32_t plain; /* x86-64 code may hold the addresses of this many bytes from `low` on in 32 bits */
 	uint32_t steps_first;
 	uint32_t steps_count;
 };

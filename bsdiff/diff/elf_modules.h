@@ -15,14 +15,15 @@ struct dcd_elf_region {
 	enum dcd_region_kind kind;
 	uint32_t module;
 	uint64_t origin; /* DCD_REGION_RECORDS, as in struct dcd_ref_region */
-	uint32_t stride;
-	uint32_t position;
-	uint32_t scale;
+	uint32_t stride; /* ... and DCD_REGION_RELATIVE */
+	uint32_t fields;
+	int32_t scale;
 };
 
 struct dcd_elf_module {
 	uint64_t low; /* the first address */
 	uint64_t span;
+	uint32_t plain; /* as in struct dcd_ref_module */
 };
 
 /* Regions in ascending order of offset, without overlap. Zero-initialised is empty. */

@@ -4,10 +4,13 @@
  */
 #include "bsdiff/diff/encode.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
+#include "bsdiff/apply/payload.h"
+#include "bsdiff/codec/zstd_encode.h"
 #include "bsdiff/diff/base_coverage.h"
 #include "bsdiff/diff/encode_plan.h"
 #include "bsdiff/diff/ordered_pool.h"
@@ -17,6 +20,9 @@
 /* Views take as much memory as both images; beyond this, matching sees the bytes as they are. */
 #define VIEW_MAX (UINT64_C(2) << 30)
 
+/* Block matches of a segment are kept unless there are more than one in so many bytes: memory stays a twentieth of the image. */
+#define ANCHOR_SPACING 512
+
 struct encoding {
 	struct dcd_bytes base; /* empty: a full payload */
 	struct dcd_bytes image;
@@ -24,6 +30,7 @@ struct encoding {
 	struct dcd_effort effort;
 	struct dcd_image_leaves base_leaves;
 	struct dcd_image_leaves image_leaves;
+	uint64_t *full_at; /* where each segment's frame is in options.full; null: there is none */
 	struct dcd_block_index *blocks;
 	struct dcd_base_coverage *coverage;
 	struct dcd_seed_finder finder;   /* read by all workers while a piece is encoded */
@@ -34,7 +41,8 @@ struct encoding {
 	struct dcd_payload_writer writer;
 	unsigned workers;
 	struct dcd_segment_encoder *encoders[DCD_POOL_WORKERS_MAX];
-	struct dcd_copy_list *marks; /* one a worker */
+	struct dcd_copy_list *marks;   /* one a worker */
+	struct dcd_copy_list *anchors; /* one a segment: its block matches, found once and used again; may be null */
 	struct dcd_encoded_segment *slots;
 };
 
@@ -112,7 +120,7 @@ static int mark_work(void *context, unsigned worker, uint64_t index, void *slot)
 	for (size_t i = 0; err == 0 && i < copies->count; i++) {
 		dcd_base_coverage_mark(e->coverage, copies->items[i].base, copies->items[i].len);
 	}
-	return err;
+	return err == 0 && copies->count <= segment.len / ANCHOR_SPACING ? dcd_copy_list_copy(copies, &e->anchors[index]) : err;
 }
 
 static int mark_deliver(void *context, uint64_t index, void *slot)
@@ -122,6 +130,16 @@ static int mark_deliver(void *context, uint64_t index, void *slot)
 	struct dcd_segment segment = dcd_segment_at(&e->image, e->options.segment_size, index);
 	report(e, "matching", segment.offset + segment.len, e->image.len);
 	return 0;
+}
+
+/* The segment's frame in the full payload, where that was given. */
+static const struct dcd_bytes *known_full(const struct encoding *e, uint64_t index, struct dcd_bytes *ret)
+{
+	if (e->full_at == NULL) {
+		return NULL;
+	}
+	*ret = (struct dcd_bytes){ e->options.full.data + e->full_at[index], e->full_at[index + 1] - e->full_at[index] };
+	return ret;
 }
 
 static int segment_work(void *context, unsigned worker, uint64_t index, void *slot)
@@ -136,8 +154,9 @@ static int segment_work(void *context, unsigned worker, uint64_t index, void *sl
 		return 0;
 	}
 	struct dcd_segment view = matched_segment(e, index);
+	struct dcd_bytes full;
 	return dcd_segment_encoder_encode(e->encoders[worker], e->base.len > 0 ? &e->finder : NULL, &e->refs, &segment, &view,
-					  out);
+					  known_full(e, index, &full), out);
 }
 
 static int survey_work(void *context, unsigned worker, uint64_t index, void *slot)
@@ -149,7 +168,8 @@ static int survey_work(void *context, unsigned worker, uint64_t index, void *slo
 	if (segment_without_frame(e, index, &kind) || !segment_has_modules(e, &segment)) {
 		return 0;
 	}
-	return dcd_segment_encoder_survey(e->encoders[worker], &e->finder, &e->refs, &segment, &e->samples[worker]);
+	struct dcd_segment view = matched_segment(e, index);
+	return dcd_segment_encoder_survey(e->encoders[worker], &e->finder, &e->refs, &segment, &view, &e->samples[worker]);
 }
 
 static int survey_deliver(void *context, uint64_t index, void *slot)
@@ -228,6 +248,10 @@ static int encode_by_pieces(struct encoding *e)
 	if (err != 0) {
 		return err;
 	}
+	e->anchors = calloc(e->image_leaves.count + (size_t)1, sizeof *e->anchors);
+	if (e->anchors == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
 	e->finder.blocks = e->blocks;
 	/* Zeros compress to nothing; a suffix array of them would find nothing better. */
 	for (uint32_t i = 0; i < e->base_leaves.count; i++) {
@@ -238,6 +262,8 @@ static int encode_by_pieces(struct encoding *e)
 	}
 	struct dcd_pool_job pool = { .work = mark_work, .deliver = mark_deliver, .context = e, .workers = e->workers };
 	err = dcd_pool_run(&pool, 0, e->image_leaves.count);
+	e->finder.anchors = e->anchors;
+	e->finder.segment_size = e->options.segment_size;
 	uint64_t base_next = 0, first = 0;
 	while (err == 0 && first < e->image_leaves.count) {
 		struct dcd_base_range *ranges = NULL;
@@ -254,15 +280,26 @@ static int encode_by_pieces(struct encoding *e)
 	return err;
 }
 
+static void matching_end(struct encoding *e)
+{
+	for (uint32_t i = 0; e->anchors != NULL && i < e->image_leaves.count; i++) {
+		dcd_copy_list_free(&e->anchors[i]);
+	}
+	free(e->anchors);
+	dcd_base_coverage_free(e->coverage);
+	dcd_block_index_free(e->blocks);
+	e->anchors = NULL;
+	e->coverage = NULL;
+	e->blocks = NULL;
+	e->finder.blocks = NULL;
+	e->finder.anchors = NULL;
+}
+
 static int matching_run(struct encoding *e)
 {
 	e->finder.base = matched_base(e);
 	int err = e->base.len <= e->effort.whole_base_max ? encode_whole_base(e) : encode_by_pieces(e);
-	dcd_base_coverage_free(e->coverage);
-	dcd_block_index_free(e->blocks);
-	e->coverage = NULL;
-	e->blocks = NULL;
-	e->finder.blocks = NULL;
+	matching_end(e);
 	return err;
 }
 
@@ -294,13 +331,52 @@ static int view_prepare(struct encoding *e)
 	return err;
 }
 
+/* From the table where there is one. */
+static int leaves_find(const struct encoding *e, const struct dcd_bytes *table, const struct dcd_bytes *bytes,
+		       struct dcd_image_leaves *ret)
+{
+	return table->data != NULL ? dcd_image_leaves_read(table, bytes, &e->options, ret)
+				   : dcd_image_leaves_compute(bytes, &e->options, ret);
+}
+
+static int full_index(struct encoding *e)
+{
+	const struct dcd_bytes *full = &e->options.full;
+	struct dcd_payload view;
+	uint64_t length = 0;
+	int err = dcd_payload_table_length(full->data, (size_t)full->len, &length);
+	err = err != 0 ? err : dcd_payload_open(full->data, (size_t)length, e->options.alg, &view);
+	if (err != 0 || full->len - length != view.frames_length) {
+		return DCD_ERR_USAGE;
+	}
+	e->full_at = calloc(view.segment_count + (size_t)1, sizeof *e->full_at);
+	if (e->full_at == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	e->full_at[0] = length;
+	for (uint32_t i = 0; i < view.segment_count; i++) {
+		struct dcd_payload_entry entry;
+		dcd_payload_entry(&view, i, &entry);
+		e->full_at[i + 1] = e->full_at[i] + entry.frame_length;
+	}
+	return 0;
+}
+
+static int leaves_begin(struct encoding *e)
+{
+	int err = leaves_find(e, &e->options.full, &e->image, &e->image_leaves);
+	if (err == 0 && e->options.full.data != NULL) {
+		err = full_index(e);
+	}
+	return err == 0 && e->base.len > 0 ? leaves_find(e, &e->options.base_table, &e->base, &e->base_leaves) : err;
+}
+
 static int encoding_begin(struct encoding *e, int fd)
 {
-	int err = dcd_image_leaves_compute(&e->image, &e->options, &e->image_leaves);
+	int err = leaves_begin(e);
 	if (err == 0 && e->base.len > 0) {
 		e->refs.base = e->base;
-		err = dcd_image_leaves_compute(&e->base, &e->options, &e->base_leaves);
-		err = err != 0 ? err : dcd_elf_modules_find(&e->base, &e->refs.old_modules);
+		err = dcd_elf_modules_find(&e->base, &e->refs.old_modules);
 		err = err != 0 ? err : dcd_elf_modules_find(&e->image, &e->refs.new_modules);
 	}
 	if (err != 0) {
@@ -346,6 +422,7 @@ static void encoding_free(struct encoding *e)
 	for (unsigned i = 0; e->slots != NULL && i < dcd_pool_slots(e->workers); i++) {
 		dcd_byte_buffer_free(&e->slots[i].frame);
 	}
+	free(e->full_at);
 	free(e->marks);
 	free(e->samples);
 	dcd_ref_view_free(&e->view);
@@ -353,8 +430,6 @@ static void encoding_free(struct encoding *e)
 	dcd_payload_writer_free(&e->writer);
 	dcd_elf_modules_free(&e->refs.old_modules);
 	dcd_elf_modules_free(&e->refs.new_modules);
-	dcd_base_coverage_free(e->coverage);
-	dcd_block_index_free(e->blocks);
 	dcd_image_leaves_free(&e->base_leaves);
 	dcd_image_leaves_free(&e->image_leaves);
 	free(e);
@@ -370,11 +445,18 @@ static int failure_say(struct dcd_diag *diag, int err)
 				    "not enough memory to encode the payload; fewer threads or a lower effort need less");
 	case DCD_ERR_NO_SPACE:
 		return dcd_diag_set(diag, err, "no space left where the payload is written");
+	case DCD_ERR_USAGE:
+		return dcd_diag_set(diag, err, "the full payload that was given is not of these bytes");
 	case DCD_ERR_IO:
 		return dcd_diag_set(diag, err, "the payload could not be written");
 	default:
 		return dcd_diag_set(diag, err, "encoding failed: %s", dcd_err_name(err));
 	}
+}
+
+void dcd_encoder_name(char ret[DCD_ENCODER_NAME_SIZE])
+{
+	(void)snprintf(ret, DCD_ENCODER_NAME_SIZE, "%d-zstd%s", DCD_ENCODER_VERSION, dcd_zstd_encoder_version());
 }
 
 int dcd_encode_payload(const struct dcd_bytes *base, const struct dcd_bytes *image, int fd,

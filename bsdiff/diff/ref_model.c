@@ -211,6 +211,23 @@ static int put_signed(struct dcd_byte_buffer *out, uint64_t value)
 	return dcd_byte_buffer_append_varint(out, dcd_zigzag((int64_t)value));
 }
 
+/* What a region of records says beyond the others. */
+static int record_write(struct dcd_byte_buffer *out, const struct used_region *region)
+{
+	const struct dcd_elf_region *old = region->old;
+	if (old->stride == 0) {
+		return 0;
+	}
+	int err = put(out, old->stride);
+	err = err != 0 ? err : put(out, old->fields);
+	if (err != 0 || old->kind == DCD_REGION_RELATIVE) {
+		return err;
+	}
+	err = put_signed(out, old->origin - old->va);
+	err = err != 0 ? err : put_signed(out, region->origin_shift);
+	return err != 0 ? err : put_signed(out, (uint64_t)(int64_t)old->scale);
+}
+
 static int regions_write(struct dcd_byte_buffer *out, const struct used_region *regions, size_t count, uint64_t low, uint64_t *at)
 {
 	uint64_t va = low, adjust = 0;
@@ -222,13 +239,7 @@ static int regions_write(struct dcd_byte_buffer *out, const struct used_region *
 		err = err != 0 ? err : put(out, old->kind);
 		err = err != 0 ? err : put_signed(out, old->va - va);
 		err = err != 0 ? err : put_signed(out, regions[i].adjust - adjust);
-		if (old->kind == DCD_REGION_RECORDS) {
-			err = err != 0 ? err : put_signed(out, old->origin - old->va);
-			err = err != 0 ? err : put_signed(out, regions[i].origin_shift);
-			err = err != 0 ? err : put(out, old->stride);
-			err = err != 0 ? err : put(out, old->position);
-			err = err != 0 ? err : put(out, old->scale);
-		}
+		err = err != 0 ? err : record_write(out, &regions[i]);
 		*at = old->offset + old->len;
 		va = old->va + old->len;
 		adjust = regions[i].adjust;
@@ -265,6 +276,7 @@ static int map_write(struct dcd_ref_model *model, const struct dcd_ref_context *
 		}
 		err = put(out, module->low);
 		err = err != 0 ? err : put(out, module->span);
+		err = err != 0 ? err : put(out, module->plain);
 		err = err != 0 ? err : put(out, count);
 		err = err != 0 ? err : put(out, model->module_steps[i]);
 		err = err != 0 ? err : regions_write(out, model->regions + region, count, module->low, &at);

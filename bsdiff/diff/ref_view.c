@@ -50,6 +50,13 @@ static void watch_rewrite(void *context, const struct dcd_ref_site *site, const 
 		dcd_le32_put(field + 4, (uint32_t)(target >> 32));
 		return;
 	}
+	if (site->width == 3) {
+		uint64_t hash = spread(target);
+		field[0] = (uint8_t)(hash >> 16);
+		field[1] = (uint8_t)(hash >> 8);
+		field[2] = (uint8_t)hash;
+		return;
+	}
 	uint32_t mask = w->region->kind == DCD_REGION_AARCH64 ? a64_mask(site->gate) : UINT32_MAX;
 	dcd_le32_put(field, (dcd_le32_get(site->old) & ~mask) | ((uint32_t)spread(target) & mask));
 }
@@ -82,7 +89,7 @@ static int image_rewrite(struct rewriting *w)
 					       .va = region->va,
 					       .origin = region->origin,
 					       .stride = region->stride,
-					       .position = region->position,
+					       .fields = region->fields,
 					       .scale = region->scale,
 					       .module = region->module,
 					       .kind = region->kind };
@@ -109,8 +116,11 @@ static int view_make(const struct dcd_bytes *bytes, const struct dcd_elf_modules
 		}
 		size_t before = steps.count;
 		err = dcd_step_map_fit(&steps, samples + first, end - first, modules->modules[i].low);
-		all[i] = (struct dcd_ref_module){ modules->modules[i].low, modules->modules[i].span, (uint32_t)before,
-						  (uint32_t)(steps.count - before) };
+		all[i] = (struct dcd_ref_module){ .low = modules->modules[i].low,
+						  .span = modules->modules[i].span,
+						  .plain = modules->modules[i].plain,
+						  .steps_first = (uint32_t)before,
+						  .steps_count = (uint32_t)(steps.count - before) };
 		first = end;
 	}
 	if (err == 0) {

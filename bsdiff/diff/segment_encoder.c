@@ -167,9 +167,9 @@ static int copies_find(struct dcd_segment_encoder *encoder, const struct dcd_see
 
 int dcd_segment_encoder_survey(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
 			       const struct dcd_ref_context *context, const struct dcd_segment *segment,
-			       struct dcd_ref_samples *samples)
+			       const struct dcd_segment *view, struct dcd_ref_samples *samples)
 {
-	int err = copies_find(encoder, finder, segment);
+	int err = copies_find(encoder, finder, view);
 	return err != 0 ? err : dcd_ref_model_survey(encoder->model, context, &encoder->copies, segment, samples);
 }
 
@@ -211,33 +211,38 @@ static void take_delta(struct dcd_segment_encoder *encoder, struct dcd_encoded_s
 	encoder->delta.frame = previous;
 }
 
-int dcd_segment_encoder_encode(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
-			       const struct dcd_ref_context *context, const struct dcd_segment *segment,
-			       const struct dcd_segment *view, struct dcd_encoded_segment *ret)
+/* The full frame, made or known, in ret->frame. */
+static int take_full(struct dcd_segment_encoder *encoder, const struct dcd_segment *segment, const struct dcd_bytes *full,
+		     struct dcd_encoded_segment *ret)
 {
-	bool clear = false;
-	encoder->delta.fits = false;
-	if (finder != NULL) {
-		int err = delta_frame(encoder, finder, context, segment, view);
-		err = err != 0 || !encoder->delta.fits ? err : clearly_smaller(encoder, segment, &clear);
-		if (err != 0) {
-			return err;
-		}
-		if (clear) {
-			take_delta(encoder, ret);
-			return 0;
-		}
-	}
-	int err = full_frame(encoder, encoder->effort.full_level, segment, &ret->frame);
-	if (err != 0) {
-		return err;
-	}
-	if (encoder->delta.fits && encoder->delta.frame.len < ret->frame.len) {
-		take_delta(encoder, ret);
-		return 0;
-	}
 	ret->kind = DCD_FRAME_FULL;
 	ret->filter = DCD_FILTER_NONE;
 	ret->scratch = 0;
-	return 0;
+	if (full == NULL) {
+		return full_frame(encoder, encoder->effort.full_level, segment, &ret->frame);
+	}
+	ret->frame.len = 0;
+	return dcd_byte_buffer_append(&ret->frame, full->data, (size_t)full->len);
+}
+
+int dcd_segment_encoder_encode(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
+			       const struct dcd_ref_context *context, const struct dcd_segment *segment,
+			       const struct dcd_segment *view, const struct dcd_bytes *full, struct dcd_encoded_segment *ret)
+{
+	bool clear = false;
+	int err = 0;
+	encoder->delta.fits = false;
+	if (finder != NULL) {
+		err = delta_frame(encoder, finder, context, segment, view);
+	}
+	if (err == 0 && encoder->delta.fits && full == NULL) {
+		err = clearly_smaller(encoder, segment, &clear);
+	}
+	if (err == 0 && !clear) {
+		err = take_full(encoder, segment, full, ret);
+	}
+	if (err == 0 && encoder->delta.fits && (clear || encoder->delta.frame.len < ret->frame.len)) {
+		take_delta(encoder, ret);
+	}
+	return err;
 }

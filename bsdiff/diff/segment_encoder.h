@@ -33,14 +33,16 @@ void dcd_segment_encoder_free(struct dcd_segment_encoder *encoder);
 /*
  * Delta against what `finder` finds, its references predicted where that pays, or full when that is no
  * larger; `finder` null: full. Matching sees `view`, which belongs to the finder's base and is the segment itself as a rule.
+ * `full`: the full frame, where it is known already, or null.
  */
 DCD_NODISCARD int dcd_segment_encoder_encode(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
 					     const struct dcd_ref_context *context, const struct dcd_segment *segment,
-					     const struct dcd_segment *view, struct dcd_encoded_segment *ret);
+					     const struct dcd_segment *view, const struct dcd_bytes *full,
+					     struct dcd_encoded_segment *ret);
 
 /* Matches as for encoding and notes where references lead (bsdiff/diff/ref_model.h). */
 DCD_NODISCARD int dcd_segment_encoder_survey(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
 					     const struct dcd_ref_context *context, const struct dcd_segment *segment,
-					     struct dcd_ref_samples *samples);
+					     const struct dcd_segment *view, struct dcd_ref_samples *samples);
 
 #endif

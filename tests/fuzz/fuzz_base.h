@@ -27,8 +27,10 @@ static inline uint32_t fuzz_base_word(uint32_t at)
 		return mix & 0xff;
 	case 5: /* jump tables */
 		return 0U - 0x1000 - (mix & 0xfff);
-	default:
-		return mix;
+	case 6: /* distances in both directions */
+		return (mix & 0x1fff) - 0x1000;
+	default: /* small numbers, whatever their width */
+		return mix & 0x07070707;
 	}
 }
 

@@ -58,17 +58,21 @@ static void seed_put(struct seed_streams *s, enum dcd_stream id, uint64_t value)
 /* A region of 1 KiB at kind * 1 KiB of the base, in a module of its own with two steps. */
 static void seed_module(struct seed_streams *s, unsigned kind, unsigned gap)
 {
-	const uint64_t module[] = { 0x800, 0x2000, 1, 2 }; /* low, span, regions, steps */
+	const uint64_t module[] = { 0x800, 0x2000, 0x1000, 1, 2 }; /* low, span, plain, regions, steps */
 	const uint64_t region[] = { gap, 1024, kind, dcd_zigzag(0x800), dcd_zigzag(-64) };
-	const uint64_t record[] = { dcd_zigzag(-0x400), dcd_zigzag(48), 8, 4, 4 };
+	const uint64_t records[] = { 8, 2, dcd_zigzag(-0x400), dcd_zigzag(48), dcd_zigzag(-4) };
+	const uint64_t relative[] = { 12, 3 };
+	const uint64_t sequence[] = { 3, 1, dcd_zigzag(-0x400), dcd_zigzag(48), dcd_zigzag(4) };
+	const uint64_t *record = kind == DCD_REGION_SEQUENCE ? sequence : kind == DCD_REGION_RELATIVE ? relative : records;
+	size_t record_len = kind == DCD_REGION_RELATIVE ? 2 : kind == DCD_REGION_RECORDS || kind == DCD_REGION_SEQUENCE ? 5 : 0;
 	const uint64_t steps[] = { 0x100, 0x900, dcd_zigzag(16), dcd_zigzag(-48) };
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 5; i++) {
 		seed_put(s, DCD_STREAM_MAP, module[i]);
 	}
 	for (size_t i = 0; i < 5; i++) {
 		seed_put(s, DCD_STREAM_MAP, region[i]);
 	}
-	for (size_t i = 0; kind == DCD_REGION_RECORDS && i < 5; i++) {
+	for (size_t i = 0; i < record_len; i++) {
 		seed_put(s, DCD_STREAM_MAP, record[i]);
 	}
 	for (size_t i = 0; i < 4; i++) {
@@ -102,7 +106,7 @@ static int write_references(const char *folder)
 {
 	int failed = 0;
 	for (unsigned kind = 0; kind <= DCD_REGION_KINDS; kind++) {
-		static const unsigned places[DCD_REGION_KINDS] = { 2, 0, 1, 3, 4, 5 }; /* of fuzz_base.h, in KiB */
+		static const unsigned places[DCD_REGION_KINDS] = { 2, 0, 1, 3, 4, 5, 6, 7 }; /* of fuzz_base.h, in KiB */
 		struct seed_streams s = { 0 };
 		bool all = kind == DCD_REGION_KINDS;
 		size_t len = all ? 4096 : 1024;

@@ -11,7 +11,6 @@ from .machine import BootState, Drive
 from .qemu_process import QemuProcess, expect_code
 from .web_server import WebServer
 
-HOST = "10.0.2.2"  # the host, as a guest of QEMU's user network sees it
 COMMAND_SECONDS = 180
 
 
@@ -37,7 +36,7 @@ class Boot:
         bench.tell("boot %d" % bench.boots)
         self.process = QemuProcess(
             lambda serial, link: self.machine.command(drive or Drive.file(bench.disk.path), serial, link, True),
-            bench.folder / "console.log", bench.watch)
+            bench.folder / "console.log", bench.watch, self.machine.link)
         self.slot = self.version = None
 
     def __enter__(self):
@@ -57,7 +56,7 @@ class Boot:
 
     def up(self, slot=None, version=None):
         """Waits for the guest to say which slot and release it is, and compares. GuestGone when it doesn't come up."""
-        event = self.process.wait("up", timeout=self.seconds)
+        event = self.process.wait("up", timeout=self.seconds, cpu=self.machine.boot_cpu_seconds)
         self.slot, self.version = event["slot"], event["version"]
         self.bench.tell("up: slot %s, release %s, %.1f s" % (self.slot, self.version, self.process.seconds))
         for what, want, have in (("slot", slot, self.slot), ("release", version, self.version)):
@@ -81,11 +80,11 @@ class Boot:
 
     def decade(self, words, code=0, timeout=COMMAND_SECONDS, quiet=False):
         """Runs `decade WORDS` as the update service's user."""
-        return self.run("as-decade decade " + words, code, timeout, quiet)
+        return self.run(self.machine.decade + " " + words, code, timeout, quiet)
 
     def start_decade(self, words):
         """Starts `decade WORDS` and returns its number, for finish()."""
-        return self.process.start_command("as-decade decade " + words)
+        return self.process.start_command(self.machine.decade + " " + words)
 
     def finish(self, number, code=0, timeout=COMMAND_SECONDS):
         """Waits for a started command."""
@@ -131,7 +130,7 @@ class Bench:
     @property
     def url(self):
         """Of the repository, as the guest reaches it."""
-        return "http://%s:%d" % (HOST, self.server.port)
+        return "http://%s:%d" % (self.machine.host, self.server.port)
 
     def close(self):
         """Stops the server."""
@@ -159,6 +158,9 @@ class Bench:
 
     def factory(self, version="1", kind="good", room=()):
         """A fresh disk with a release in slot A, good, and nothing in slot B. room: [(version, kind)] of releases that must fit later."""
+        if hasattr(self.machine, "read_disk"):  # a maker's board brings its disk
+            self.disk = self.machine.read_disk(DiskImage(self.machine.disk_path, []).copy(self.folder / "disk.img").path)
+            return
         images = self.lab.images.images(version, kind)
         sizes = self.lab.images.sizes([(version, kind), *room])
         self.disk = DiskImage(self.folder / "disk.img", self.machine.partitions(sizes)).create()
@@ -204,11 +206,22 @@ class Bench:
             boot.reboot()
         return result
 
-    def next_good(self, slot, version, new, **options):
-        """The last promise of every scenario: from `slot` the next good release is installed, boots, and is confirmed. Returns (slot, version)."""
+    def goes_on(self, slot, version, new, last=None, refuses=False, **options):
+        """The last promise of every scenario: the device comes up in `slot` with `version`, installs the next good release `new`, boots it,
+        and confirms it. last: (result, version) that `decade status` must show before. refuses: what the server offers until then must be
+        refused. options: of the new release. Returns (slot, version) of what runs then."""
         other = "B" if slot == "A" else "A"
-        self.release(new, bases="all", **options)
-        self.update(slot, version, to=new)
+        with self.boot() as boot:
+            boot.up(slot, version).ready()
+            if last is not None:
+                self.last_is(boot.status(), *last)
+            if refuses:
+                result = boot.decade("install " + self.url, code=None)
+                self.expect(result.code in (3, 4), "a release that must be refused ended with %d:\n%s" % (result.code, result.out))
+            self.release(new, bases="all", **options)
+            result = boot.install()
+            self.expect(result.get("version") == new, "release %s was installed, not %s" % (result.get("version"), new))
+            boot.reboot()
         self.last_is(self.comes_up(other, new), "confirmed", new)
         return other, new
 
@@ -227,6 +240,8 @@ class Bench:
         """The last outcome that `decade status` shows."""
         last = status["last"]
         self.expect(last["result"] == result and last["version"] == version, "the last outcome is %s, not %s of %s" % (last, result, version))
+        self.expect(last["reason"], "the outcome has no reason: %s" % last)
+        self.tell("last: %s" % last["reason"])
 
     def comes_up(self, slot, version):
         """One boot that comes up as told and is confirmed. Returns `decade status`."""
@@ -274,7 +289,7 @@ class Bench:
         """Another repository's URL, for a while."""
         server = WebServer([folder])
         try:
-            yield "http://%s:%d" % (HOST, server.port)
+            yield "http://%s:%d" % (self.machine.host, server.port)
         finally:
             server.close()
 

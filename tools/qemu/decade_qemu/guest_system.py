@@ -40,15 +40,18 @@ class GuestParts:
 
     def prepare(self):
         """Downloads, unpacks and builds what isn't there. Takes minutes and some 150 MB of packages once, then seconds."""
-        arch = self.machine.arch
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with host_command.locked(self.folder / "lock"):
+            self._prepare(self.machine.arch)
+        return self
+
+    def _prepare(self, arch):
         self.sysroot = sysroot.make_sysroot(self.apt, arch, self.source, self.folder / "sysroot", self.say)
         self.programs = self._unpacked("programs", self.apt.fetch_closure([*PROGRAMS, *self.machine.root_packages()])
                                        + [self.apt.fetch_alone("busybox-static")])
         package = self.apt.fetch_alone(self.apt.kernel_package(arch.kernel))
         self.kernel = kernel_files.Kernel(self._unpacked(arch.kernel, [package]))
-        self.decade = sysroot.build_decade(arch, self.source, self.sysroot, self.folder / "decade", self.say)
-        return self
+        tree = hashlib.sha256(str(self.source.resolve()).encode()).hexdigest()[:8]  # a build folder belongs to one source tree
+        self.decade = sysroot.build_decade(arch, self.source, self.sysroot, self.folder / ("decade-" + tree), self.say)
 
     def _unpacked(self, name, debs):
         folder, names = self.folder / name, "\n".join(path.name for path in debs)

@@ -1,5 +1,8 @@
 """Programs of the host: found with a sentence when they are missing, run with their output kept for the message."""
+import contextlib
+import fcntl
 import os
+import pathlib
 import shutil
 import subprocess
 
@@ -51,3 +54,13 @@ def run(argv, cwd=None, env=None, stdin=None, timeout=1800):
         tail = "\n".join(done.stdout.splitlines()[-25:])
         raise HarnessError("%s ended with %d:\n%s" % (" ".join(argv[:6]), done.returncode, tail))
     return done.stdout
+
+
+@contextlib.contextmanager
+def locked(path):
+    """Holds a lock file while something that several runs share is built; waits for another run that does."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -4,7 +4,7 @@ import struct
 
 from . import host_command, uboot_env
 from .disk_image import Partition
-from .machine import ARM64, ARMHF, MIB, SLOTS, BootState, Machine, register
+from .machine import ARM64, ARMHF, MIB, BootState, Machine, register
 
 ENV_SIZE = 0x2000   # bytes of a copy of the environment
 ENV_STEP = 0x10000  # bytes from one copy to the other
@@ -32,7 +32,7 @@ ITS = """/dts-v1/;
 class UbootMachine(Machine):
     """What both have in common."""
 
-    loader = "uboot"
+    loader, heals_state = "uboot", True
     its_arch = firmware = qemu = cpu = None
     board = "virt"
     addresses = {}  # kernel, fit, script, scratch
@@ -104,17 +104,10 @@ class UbootMachine(Machine):
 
     def read_state(self, disk):
         found = uboot_env.newest([disk.read("env", copy * ENV_STEP, ENV_SIZE) for copy in (0, 1)])
-        if found is None:
-            return BootState(readable=False)
-        variables = found[1]
-        left = {slot: int(variables.get("BOOT_%s_LEFT" % slot, "0") or 0) for slot in SLOTS}
-        good = {slot: variables.get("BOOT_%s_GOOD" % slot) == "1" for slot in SLOTS}
-        return BootState(variables.get("BOOT_ORDER", "").split(), left, good)
+        return uboot_env.boot_state(found[1] if found else None)
 
     def write_state(self, disk, state):
-        variables = {"BOOT_ORDER": " ".join(state.order), "serial_note": "kept"}
-        for slot in SLOTS:
-            variables.update({"BOOT_%s_LEFT" % slot: state.left[slot], "BOOT_%s_GOOD" % slot: int(state.good[slot])})
+        variables = {**uboot_env.boot_variables(state), "serial_note": "kept"}
         for copy in (0, 1):
             disk.write("env", uboot_env.encode(variables, ENV_SIZE, 1 - copy), copy * ENV_STEP)
 
@@ -125,7 +118,13 @@ class UbootMachine(Machine):
         damaged = bytes(byte ^ 0x5A for byte in disk.read("env", copy * ENV_STEP + 16, 64))
         disk.write("env", damaged, copy * ENV_STEP + 16)
 
+    def board_state(self):
+        return ["", "[state]", "format = uboot", "partition = env", "offset-1 = 0", "offset-2 = %#x" % ENV_STEP, "size = %#x" % ENV_SIZE]
+
     # ---- running ----
+
+    def firmware_files(self):
+        return (self.flash(),)
 
     def command(self, drive, serial, link_fd, network):
         words = [self.qemu, "-machine", self.board, "-cpu", self.cpu, *self.common_arguments(serial, link_fd),
@@ -147,7 +146,7 @@ class Arm64(UbootMachine):
     its_arch, qemu, cpu, firmware = "arm64", "qemu-system-aarch64", "cortex-a53", "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
     programs = ("qemu-system-aarch64", "mkimage", "mksquashfs", "veritysetup", "sfdisk", "aarch64-linux-gnu-gcc", "apt-get", "dpkg", "cmake", "ninja")
     watchdog = True
-    memory = 160
+    memory, boot_cpu_seconds = 160, 20
     addresses = {"kernel": 0x40400000, "fit": 0x43000000, "script": 0x40200000, "scratch": 0x40300000}
 
     def kernel_image(self, parts):

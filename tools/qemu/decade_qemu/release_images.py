@@ -53,11 +53,20 @@ class ReleaseImages:
         self.folder = pathlib.Path(cache) / "images" / parts.machine.name / parts.key()
         self.folder.mkdir(parents=True, exist_ok=True)
 
+    def has(self, kind):
+        """Whether this machine can have such a release."""
+        return kind in KINDS and (kind != "hang-kernel" or self.parts.machine.hanging_kernel() is not None)
+
     def images(self, version, kind="good"):
         """{class: path} of a release. UsageError for an unknown kind."""
         if kind not in KINDS:
             raise UsageError("no kind of release '%s'; there are: %s" % (kind, ", ".join(KINDS)))
         folder = self.folder / ("%s-%s" % (version, kind))
+        with host_command.locked(self.folder / "lock"):
+            self._ensure(folder, version, kind)
+        return {name: folder / (name + ".img") for name in self.parts.machine.classes}
+
+    def _ensure(self, folder, version, kind):
         if not folder.exists():
             self.say("building release %s (%s) for %s" % (version, kind, self.parts.machine.name))
             # Built aside and renamed: a build that is killed leaves nothing that looks whole.
@@ -66,7 +75,6 @@ class ReleaseImages:
                 made.mkdir()
                 self._build(pathlib.Path(scratch), made, version, kind)
                 os.rename(made, folder)
-        return {name: folder / (name + ".img") for name in self.parts.machine.classes}
 
     def _build(self, scratch, made, version, kind):
         tree = guest_system.RootTree(self.parts, scratch / "root", version, self.trust)

@@ -12,7 +12,9 @@ PRODUCT = "decade-reference"
 def make_keys(folder, decade_repo):
     """Keys and a repository without releases, made once a cache: guests carry its root.json. Returns the folder with `repo` and `keys`."""
     folder = pathlib.Path(folder)
-    if not (folder / "repo" / "metadata" / "1.root.json").exists():
+    with host_command.locked(folder.with_name("keys.lock")):
+        if (folder / "repo" / "metadata" / "1.root.json").exists():
+            return folder
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         host_command.run([decade_repo, "init", folder / "repo", "--keys", folder / "keys", "--product", PRODUCT])

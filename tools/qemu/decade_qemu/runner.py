@@ -42,7 +42,7 @@ def run_one(scenario, lab, folder, out, keep=False):
     """Runs a scenario; never raises for what the device did. The folder is removed unless it failed or `keep`."""
     folder = pathlib.Path(folder) / ("%s-%s" % (lab.machine.name, scenario.name))
     shutil.rmtree(folder, ignore_errors=True)
-    lacks = scenario.lacks(lab.machine)
+    lacks = scenario.lacks(lab)
     if lacks:
         return Outcome(scenario, lab.machine.name, "skipped", "this machine has no %s" % lacks)
     began, bench, result, why = time.monotonic(), None, "passed", ""
