@@ -14,13 +14,14 @@ import unittest
 
 from crash_lab import LONG, SOURCE, Lab
 
-from decade_qemu import grub_install
+from decade_qemu import command_line, grub_install
 from decade_qemu.apt_root import AptRoot
 from decade_qemu.disk_image import DiskImage, Partition
 
 GRUB_CFG = SOURCE / "packaging" / "loaders" / "grub" / "grub.cfg"
 CHOOSE = pathlib.Path(os.environ.get("DECADE_CHOOSE_TABLE", SOURCE / "build" / "dev" / "tests" / "qemu" / "choose_table"))
-CACHE = pathlib.Path(os.environ.get("DECADE_QEMU_CACHE", SOURCE / "build" / "qemu"))
+CACHE = command_line.default_cache()
+BATCH = 128  # environments a boot
 MASTER = """
 terminal_output serial
 function linux {
@@ -74,6 +75,11 @@ def every_state(numbers):
             yield Environment(order, {"A": good_a, "B": good_b}, {"A": left_a, "B": left_b})
 
 
+def place(number):
+    """The folder of an environment; few to a folder, because GRUB walks through folders entry by entry."""
+    return "s/%d/%d" % (number // 16, number % 16)
+
+
 class Verdict:
     """booted: the slots that were given to `linux`, in their order. after: the variables that are in the file then."""
 
@@ -87,12 +93,14 @@ class GrubChoice(Lab):
     @classmethod
     def setUpClass(cls):
         try:
-            cls.tools = grub_install.GrubTools.find(lambda: AptRoot(CACHE / "apt" / "amd64", "amd64"), CACHE / "grub")
+            cls.tools = grub_install.GrubTools.find(lambda: AptRoot(CACHE / "amd64" / "apt", "amd64"), CACHE / "amd64" / "grub")
         except Exception as error:
             raise unittest.SkipTest("GRUB's modules are neither installed nor to be had: %s" % error)
 
     def run_all(self, environments):
         """A Verdict for each environment: one boot of GRUB."""
+        for path in self.folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         disk = DiskImage(self.folder / "disk.img", [Partition("grub", 1 << 20, "bios"), Partition("esp", 64 << 20, "uefi"),
                                                     Partition("boot-a", 1 << 20), Partition("rootfs-a", 1 << 20), Partition("boot-b", 1 << 20)])
         disk.create()
@@ -112,13 +120,13 @@ class GrubChoice(Lab):
         return [self._verdict(disk, tree, text, number) for number, _ in enumerate(environments)]
 
     def _visit(self, tree, number, environment):
-        folder = tree / "s" / ("%04d" % number)
+        folder = tree / place(number)
         folder.mkdir(parents=True)
         block = environment.block()
         if block:
             (folder / "grubenv").write_bytes(block)
-        return ('echo "STATE %04d"\nset prefix=(hd0,gpt2)/s/%04d\nset unloadable="%s"\nunset BOOT_ORDER\nunset BOOT_A_GOOD\nunset BOOT_A_LEFT\n'
-                "unset BOOT_B_GOOD\nunset BOOT_B_LEFT\nsource (hd0,gpt2)/grub/decade.cfg\n" % (number, number, " ".join(environment.broken)))
+        return ('echo "STATE %04d"\nset prefix=(hd0,gpt2)/%s\nset unloadable="%s"\nunset BOOT_ORDER\nunset BOOT_A_GOOD\nunset BOOT_A_LEFT\n'
+                "unset BOOT_B_GOOD\nunset BOOT_B_LEFT\nsource (hd0,gpt2)/grub/decade.cfg\n" % (number, place(number), " ".join(environment.broken)))
 
     def _boot_partition(self, slot):
         folder = self.folder / ("boot-" + slot)
@@ -149,7 +157,7 @@ class GrubChoice(Lab):
         booted = re.findall(r"LINUX \S+ \S+ \S+ decade\.slot=(\S+)", part)
         found = self.folder / "found"
         found.unlink(missing_ok=True)
-        subprocess.run(["mcopy", "-n", "-i", "%s@@%d" % (disk.path, disk.partition("esp").offset), "::s/%04d/grubenv" % number, found],
+        subprocess.run(["mcopy", "-n", "-i", "%s@@%d" % (disk.path, disk.partition("esp").offset), "::%s/grubenv" % place(number), found],
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         after = found.read_bytes() if found.exists() else b""
         return Verdict(booted, part, after)
@@ -161,12 +169,14 @@ class GrubChoice(Lab):
         return [("AB"[int(line.split()[0])], *map(int, line.split()[1:])) for line in done.stdout.splitlines()]
 
     def test_the_script_chooses_and_counts_as_the_engine_does_in_every_state(self):
-        environments = list(every_state((0, 1, 2, 9) if not LONG else tuple(range(10))))
+        environments = list(every_state(range(10) if LONG else (0, 3)))
         environments += [Environment(("B", "A"), {"A": 1, "B": None}, {"A": None, "B": left}) for left in range(10)]
         wanted = self.engine(environments)
         self.assertEqual({slot for slot, _, _ in wanted}, {"A", "B"})
-        for environment, (slot, left_a, left_b), verdict in zip(environments, wanted, self.run_all(environments)):
-            self.check_one(environment, verdict, slot, {"A": left_a, "B": left_b})
+        for at in range(0, len(environments), BATCH):
+            batch = environments[at:at + BATCH]
+            for environment, (slot, left_a, left_b), verdict in zip(batch, wanted[at:], self.run_all(batch)):
+                self.check_one(environment, verdict, slot, {"A": left_a, "B": left_b})
 
     def check_one(self, environment, verdict, slot, left):
         if not environment.order and not any(environment.good.values()):
