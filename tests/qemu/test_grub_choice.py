@@ -14,7 +14,7 @@ import unittest
 
 from crash_lab import LONG, SOURCE, Lab
 
-from decade_qemu import command_line, grub_install
+from decade_qemu import command_line, fat_reader, grub_install
 from decade_qemu.apt_root import AptRoot
 from decade_qemu.disk_image import DiskImage, Partition
 
@@ -41,8 +41,8 @@ function reboot { echo "REBOOT"; }
 class Environment:
     """One state of the loader's variables. broken: slots whose kernel can't be loaded."""
 
-    def __init__(self, order, good, left, broken=(), raw=None):
-        self.order, self.good, self.left, self.broken, self.raw = order, good, left, broken, raw
+    def __init__(self, order, good, left, broken=(), raw=None, spare=None):
+        self.order, self.good, self.left, self.broken, self.raw, self.spare = order, good, left, broken, raw, spare
 
     def variables(self):
         found = {"BOOT_ORDER": " ".join(self.order)}
@@ -56,6 +56,10 @@ class Environment:
 
     def block(self):
         return self.raw if self.raw is not None else grub_install.environment_block(self.variables())
+
+    def all_spent(self):
+        """No slot is good or has tries left: the script gives all that may be booted new ones, where the engine's rule only says which is first."""
+        return not any(self.good.values()) and not any(self.left[slot] for slot in self.order)
 
     def as_the_engine_sees_it(self):
         """A line for choose_table: a slot that isn't listed comes behind those that are."""
@@ -81,10 +85,10 @@ def place(number):
 
 
 class Verdict:
-    """booted: the slots that were given to `linux`, in their order. after: the variables that are in the file then."""
+    """booted: the slots that were given to `linux`, in their order. after: the bytes of the file then. spare: of the spare file."""
 
-    def __init__(self, booted, text, after):
-        self.booted, self.text, self.after = booted, text, after
+    def __init__(self, booted, text, after, spare):
+        self.booted, self.text, self.after, self.spare = booted, text, after, spare
 
 
 @unittest.skipUnless(shutil.which("qemu-system-x86_64") and shutil.which("mksquashfs") and shutil.which("mcopy"),
@@ -125,6 +129,8 @@ class GrubChoice(Lab):
         block = environment.block()
         if block:
             (folder / "grubenv").write_bytes(block)
+        if environment.spare:
+            (folder / "grubenv.spare").write_bytes(grub_install.environment_block(environment.spare))
         return ('echo "STATE %04d"\nset prefix=(hd0,gpt2)/%s\nset unloadable="%s"\nunset BOOT_ORDER\nunset BOOT_A_GOOD\nunset BOOT_A_LEFT\n'
                 "unset BOOT_B_GOOD\nunset BOOT_B_LEFT\nsource (hd0,gpt2)/grub/decade.cfg\n" % (number, place(number), " ".join(environment.broken)))
 
@@ -154,13 +160,16 @@ class GrubChoice(Lab):
 
     def _verdict(self, disk, tree, text, number):
         part = text.split("STATE %04d\n" % number, 1)[1].split("STATE ", 1)[0]
+        spare = self._get(disk, number, "grubenv.spare")
         booted = re.findall(r"LINUX \S+ \S+ \S+ decade\.slot=(\S+)", part)
-        found = self.folder / "found"
-        found.unlink(missing_ok=True)
-        subprocess.run(["mcopy", "-n", "-i", "%s@@%d" % (disk.path, disk.partition("esp").offset), "::%s/grubenv" % place(number), found],
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        after = found.read_bytes() if found.exists() else b""
-        return Verdict(booted, part, after)
+        return Verdict(booted, part, self._get(disk, number, "grubenv"), spare)
+
+    def _get(self, disk, number, name):
+        """A file of an environment's folder as the run left it; empty when there is none."""
+        try:
+            return fat_reader.FatReader(lambda offset, length: disk.read("esp", offset, length)).file("%s/%s" % (place(number), name))
+        except fat_reader.FatError:
+            return b""
 
     def engine(self, environments):
         """[(slot, tries of A, tries of B)] by dcd_boot_choose()."""
@@ -187,6 +196,8 @@ class GrubChoice(Lab):
         for name in "AB":
             if environment.left[name] is not None:
                 wanted["BOOT_%s_LEFT" % name] = str(left[name])
+            if environment.all_spent() and name in environment.order:  # the one that boots has used one of its new tries
+                wanted["BOOT_%s_LEFT" % name] = "2" if name == slot else "3"
         wanted = {name: str(value) for name, value in wanted.items()}
         self.assertEqual(grub_install.parse_environment(verdict.after), wanted, environment)
 
@@ -217,6 +228,19 @@ class GrubChoice(Lab):
             self.assertEqual(grub_install.parse_environment(found[name].after)["BOOT_B_LEFT"], left, name)
         self.assertEqual(found["neither can be loaded"].booted, ["B", "A"])
         self.assertIn("REBOOT", found["neither can be loaded"].text)
+
+    def test_with_the_state_lost_each_slot_gets_its_tries_in_turn(self):
+        turns = [({"A": 3, "B": 3}, "A", {"A": 2, "B": 3}), ({"A": 1, "B": 3}, "A", {"A": 0, "B": 3}), ({"A": 0, "B": 3}, "B", {"A": 0, "B": 2}),
+                 ({"A": 0, "B": 0}, "A", {"A": 2, "B": 3})]
+        environments = [Environment((), {}, {}, raw=raw, spare={"BOOT_ORDER": "A B", "BOOT_A_LEFT": left["A"], "BOOT_B_LEFT": left["B"]})
+                        for left, _, _ in turns for raw in (b"", bytes(1024))]
+        verdicts = self.run_all(environments)
+        for number, (environment, verdict) in enumerate(zip(environments, verdicts)):
+            _, slot, left = turns[number // 2]
+            self.assertEqual(verdict.booted, [slot], verdict.text)
+            self.assertEqual(verdict.after, environment.raw)
+            self.assertEqual(grub_install.parse_environment(verdict.spare),
+                             {"BOOT_ORDER": "A B", "BOOT_A_LEFT": str(left["A"]), "BOOT_B_LEFT": str(left["B"])})
 
     def test_the_slots_own_command_line_is_passed_on(self):
         verdict = self.run_all([Environment(("B",), {"A": 0, "B": 1}, {"A": 0, "B": 0})])[0]

@@ -150,13 +150,9 @@ class Machine:
 
     def slot_offset(self, disk, name, slot):
         """The offset on the disk (bytes) of a slot's image of class `name`, which is there in one piece."""
-        return disk.partition(self.slot_place(name, slot)).offset
+        return disk.partition(self.slot_partition(name, slot)).offset
 
-    def slot_place(self, name, slot):
-        """The label of the partition in which a slot's image of class `name` is."""
-        return "%s-%s" % (name, slot.lower())
-
-    def state_partition(self):
+    def loader_partition(self):
         """The label of the partition in which the loader's state is."""
         return "env"
 

@@ -102,8 +102,8 @@ class SystemdBoot(X86Machine):
         disk.write_file("rootfs-" + slot.lower(), images["rootfs"])
         disk.write("esp", images["boot"].read_bytes(), self.slot_offset(disk, "boot", slot) - disk.partition("esp").offset)
 
-    def slot_place(self, name, slot):
-        return "esp" if name == "boot" else super().slot_place(name, slot)
+    def slot_partition(self, image_class, slot):
+        return "esp" if image_class == "boot" else super().slot_partition(image_class, slot)
 
     def slot_offset(self, disk, name, slot):
         if name != "boot":

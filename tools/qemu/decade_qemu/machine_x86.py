@@ -12,6 +12,7 @@ from .machine import AMD64, MIB, SLOTS, BootState, Machine, register
 OVMF = "/usr/share/ovmf/OVMF.fd"
 KERNEL_ARGUMENTS = "console=ttyS0 panic=-1 loglevel=5 slab_nomerge init_on_alloc=1 page_alloc.shuffle=1 vsyscall=none"
 FACTORY_STATE = {"BOOT_ORDER": "A", "BOOT_A_LEFT": 0, "BOOT_A_GOOD": 1, "BOOT_B_LEFT": 0, "BOOT_B_GOOD": 0, "serial_note": "kept"}
+SPARE_STATE = {"BOOT_ORDER": "A B", "BOOT_A_LEFT": 3, "BOOT_B_LEFT": 3}  # what the script counts in when the block itself is lost
 ESP_FOLDER = "/run/esp"  # where the guest has the EFI system partition
 
 # The update service may write this file system and nothing else of the loader's.
@@ -43,6 +44,7 @@ class X86Machine(Machine):
     firmware = None  # for -bios; QEMU's own (SeaBIOS) when None
     memory = 128
     boot_seconds = 90
+    heals_state = True  # not the loader: the guest's loader-setup
     watchdog = True  # softdog, which resets when user space hangs; cloud kernels drive none of QEMU's devices
     kernel_modules = ("softdog", "vfat", "nls_cp437", "nls_ascii", "nls_utf8")
     esp_size = 16 * MIB
@@ -70,7 +72,7 @@ class X86Machine(Machine):
         disk.write_file("esp", grub_install.make_fat(scratch, self.esp_size, tree))
         scratch.unlink()
 
-    def state_partition(self):
+    def loader_partition(self):
         return "esp"
 
     def esp_reader(self, disk):
@@ -136,7 +138,8 @@ class GrubMachine(X86Machine):
         return path
 
     def install_loader(self, disk):
-        self.write_esp(disk, {"grub/grub.cfg": self.script, "grub/grubenv": grub_install.environment_block(FACTORY_STATE), **self.esp_files()})
+        self.write_esp(disk, {"grub/grub.cfg": self.script, "grub/grubenv": grub_install.environment_block(FACTORY_STATE),
+                              "grub/grubenv.spare": grub_install.environment_block(SPARE_STATE), **self.esp_files()})
 
     def esp_files(self):
         """What else belongs on the EFI system partition."""

@@ -205,11 +205,12 @@ def power_cut_live(bench):
     bench.factory()
     bench.release("2", bases="none")
     rng = random.Random("live %d" % seed())
-    places = {"loader": bench.machine.state_partition(), "boot-b": bench.machine.slot_place("boot", "B")}
+    places = {"loader": bench.machine.loader_partition(), "state": bench.machine.state_partition(),
+              "boot-b": bench.machine.slot_partition("boot", "B"), "rootfs-b": bench.machine.slot_partition("rootfs", "B")}
     came = 0
     with nbd_server.NbdServer(bench.disk.path, bench.folder / "nbd") as server:
         for place, most in LIVE_CUTS:
-            part = bench.disk.partition(places.get(place, place))
+            part = bench.disk.partition(places[place])
             cut = nbd_server.Cut(rng.randint(1, most), rng.choice((SUBSET, TORN)), rng.randrange(1000), (part.offset, part.offset + part.size))
             bench.tell("the power will go at write %d to %s" % (cut.at, part.name))
             came += cut_live(bench, server, cut, update_from_a)
