@@ -144,8 +144,8 @@ class Machine:
         """The label of the partition of an image class in slot "A" or "B"."""
         return "%s-%s" % (image_class, slot.lower())
 
-    def state_partition(self):
-        """The label of the state partition."""
+    def service_partition(self):
+        """The label of the partition with the file system that the update service keeps its state on."""
         return "state"
 
     # ---- the boot state, read and damaged from outside ----
