@@ -68,7 +68,7 @@ class Machine:
     arch = None             # an Arch
     classes = ("boot", "rootfs")  # the image classes of a release
     memory = 128            # MiB given to the guest
-    boot_seconds = 60       # a boot that takes longer than this, on a busy machine, is called hung
+    boot_seconds = 90       # a boot that takes longer, on an idle host, is called hung; more than a watchdog needs to notice
     boot_cpu_seconds = 30   # processor time after which a boot that still spins is called hung: several times a good one
     watchdog = False        # whether a watchdog device resets a guest whose user space hangs
     loader = None           # the name in decade.conf

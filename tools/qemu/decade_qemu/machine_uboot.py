@@ -169,7 +169,6 @@ class Armhf(UbootMachine):
     programs = ("qemu-system-arm", "mkimage", "mksquashfs", "veritysetup", "sfdisk", "arm-linux-gnueabihf-gcc", "apt-get", "dpkg", "cmake", "ninja")
     board = "virt,highmem=off"
     memory = 160
-    boot_seconds = 90
     addresses = {"kernel": 0x40400000, "fit": 0x44000000, "script": 0x40200000, "scratch": 0x40300000}
 
     def kernel_image(self, parts):
