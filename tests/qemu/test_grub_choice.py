@@ -101,6 +101,8 @@ class GrubChoice(Lab):
         except Exception as error:
             raise unittest.SkipTest("GRUB's modules are neither installed nor to be had: %s" % error)
 
+    script = GRUB_CFG.read_text()
+
     def run_all(self, environments):
         """A Verdict for each environment: one boot of GRUB."""
         for path in self.folder.iterdir():
@@ -110,7 +112,7 @@ class GrubChoice(Lab):
         disk.create()
         tree = self.folder / "esp"
         (tree / "grub").mkdir(parents=True)
-        shutil.copy(GRUB_CFG, tree / "grub" / "decade.cfg")
+        (tree / "grub" / "decade.cfg").write_text(self.script)
         (tree / "grub" / "grub.cfg").write_text(MASTER + "".join(self._visit(tree, *pair) for pair in enumerate(environments)) + "echo ALL DONE\n")
         esp = grub_install.make_fat(self.folder / "esp.img", 64 << 20, {})
         subprocess.run(["mcopy", "-s", "-i", esp, *sorted(tree.iterdir()), "::"], check=True)
@@ -180,12 +182,32 @@ class GrubChoice(Lab):
     def test_the_script_chooses_and_counts_as_the_engine_does_in_every_state(self):
         environments = list(every_state(range(10) if LONG else (0, 3)))
         environments += [Environment(("B", "A"), {"A": 1, "B": None}, {"A": None, "B": left}) for left in range(10)]
-        wanted = self.engine(environments)
-        self.assertEqual({slot for slot, _, _ in wanted}, {"A", "B"})
+        self.assertEqual({slot for slot, _, _ in self.engine(environments)}, {"A", "B"})
         for at in range(0, len(environments), BATCH):
-            batch = environments[at:at + BATCH]
-            for environment, (slot, left_a, left_b), verdict in zip(batch, wanted[at:], self.run_all(batch)):
-                self.check_one(environment, verdict, slot, {"A": left_a, "B": left_b})
+            self.compare(environments[at:at + BATCH])
+
+    def test_a_script_that_is_wrong_in_one_place_is_noticed(self):
+        mutants = {"the try isn't stored": ('if save_env --file "$decade_env" BOOT_${1}_LEFT; then', "if true; then"),
+                   "the order is ignored": ("for decade_slot in $BOOT_ORDER; do\n\tif decade_untried $decade_slot; then decade_by_rule",
+                                            "for decade_slot in $decade_slots; do\n\tif decade_untried $decade_slot; then decade_by_rule"),
+                   "five counts as four": ('if [ "$1" = 5 ]; then set decade_left=4', 'if [ "$1" = 5 ]; then set decade_left=5'),
+                   "the last confirmed slot is forgotten": ("then decade_if_good $decade_slot; fi", "then true; fi")}
+        environments = [Environment(("B", "A"), {"A": 1, "B": 0}, {"A": 0, "B": left}) for left in (0, 3, 5)]
+        environments += [Environment(("B",), {"A": 1, "B": 0}, {"A": 0, "B": 0})]
+        self.compare(environments)
+        for name, (before, after) in mutants.items() if LONG else list(mutants.items())[:1]:
+            self.assertIn(before, self.script, name)
+            self.script = GRUB_CFG.read_text().replace(before, after, 1)
+            with self.assertRaises(AssertionError, msg=name):
+                self.compare(environments)
+            self.script = GRUB_CFG.read_text()
+
+
+    def compare(self, environments):
+        """Runs them and compares each with the engine."""
+        wanted = self.engine(environments)
+        for environment, (slot, left_a, left_b), verdict in zip(environments, wanted, self.run_all(environments)):
+            self.check_one(environment, verdict, slot, {"A": left_a, "B": left_b})
 
     def check_one(self, environment, verdict, slot, left):
         if not environment.order and not any(environment.good.values()):

@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import time
 
 from . import guest_system, host_command
 from .errors import HarnessError, UsageError
@@ -27,6 +28,7 @@ int fdatasync(int fd) { (void)fd; return 0; }
 int syncfs(int fd) { (void)fd; return 0; }
 int msync(void *at, unsigned long len, int flags) { (void)at; (void)len; (void)flags; return 0; }
 """
+UNUSED_FOR = 2 * 24 * 3600  # seconds
 BAD_HEALTH = "#!/bin/sh\nexit 1\n"
 SLEEPY_HEALTH = "#!/bin/sh\nexec sleep 1000000\n"
 
@@ -52,6 +54,14 @@ class ReleaseImages:
         self.parts, self.trust, self.say = parts, trust, say
         self.folder = pathlib.Path(cache) / "images" / parts.machine.name / parts.key()
         self.folder.mkdir(parents=True, exist_ok=True)
+        os.utime(self.folder)
+        self._forget_old()
+
+    def _forget_old(self):
+        """Removes what earlier versions of the guest left in the cache, once nobody has used it for a while."""
+        for folder in self.folder.parent.iterdir():
+            if folder != self.folder and folder.stat().st_mtime + UNUSED_FOR < time.time():
+                shutil.rmtree(folder, ignore_errors=True)
 
     def has(self, kind):
         """Whether this machine can have such a release."""
