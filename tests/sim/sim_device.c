@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bsdiff/codec/packer.h"
 #include "bsdiff/codec/zstd_decode.h"
 #include "manifest/crypto/sha256.h"
 #include "tests/sim/sim_bundle.h"
@@ -31,7 +32,9 @@ void sim_device_open(struct sim_device *device, const struct sim_world *world, i
 {
 	const struct sim_blob *root = sim_world_factory_root(world);
 	static struct dcd_decoder zstd;
+	static struct dcd_packer packer;
 	zstd = dcd_zstd_decoder();
+	packer = dcd_block_packer();
 	device->world = world;
 	device->clock = sim_world_now(world);
 	sim_media_open(&device->media, image);
@@ -52,6 +55,8 @@ void sim_device_open(struct sim_device *device, const struct sim_world *world, i
 		.slots = { sim_media_open_slot, &device->media, SIM_CLASSES, sim_class_names },
 		.alg = &dcd_sha256,
 		.zstd = &zstd,
+		.packer = &packer,
+		.pack_memory_max = 16 << 20,
 		.now = device_clock,
 		.now_context = device,
 		.product = SIM_PRODUCT,
