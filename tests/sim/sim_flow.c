@@ -80,6 +80,19 @@ static void prepare_floor(struct sim_stage *stage)
 	stage->floor_after = 2;
 }
 
+/* Both copies are gone, and with them the floor that the running release had raised. */
+static void prepare_lost_journal(struct sim_stage *stage)
+{
+	sim_device_factory(stage->world, publish(stage, false, 0), &stage->start);
+	publish(stage, false, 2);
+	update_start(stage, true);
+	stage->old_release = 1;
+	sim_files_remove(&stage->start.dir[SIM_STATE_DIR], "journal.0");
+	sim_files_remove(&stage->start.dir[SIM_STATE_DIR], "journal.1");
+	stage->new_release = publish(stage, false, 2);
+	stage->floor_after = 2;
+}
+
 static void prepare_rotation(struct sim_stage *stage)
 {
 	prepare_confirmed(stage);
@@ -351,6 +364,7 @@ const struct sim_flow sim_flows[] = {
 	  .begins_running = true },
 	{ "recovery from versions far ahead", prepare_fast_forward, act_install, missing_new, .begins_running = false },
 	{ "security floor", prepare_floor, act_install, missing_new, .begins_running = false },
+	{ "lost journal", prepare_lost_journal, act_install, missing_new, .begins_running = false },
 	{ "root rotation", prepare_rotation, act_install, missing_new, .begins_running = false },
 	{ "key algorithms", prepare_algorithms, act_install, missing_new, .begins_running = false },
 	{ "lost keys", prepare_lost_key, act_install, missing_new, .begins_running = false },

@@ -230,6 +230,36 @@ static int check(struct lab *lab)
 	return dcd_engine_check(&lab->device.engine, &lab->device.report, &lab->device.diag);
 }
 
+static void the_security_floor_comes_back_from_what_runs_when_the_journal_was_removed(void **state)
+{
+	struct lab *lab = *state;
+	struct sim_files *files = &lab->device.media.now.dir[SIM_STATE_DIR];
+	publish(lab, false, 4);
+	power_on(lab);
+	install(lab);
+	power_on(lab);
+	assert_int_equal(lab->device.running_release, 2);
+	/* Not before it is confirmed. */
+	sim_files_remove(files, "journal.0");
+	sim_files_remove(files, "journal.1");
+	power_on(lab);
+	publish(lab, false, 5);
+	power_on(lab);
+	assert_int_equal(check(lab), 0);
+	assert_int_equal(look(lab), 0);
+	assert_true(lab->device.state.security_floor == 0);
+	assert_int_equal(dcd_engine_mark_good(&lab->device.engine, NULL), 0);
+	sim_files_remove(files, "journal.0");
+	sim_files_remove(files, "journal.1");
+	power_on(lab);
+	assert_int_equal(look(lab), 0);
+	assert_true(lab->device.state.security_floor == 0);
+	assert_int_equal(check(lab), 0);
+	assert_int_equal(look(lab), 0);
+	assert_true(lab->device.state.security_floor == 4);
+	assert_string_equal(lab->device.state.slot[1].version, "1.2");
+}
+
 static void a_check_tells_what_there_is_and_writes_no_slot(void **state)
 {
 	struct lab *lab = *state;
@@ -286,6 +316,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_boot_state_is_stored_when_it_changes_and_only_then, begin_good, end),
 		cmocka_unit_test_setup_teardown(a_bad_release_is_forgotten_as_one_when_it_is_asked_for_again, begin_bad, end),
 		cmocka_unit_test_setup_teardown(a_check_tells_what_there_is_and_writes_no_slot, begin_good, end),
+		cmocka_unit_test_setup_teardown(the_security_floor_comes_back_from_what_runs_when_the_journal_was_removed,
+						begin_good, end),
 		cmocka_unit_test_setup_teardown(a_check_that_fails_leaves_its_reason, begin_good, end),
 		cmocka_unit_test_setup_teardown(without_memory_to_begin_nothing_begins, begin_good, end),
 	};
