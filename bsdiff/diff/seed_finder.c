@@ -110,6 +110,11 @@ int dcd_seed_finder_blocks(const struct dcd_seed_finder *finder, const struct dc
 	if (finder->blocks == NULL) {
 		return 0;
 	}
+	const struct dcd_copy_list *known =
+		finder->anchors == NULL ? NULL : &finder->anchors[segment->offset / finder->segment_size];
+	if (known != NULL && known->capacity > 0) {
+		return dcd_copy_list_copy(known, ret);
+	}
 	struct dcd_block_window window = { 0 };
 	struct dcd_copy last = { 0, 0, segment->offset };
 	uint32_t at = 0;

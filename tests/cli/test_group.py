@@ -44,6 +44,7 @@ class Groups(LabCase):
         super().setUpClass()
         cls.old, cls.new = real_images() if LONG else small_images()
         cls.repo = Repo(cls.lab)
+        cls.repo.patience = 3600 if LONG else 240
         options = {"segment_size": 1 << 20, "effort": 3} if LONG else {}
         cls.repo.release("1.0", cls.old, **options)
         cls.repo.release("2.0", cls.new, **options)

@@ -108,7 +108,7 @@ static void public_half_close(struct dcd_signer *signer)
 static int add_public(struct change *c, const char *path, const char *text, struct dcd_diag *diag)
 {
 	static const struct dcd_signer_ops ops = { .close = public_half_close };
-	for (int i = 0; i < DCD_KEY_ALGORITHMS; i++) {
+	for (int i = 0; i <= DCD_KEY_ALGORITHMS; i++) {
 		/* The algorithm that was asked for first: an RSA key's file fits two of them. */
 		int algorithm = i == 0 ? (int)c->options->algorithm : i - 1;
 		const struct dcd_key_names *names = dcd_key_names((enum dcd_key_algorithm)algorithm);
