@@ -7,7 +7,7 @@
 #define ALIGNED_MIN 32 /* a match on a diagonal that is known already, when anchoring */
 #define SUFFIX_MIN 12  /* a match anywhere costs a control triple */
 #define BETTER_BY 8    /* ... and must beat the current diagonal by this many bytes, as in bsdiff */
-#define NEAR_WINDOW 4096U /* bytes before and behind a diagonal */
+#define NEAR_WINDOW 16384U /* bytes before and behind a diagonal */
 #define NEAR_PROBE 32U
 #define NEAR_MIN 12U
 #define ALIGNED_SKIP 8 /* bytes that agree on the current diagonal need no search */
