@@ -86,8 +86,8 @@ static void deflate_packs_as_zlib_does_at_every_level(void **state)
 		for (uint32_t level = 1; level <= 9; level++) {
 			bool large = (round & 1) != 0;
 			size_t theirs = zlib_deflate((int)level, large ? 9 : 8, b->text, len, b->theirs, sizeof b->theirs), ours;
-			assert_int_equal(dcd_deflate_pack(level | (large ? DCD_DEFLATE_MEMORY_9 : 0), b->ours, sizeof b->ours, b->text,
-							  len, b->memory, sizeof b->memory, &ours),
+			assert_int_equal(dcd_deflate_pack(level | (large ? DCD_DEFLATE_MEMORY_9 : 0), b->ours, sizeof b->ours,
+							  b->text, len, b->memory, sizeof b->memory, &ours),
 					 0);
 			assert_int_equal(ours, theirs);
 			assert_memory_equal(b->ours, b->theirs, ours);
@@ -116,15 +116,18 @@ static void every_method_gives_back_what_it_packed(void **state)
 		size_t len = 1 + make_text(&seed, b->text, 131072);
 		size_t memory = dcd_packer_memory(cases[i].method, cases[i].params, len);
 		assert_true(memory <= sizeof b->memory);
-		assert_int_equal(
-			packer.pack(cases[i].method, cases[i].params, b->ours, sizeof b->ours, b->text, len, b->memory, memory, &n), 0);
+		assert_int_equal(packer.pack(cases[i].method, cases[i].params, b->ours, sizeof b->ours, b->text, len, b->memory,
+					     memory, &n),
+				 0);
 		assert_int_equal(packer.unpack(cases[i].method, b->back, len, b->ours, n, b->memory, memory), 0);
 		assert_memory_equal(b->back, b->text, len);
 		assert_int_equal(dcd_packer_measure(cases[i].method, b->back, sizeof b->back, b->ours, n + 8, &len2, &coded), 0);
 		assert_int_equal(len2, len);
 		assert_int_equal(coded, n);
-		assert_int_equal(packer.unpack(cases[i].method, b->back, len + 1, b->ours, n, b->memory, memory), DCD_ERR_MALFORMED);
-		assert_int_equal(packer.unpack(cases[i].method, b->back, len, b->ours, n - 1, b->memory, memory), DCD_ERR_MALFORMED);
+		assert_int_equal(packer.unpack(cases[i].method, b->back, len + 1, b->ours, n, b->memory, memory),
+				 DCD_ERR_MALFORMED);
+		assert_int_equal(packer.unpack(cases[i].method, b->back, len, b->ours, n - 1, b->memory, memory),
+				 DCD_ERR_MALFORMED);
 	}
 }
 
@@ -139,8 +142,9 @@ static void what_does_not_fit_is_refused_without_a_byte_too_many(void **state)
 		fixture_fill(&seed, b->text, 100); /* it takes a hundred bytes at least */
 		size_t capacity = fixture_random(&seed) % 100;
 		uint8_t *tight = malloc(capacity + 1);
-		assert_int_equal(packer.pack(methods[round % 3], 6, tight, capacity, b->text, len, b->memory, sizeof b->memory, &n),
-				 DCD_ERR_SIZE);
+		assert_int_equal(
+			packer.pack(methods[round % 3], 6, tight, capacity, b->text, len, b->memory, sizeof b->memory, &n),
+			DCD_ERR_SIZE);
 		free(tight);
 	}
 }
@@ -154,7 +158,8 @@ static void hostile_blocks_are_refused_in_bounds(void **state)
 		const enum dcd_pack_method methods[] = { DCD_PACK_ZLIB, DCD_PACK_DEFLATE, DCD_PACK_ZSTD };
 		enum dcd_pack_method method = methods[round % 3];
 		size_t len = 1 + make_text(&seed, b->text, 3000), n;
-		assert_int_equal(packer.pack(method, 6, b->ours, sizeof b->ours, b->text, len, b->memory, sizeof b->memory, &n), 0);
+		assert_int_equal(packer.pack(method, 6, b->ours, sizeof b->ours, b->text, len, b->memory, sizeof b->memory, &n),
+				 0);
 		for (unsigned edits = 1 + (unsigned)(fixture_random(&seed) % 4); edits > 0; edits--) {
 			b->ours[fixture_random(&seed) % n] ^= (uint8_t)(1U << fixture_random(&seed) % 8);
 		}
@@ -174,13 +179,15 @@ static void parameters_that_do_not_exist_are_unsupported(void **state)
 	const struct {
 		enum dcd_pack_method method;
 		uint32_t params;
-	} cases[] = { { DCD_PACK_ZLIB, 0 },  { DCD_PACK_ZLIB, 10 },    { DCD_PACK_ZLIB, 64 | 9 }, { DCD_PACK_DEFLATE, UINT32_MAX },
-		      { DCD_PACK_ZSTD, 0 },  { DCD_PACK_ZSTD, 23 },    { DCD_PACK_ZSTD, UINT32_MAX },
-		      { DCD_PACK_METHODS, 1 } };
+	} cases[] = { { DCD_PACK_ZLIB, 0 },          { DCD_PACK_ZLIB, 10 },
+		      { DCD_PACK_ZLIB, 64 | 9 },     { DCD_PACK_DEFLATE, UINT32_MAX },
+		      { DCD_PACK_ZSTD, 0 },          { DCD_PACK_ZSTD, 23 },
+		      { DCD_PACK_ZSTD, UINT32_MAX }, { DCD_PACK_METHODS, 1 } };
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		size_t n;
-		assert_int_equal(packer.pack(cases[i].method, cases[i].params, b->ours, 100, b->text, 10, b->memory, sizeof b->memory, &n),
-				 DCD_ERR_UNSUPPORTED);
+		assert_int_equal(
+			packer.pack(cases[i].method, cases[i].params, b->ours, 100, b->text, 10, b->memory, sizeof b->memory, &n),
+			DCD_ERR_UNSUPPORTED);
 	}
 }
 

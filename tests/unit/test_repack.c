@@ -35,7 +35,8 @@ static void file_fill(uint64_t *seed, struct file *file)
 	file->len = 1 + fixture_random(seed) % FILE_MAX;
 	for (size_t i = 0; i < file->len; i++) {
 		bool again = i > 600 && fixture_random(seed) % 8 != 0;
-		file->data[i] = again ? file->data[i - 1 - fixture_random(seed) % 4 * 199] : (uint8_t)("etaoin shrdlu"[fixture_random(seed) % 13]);
+		file->data[i] = again ? file->data[i - 1 - fixture_random(seed) % 4 * 199]
+				      : (uint8_t)("etaoin shrdlu"[fixture_random(seed) % 13]);
 	}
 }
 
@@ -156,7 +157,8 @@ static void pair_make(uint64_t *seed, struct world *world, const struct dcd_enco
 	ret->image = malloc(IMAGE_MAX);
 	ret->image_len = world_write(world, ret->image);
 	assert_int_equal(fixture_encode(ret->base, ret->base_len, ret->image, ret->image_len, options, &ret->payload), 0);
-	assert_int_equal(dcd_payload_open(ret->payload.data, (size_t)ret->payload.result.table_length, &dcd_sha256, &ret->view), 0);
+	assert_int_equal(dcd_payload_open(ret->payload.data, (size_t)ret->payload.result.table_length, &dcd_sha256, &ret->view),
+			 0);
 }
 
 static void pair_drop(struct pair *pair)
@@ -180,7 +182,8 @@ static void every_payload_of_packed_files_gives_the_exact_image(void **state)
 		struct pair pair;
 		pair_make(&seed, *state, &options, &pair);
 		repacked += pair.view.features != 0;
-		assert_true(pair.view.pack_memory <= (options.pack_memory != 0 ? options.pack_memory : 2 * options.segment_size + (2U << 20)));
+		assert_true(pair.view.pack_memory <=
+			    (options.pack_memory != 0 ? options.pack_memory : 2 * options.segment_size + (2U << 20)));
 		uint8_t *out = malloc(pair.image_len);
 		struct fixture_base base;
 		fixture_base_open(&base, pair.base, pair.base_len);
@@ -253,7 +256,8 @@ static void a_damaged_base_is_a_wrong_base_whatever_comes_out(void **state)
 				struct dcd_payload_entry entry;
 				dcd_payload_entry(&pair.view, i, &entry);
 				if ((entry.filter & DCD_FILTER_REPACKED) != 0) {
-					int err = frame_decode(&pair, i, pair.payload.data + at, pair.base, pair.base_len, &packer);
+					int err =
+						frame_decode(&pair, i, pair.payload.data + at, pair.base, pair.base_len, &packer);
 					assert_true(err == 0 || err == DCD_ERR_WRONG_BASE);
 				}
 				at += entry.frame_length;
@@ -279,7 +283,8 @@ static void a_forged_frame_reads_and_writes_in_bounds(void **state)
 			for (int forged = 0; forged < 60 && (entry.filter & DCD_FILTER_REPACKED) != 0; forged++) {
 				memcpy(frame, pair.payload.data + at, entry.frame_length);
 				for (unsigned n = 1 + (unsigned)(fixture_random(&seed) % 4); n > 0; n--) {
-					frame[fixture_random(&seed) % entry.frame_length] ^= (uint8_t)(1 + fixture_random(&seed) % 255);
+					frame[fixture_random(&seed) % entry.frame_length] ^=
+						(uint8_t)(1 + fixture_random(&seed) % 255);
 				}
 				(void)!frame_decode(&pair, i, frame, pair.base, pair.base_len, &packer);
 			}

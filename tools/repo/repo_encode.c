@@ -83,6 +83,7 @@ static int encode(const struct encoding *e, const struct repo_mapping *base, con
 		.segment_size = e->options->segment_size,
 		.effort = e->options->effort,
 		.threads = e->options->threads,
+		.keep_packed = e->options->keep_packed,
 		.alg = &dcd_sha256,
 		.progress = encode_step,
 		.context = &watch,

@@ -66,6 +66,7 @@ const char repo_help_release[] =
 	"    --name ROLE             listed and signed by this delegated role (see `delegate`) instead of targets\n"
 	"    --segment-size BYTES    a power of two; 1048576 unless given\n"
 	"    --effort 1..9           6 unless given\n"
+	"    --keep-packed           deltas don't look into compressed file systems and files: for devices of before that\n"
 	"    --threads N             one a core unless given\n" HELP_SIGN_WITH HELP_EXPIRES "\n"
 	"Examples:\n"
 	"    decade-repo release repo --keys ~/keys --version 1.1 --image rootfs=rootfs.img --image boot=boot.img\n"

@@ -36,6 +36,7 @@ static const struct option long_options[] = {
 	{ "segment-size", required_argument, NULL, 'S' },
 	{ "effort", required_argument, NULL, 'e' },
 	{ "threads", required_argument, NULL, 't' },
+	{ "keep-packed", no_argument, NULL, 'Q' },
 	{ "expires", required_argument, NULL, 'x' },
 	{ "root", required_argument, NULL, 'R' },
 	{ "base", required_argument, NULL, 'V' },
@@ -255,6 +256,9 @@ static int parse_one(int letter, const char *text, struct repo_options *options,
 		return parse_segment_size(text, options, diag);
 	case 'e':
 		return parse_small("effort", text, 9, &options->effort, diag);
+	case 'Q':
+		options->keep_packed = true;
+		return 0;
 	case 't':
 		return parse_small("threads", text, THREADS_MAX, &options->threads, diag);
 	case 'x':

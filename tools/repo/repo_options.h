@@ -40,6 +40,7 @@ struct repo_options {
 	uint64_t bases;            /* how many, or REPO_BASES_ALL */
 	uint32_t segment_size;     /* bytes; 0: the default */
 	int effort;                /* 0: the default */
+	bool keep_packed;          /* deltas that any version-1 reader applies */
 	int threads;               /* 0: one a core */
 	uint64_t expires_days[REPO_ROLES];
 	const char **base_versions; /* owned; of --base */
