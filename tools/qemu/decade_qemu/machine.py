@@ -148,6 +148,14 @@ class Machine:
         """The label of the partition with the file system that the update service keeps its state on."""
         return "state"
 
+    def slot_offset(self, disk, name, slot):
+        """The offset on the disk (bytes) of a slot's image of class `name`, which is there in one piece."""
+        return disk.partition(self.slot_partition(name, slot)).offset
+
+    def loader_partition(self):
+        """The label of the partition in which the loader's state is."""
+        return "env"
+
     # ---- the boot state, read and damaged from outside ----
 
     def read_state(self, disk):

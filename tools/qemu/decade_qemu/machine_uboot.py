@@ -132,7 +132,7 @@ class UbootMachine(Machine):
     def command(self, drive, serial, link_fd, network):
         words = [self.qemu, "-machine", self.board, "-cpu", self.cpu, *self.common_arguments(serial, link_fd),
                  "-bios", self.firmware, "-drive", "if=pflash,index=1,format=raw,readonly=on,file=%s" % self.flash(),
-                 *drive.args, "-device", "virtio-blk-device,drive=%s" % drive.node,
+                 *drive.args, "-device", "virtio-blk-device,drive=%s,discard=off,write-zeroes=off" % drive.node,
                  "-device", "virtio-serial-device", "-device", "virtserialport,chardev=link,name=decade.harness"]
         if self.watchdog:
             words += ["-device", "i6300esb", "-action", "watchdog=reset"]
