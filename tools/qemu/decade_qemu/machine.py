@@ -144,7 +144,7 @@ class Machine:
         """The label of the partition of an image class in slot "A" or "B"."""
         return "%s-%s" % (image_class, slot.lower())
 
-    def service_partition(self):
+    def state_partition(self):
         """The label of the partition with the file system that the update service keeps its state on."""
         return "state"
 
