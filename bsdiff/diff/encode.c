@@ -17,7 +17,7 @@
 #include "bsdiff/diff/payload_writer.h"
 #include "bsdiff/diff/ref_view.h"
 
-/* Views take as much memory as both images; beyond this, matching sees the bytes as they are. */
+/* The base's view takes as much memory as the base; beyond this, matching sees the bytes as they are. */
 #define VIEW_MAX (UINT64_C(2) << 30)
 
 /* Block matches of a segment are kept unless there are more than one in so many bytes: memory stays a twentieth of the image. */
@@ -35,7 +35,8 @@ struct encoding {
 	struct dcd_base_coverage *coverage;
 	struct dcd_seed_finder finder;   /* read by all workers while a piece is encoded */
 	struct dcd_ref_context refs;     /* likewise */
-	struct dcd_ref_view view;        /* what the matcher sees of base and image in the second round; else empty */
+	struct dcd_ref_view view;        /* what the matcher sees of the base in the second round; else empty */
+	uint8_t *rooms;                  /* one segment a worker: what it sees of the image then */
 	struct dcd_ref_samples *samples; /* one a worker: the first round's outcome */
 	bool surveying;                  /* the first round */
 	struct dcd_payload_writer writer;
@@ -64,11 +65,6 @@ static struct dcd_bytes matched_base(const struct encoding *e)
 	return e->view.base.data != NULL ? e->view.base : e->base;
 }
 
-static struct dcd_segment matched_segment(const struct encoding *e, uint64_t index)
-{
-	return dcd_segment_at(e->view.image.data != NULL ? &e->view.image : &e->image, e->options.segment_size, index);
-}
-
 static void report(const struct encoding *e, const char *phase, uint64_t done, uint64_t total)
 {
 	if (e->options.progress != NULL) {
@@ -87,11 +83,11 @@ static bool segment_without_frame(const struct encoding *e, uint64_t index, enum
 	if (!dcd_range_inside(segment.offset, segment.len, e->base.len)) {
 		return false;
 	}
-	if (memcmp(segment.data, e->base.data + segment.offset, segment.len) != 0) {
-		return false;
-	}
-	*ret_kind = DCD_FRAME_SAME;
-	return true;
+	struct dcd_segment before = dcd_segment_at(&e->base, e->options.segment_size, index);
+	bool same = before.len == segment.len ? dcd_hash_equal(&e->base_leaves.leaves[index], &e->image_leaves.leaves[index])
+					      : memcmp(segment.data, before.data, segment.len) == 0;
+	*ret_kind = same ? DCD_FRAME_SAME : *ret_kind;
+	return same;
 }
 
 /* Does anything of the segment lie in a linked file? Others have no references to survey. */
@@ -99,6 +95,17 @@ static bool segment_has_modules(const struct encoding *e, const struct dcd_segme
 {
 	const struct dcd_elf_region *region = dcd_elf_modules_at(&e->refs.new_modules, segment->offset);
 	return region != NULL && region->offset < segment->offset + segment->len;
+}
+
+/* What the matcher sees of a segment: itself, or its view in the worker's room. */
+static int matched_segment(const struct encoding *e, unsigned worker, uint64_t index, struct dcd_segment *ret)
+{
+	struct dcd_segment segment = dcd_segment_at(&e->image, e->options.segment_size, index);
+	if (e->view.base.data == NULL || !segment_has_modules(e, &segment)) {
+		*ret = segment;
+		return 0;
+	}
+	return dcd_ref_view_segment(&e->view, &e->refs, &segment, e->rooms + (size_t)worker * e->options.segment_size, ret);
 }
 
 /* First pass over the changed segments: what do exact block matches use of the base? */
@@ -115,8 +122,8 @@ static int mark_work(void *context, unsigned worker, uint64_t index, void *slot)
 		return 0;
 	}
 	struct dcd_copy_list *copies = &e->marks[worker];
-	segment = matched_segment(e, index);
-	int err = dcd_seed_finder_blocks(&e->finder, &segment, copies);
+	int err = matched_segment(e, worker, index, &segment);
+	err = err != 0 ? err : dcd_seed_finder_blocks(&e->finder, &segment, copies);
 	for (size_t i = 0; err == 0 && i < copies->count; i++) {
 		dcd_base_coverage_mark(e->coverage, copies->items[i].base, copies->items[i].len);
 	}
@@ -153,10 +160,12 @@ static int segment_work(void *context, unsigned worker, uint64_t index, void *sl
 		out->scratch = 0;
 		return 0;
 	}
-	struct dcd_segment view = matched_segment(e, index);
+	struct dcd_segment view;
 	struct dcd_bytes full;
-	return dcd_segment_encoder_encode(e->encoders[worker], e->base.len > 0 ? &e->finder : NULL, &e->refs, &segment, &view,
-					  known_full(e, index, &full), out);
+	int err = matched_segment(e, worker, index, &view);
+	return err != 0 ? err
+			: dcd_segment_encoder_encode(e->encoders[worker], e->base.len > 0 ? &e->finder : NULL, &e->refs, &segment,
+						     &view, known_full(e, index, &full), out);
 }
 
 static int survey_work(void *context, unsigned worker, uint64_t index, void *slot)
@@ -168,8 +177,11 @@ static int survey_work(void *context, unsigned worker, uint64_t index, void *slo
 	if (segment_without_frame(e, index, &kind) || !segment_has_modules(e, &segment)) {
 		return 0;
 	}
-	struct dcd_segment view = matched_segment(e, index);
-	return dcd_segment_encoder_survey(e->encoders[worker], &e->finder, &e->refs, &segment, &view, &e->samples[worker]);
+	struct dcd_segment view;
+	int err = matched_segment(e, worker, index, &view);
+	return err != 0 ? err
+			: dcd_segment_encoder_survey(e->encoders[worker], &e->finder, &e->refs, &segment, &view,
+						     &e->samples[worker]);
 }
 
 static int survey_deliver(void *context, uint64_t index, void *slot)
@@ -238,6 +250,17 @@ static int encode_whole_base(struct encoding *e)
 	return piece_encode(e, &whole, 1, 0, e->image_leaves.count);
 }
 
+static bool anchors_are_kept(const struct encoding *e)
+{
+	enum dcd_frame_kind kind;
+	for (uint32_t i = 0; i < e->image_leaves.count; i++) {
+		if (e->anchors[i].capacity == 0 && !segment_without_frame(e, i, &kind)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Blocks first, then suffix arrays over what they left, piece by piece; a piece serves the segments up to where the next begins.
  */
 static int encode_by_pieces(struct encoding *e)
@@ -263,6 +286,11 @@ static int encode_by_pieces(struct encoding *e)
 	struct dcd_pool_job pool = { .work = mark_work, .deliver = mark_deliver, .context = e, .workers = e->workers };
 	err = dcd_pool_run(&pool, 0, e->image_leaves.count);
 	e->finder.anchors = e->anchors;
+	if (err == 0 && anchors_are_kept(e)) {
+		dcd_block_index_free(e->blocks); /* its memory is wanted for the suffixes */
+		e->blocks = NULL;
+		e->finder.blocks = NULL;
+	}
 	e->finder.segment_size = e->options.segment_size;
 	uint64_t base_next = 0, first = 0;
 	while (err == 0 && first < e->image_leaves.count) {
@@ -321,12 +349,12 @@ static int view_prepare(struct encoding *e)
 		dcd_ref_view_free(&e->view);
 		for (unsigned i = 1; err == 0 && i < e->workers; i++) {
 			err = dcd_ref_samples_add(&e->samples[0], e->samples[i].items, e->samples[i].count);
-			e->samples[i].count = 0;
+			dcd_ref_samples_free(&e->samples[i]);
 		}
 		if (err == 0 && e->samples[0].count > 0) {
-			err = dcd_ref_view_new(&e->refs, &e->image, e->samples[0].items, e->samples[0].count, &e->view);
-			e->samples[0].count = 0;
+			err = dcd_ref_view_new(&e->refs, e->samples[0].items, e->samples[0].count, &e->view);
 		}
+		dcd_ref_samples_free(&e->samples[0]);
 	}
 	return err;
 }
@@ -392,7 +420,8 @@ static int encoding_begin(struct encoding *e, int fd)
 	e->marks = calloc(e->workers, sizeof *e->marks);
 	e->samples = calloc(e->workers, sizeof *e->samples);
 	e->slots = calloc(dcd_pool_slots(e->workers), sizeof *e->slots);
-	if (e->marks == NULL || e->samples == NULL || e->slots == NULL) {
+	e->rooms = e->base.len > 0 ? calloc(e->workers, e->options.segment_size) : NULL;
+	if ((e->rooms == NULL && e->base.len > 0) || e->marks == NULL || e->samples == NULL || e->slots == NULL) {
 		return DCD_ERR_NO_MEMORY;
 	}
 	e->finder = (struct dcd_seed_finder){ .base = e->base, .patience = e->effort.patience };
@@ -423,6 +452,7 @@ static void encoding_free(struct encoding *e)
 		dcd_byte_buffer_free(&e->slots[i].frame);
 	}
 	free(e->full_at);
+	free(e->rooms);
 	free(e->marks);
 	free(e->samples);
 	dcd_ref_view_free(&e->view);
