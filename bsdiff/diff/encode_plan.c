@@ -34,6 +34,13 @@ int dcd_encode_options_check(const struct dcd_encode_options *options, uint64_t 
 				    "an image of %llu bytes has more than %u segments of %u bytes: use larger ones",
 				    (unsigned long long)len, DCD_SEGMENT_COUNT_MAX, size);
 	}
+	if (checked.pack_memory == 0) {
+		checked.pack_memory = (uint32_t)dcd_min_u64(2 * (uint64_t)size + (2U << 20), DCD_PACK_MEMORY_MAX);
+	}
+	if (checked.pack_memory > DCD_PACK_MEMORY_MAX) {
+		return dcd_diag_set(diag, DCD_ERR_USAGE, "%u bytes to pack blocks in: the format allows %u", checked.pack_memory,
+				    DCD_PACK_MEMORY_MAX);
+	}
 	*ret = checked;
 	return 0;
 }

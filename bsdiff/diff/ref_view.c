@@ -6,20 +6,17 @@
 #include "base/checked.h"
 #include "base/le.h"
 #include "bsdiff/apply/refs.h"
-
-#define LESSON_BITS 4 /* the predictor wants some room for what it learns; nobody uses it here */
+#include "bsdiff/diff/btf_types.h"
 
 #define COPY_BLOCK 4096U
+#define LESSON_BITS 4 /* the predictor wants some room for what it learns; nobody uses it here */
 
-/* A part of an image in being rewritten. */
+/* One image in being rewritten. */
 struct rewriting {
-	uint8_t *bytes;  /* the part's */
-	uint64_t offset; /* where the part lies in the image */
-	uint64_t len;
+	uint8_t *bytes;
 	const struct dcd_elf_modules *modules;
 	struct dcd_ref_map map; /* regions: one at a time; modules and their steps: all */
 	const struct dcd_elf_region *region;
-	uint8_t *rewritten; /* where the bytes begin that the predictor is looking at */
 };
 
 static uint64_t spread(uint64_t target)
@@ -49,7 +46,7 @@ static void watch_rewrite(void *context, const struct dcd_ref_site *site, const 
 {
 	(void)settled;
 	struct rewriting *w = context;
-	uint8_t *field = w->rewritten + site->at;
+	uint8_t *field = w->bytes + w->region->offset + site->at;
 	uint64_t target = site->target + dcd_ref_map_shift(&w->map, &w->map.modules[w->region->module], site->target);
 	if (site->width == 8) {
 		dcd_le32_put(field, (uint32_t)target);
@@ -75,7 +72,7 @@ static int leave(void *context, uint8_t *bytes, size_t len)
 	return 0;
 }
 
-static int part_rewrite(struct rewriting *w)
+static int image_rewrite(struct rewriting *w, const struct dcd_bytes *image)
 {
 	struct dcd_ref_lesson lessons[1U << LESSON_BITS] = { 0 };
 	struct dcd_ref_region one;
@@ -89,6 +86,13 @@ static int part_rewrite(struct rewriting *w)
 				 .context = w };
 	for (size_t i = 0; i < w->modules->region_count; i++) {
 		const struct dcd_elf_region *region = &w->modules->regions[i];
+		if (region->kind == DCD_REGION_BTF) {
+			int err = dcd_btf_view(image, region, w->bytes + region->offset);
+			if (err != 0) {
+				return err;
+			}
+			continue;
+		}
 		w->region = region;
 		one = (struct dcd_ref_region){ .base = region->offset,
 					       .len = region->len,
@@ -99,13 +103,7 @@ static int part_rewrite(struct rewriting *w)
 					       .scale = region->scale,
 					       .module = region->module,
 					       .kind = region->kind };
-		uint64_t from = region->offset > w->offset ? region->offset : w->offset;
-		uint64_t end = dcd_min_u64(region->offset + region->len, w->offset + w->len);
-		if (from >= end) {
-			continue;
-		}
-		w->rewritten = w->bytes + (from - w->offset);
-		int err = dcd_refs_copy(&refs, from, 0, from, w->rewritten, (size_t)(end - from));
+		int err = dcd_refs_copy(&refs, region->offset, 0, region->offset, w->bytes + region->offset, (size_t)region->len);
 		if (err != 0) {
 			return err;
 		}
@@ -113,59 +111,65 @@ static int part_rewrite(struct rewriting *w)
 	return 0;
 }
 
-static struct dcd_ref_module module_of(const struct dcd_elf_module *module, size_t first, size_t count)
-{
-	return (struct dcd_ref_module){ .low = module->low,
-					.span = module->span,
-					.plain = module->plain,
-					.steps_first = (uint32_t)first,
-					.steps_count = (uint32_t)count };
-}
-
-/* A copy in which zeros take no memory: large images are largely empty. */
-static uint8_t *copy_of(const struct dcd_bytes *bytes)
+/* Copies what isn't zero: large images are largely empty, and zeros that nobody wrote take no memory. */
+static void copy_range(const struct dcd_bytes *bytes, uint64_t from, uint64_t end, uint8_t *copy)
 {
 	static const uint8_t zeros[COPY_BLOCK];
-	uint8_t *copy = calloc(1, bytes->len + 1);
-	for (uint64_t at = 0; copy != NULL && at < bytes->len; at += COPY_BLOCK) {
-		size_t len = (size_t)dcd_min_u64(COPY_BLOCK, bytes->len - at);
+	for (uint64_t at = from; at < end; at += COPY_BLOCK) {
+		size_t len = (size_t)dcd_min_u64(COPY_BLOCK, end - at);
 		if (memcmp(bytes->data + at, zeros, len) != 0) {
 			memcpy(copy + at, bytes->data + at, len);
 		}
 	}
+}
+
+/* A copy of the whole, or (granule above 0) of the granules with regions in them; the rest is zeros. Null: no memory. */
+static uint8_t *copy_make(const struct dcd_bytes *bytes, const struct dcd_elf_modules *modules, uint64_t granule)
+{
+	uint8_t *copy = calloc(1, bytes->len + 1);
+	uint64_t done = 0;
+	for (size_t i = 0; copy != NULL && granule > 0 && i < modules->region_count; i++) {
+		const struct dcd_elf_region *region = &modules->regions[i];
+		uint64_t from = region->offset / granule * granule;
+		uint64_t end = dcd_min_u64(dcd_div_ceil_u64(region->offset + region->len, granule) * granule, bytes->len);
+		from = from > done ? from : done;
+		if (from < end) {
+			copy_range(bytes, from, end, copy);
+			done = end;
+		}
+	}
+	if (copy != NULL && granule == 0) {
+		copy_range(bytes, 0, bytes->len, copy);
+	}
 	return copy;
 }
 
-/* The steps of each module, from samples[0..count), which are sorted. */
-static int modules_fit(const struct dcd_elf_modules *modules, const struct dcd_ref_sample *samples, size_t count,
-		       struct dcd_step_map *steps, struct dcd_ref_module *all)
+/* A view of `bytes`, with the steps of each module of `modules` taken from samples[0..count), which are sorted. */
+static int view_make(const struct dcd_bytes *bytes, const struct dcd_elf_modules *modules, uint64_t granule,
+		     const struct dcd_ref_sample *samples, size_t count, struct dcd_bytes *ret)
 {
-	int err = 0;
+	struct dcd_step_map steps = { 0 };
+	struct dcd_ref_module *all = calloc(modules->count + 1, sizeof *all);
+	uint8_t *copy = copy_make(bytes, modules, granule);
+	int err = all == NULL || copy == NULL ? DCD_ERR_NO_MEMORY : 0;
 	for (size_t i = 0, first = 0; err == 0 && i < modules->count; i++) {
 		size_t end = first;
 		while (end < count && samples[end].module == i) {
 			end++;
 		}
-		size_t before = steps->count;
-		err = dcd_step_map_fit(steps, samples + first, end - first, modules->modules[i].low);
-		all[i] = module_of(&modules->modules[i], before, steps->count - before);
+		size_t before = steps.count;
+		err = dcd_step_map_fit(&steps, samples + first, end - first, modules->modules[i].low);
+		all[i] = (struct dcd_ref_module){ .low = modules->modules[i].low,
+						  .span = modules->modules[i].span,
+						  .plain = modules->modules[i].plain,
+						  .steps_first = (uint32_t)before,
+						  .steps_count = (uint32_t)(steps.count - before) };
 		first = end;
 	}
-	return err;
-}
-
-static int base_view(const struct dcd_ref_context *context, const struct dcd_ref_sample *samples, size_t count,
-		     struct dcd_bytes *ret)
-{
-	const struct dcd_elf_modules *modules = &context->old_modules;
-	struct dcd_step_map steps = { 0 };
-	struct dcd_ref_module *all = calloc(modules->count + 1, sizeof *all);
-	uint8_t *copy = copy_of(&context->base);
-	int err = all == NULL || copy == NULL ? DCD_ERR_NO_MEMORY : modules_fit(modules, samples, count, &steps, all);
 	if (err == 0) {
-		struct rewriting w = { .bytes = copy, .len = context->base.len, .modules = modules };
+		struct rewriting w = { .bytes = copy, .modules = modules };
 		w.map = (struct dcd_ref_map){ .steps = steps.steps, .modules = all, .module_count = modules->count };
-		err = part_rewrite(&w);
+		err = image_rewrite(&w, bytes);
 	}
 	dcd_step_map_free(&steps);
 	free(all);
@@ -173,25 +177,19 @@ static int base_view(const struct dcd_ref_context *context, const struct dcd_ref
 		free(copy);
 		return err;
 	}
-	*ret = (struct dcd_bytes){ copy, context->base.len };
+	*ret = (struct dcd_bytes){ copy, bytes->len };
 	return 0;
 }
 
-int dcd_ref_view_new(const struct dcd_ref_context *context, struct dcd_ref_sample *samples, size_t count,
-		     struct dcd_ref_view *ret)
+int dcd_ref_view_new(const struct dcd_ref_context *context, const struct dcd_bytes *image, uint64_t granule,
+		     struct dcd_ref_sample *samples, size_t count, struct dcd_ref_view *ret)
 {
-	const struct dcd_elf_modules *modules = &context->new_modules;
-	struct dcd_ref_view view = { .new_modules = calloc(modules->count + 1, sizeof *view.new_modules) };
-	if (view.new_modules == NULL) {
-		return DCD_ERR_NO_MEMORY;
-	}
-	for (size_t i = 0; i < modules->count; i++) {
-		view.new_modules[i] = module_of(&modules->modules[i], 0, 0);
-	}
+	struct dcd_ref_view view = { 0 };
 	if (count > 0) {
 		qsort(samples, count, sizeof *samples, dcd_ref_sample_order);
 	}
-	int err = base_view(context, samples, count, &view.base);
+	int err = view_make(&context->base, &context->old_modules, 0, samples, count, &view.base);
+	err = err != 0 ? err : view_make(image, &context->new_modules, granule, NULL, 0, &view.image);
 	if (err != 0) {
 		dcd_ref_view_free(&view);
 		return err;
@@ -203,20 +201,6 @@ int dcd_ref_view_new(const struct dcd_ref_context *context, struct dcd_ref_sampl
 void dcd_ref_view_free(struct dcd_ref_view *view)
 {
 	free((void *)(uintptr_t)view->base.data);
-	free(view->new_modules);
+	free((void *)(uintptr_t)view->image.data);
 	*view = (struct dcd_ref_view){ 0 };
-}
-
-int dcd_ref_view_segment(const struct dcd_ref_view *view, const struct dcd_ref_context *context,
-			 const struct dcd_segment *segment, uint8_t *room, struct dcd_segment *ret)
-{
-	const struct dcd_elf_modules *modules = &context->new_modules;
-	memcpy(room, segment->data, segment->len);
-	struct rewriting w = { .bytes = room, .offset = segment->offset, .len = segment->len, .modules = modules };
-	w.map = (struct dcd_ref_map){ .modules = view->new_modules, .module_count = modules->count };
-	int err = part_rewrite(&w);
-	if (err == 0) {
-		*ret = (struct dcd_segment){ .data = room, .len = segment->len, .offset = segment->offset };
-	}
-	return err;
 }

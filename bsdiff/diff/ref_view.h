@@ -1,5 +1,5 @@
 /*
- * Matching is done on a view of base and image in which each reference is replaced by a number for what it refers to, in terms of
+ * Matching is done on a view of both images in which each reference is replaced by a number for what it refers to, in terms of
  * the new image. Code that differs only in where it and its targets lie is then equal, byte for byte.
  */
 #ifndef DCD_BSDIFF_DIFF_REF_VIEW_H
@@ -8,24 +8,18 @@
 #include "bsdiff/diff/ref_model.h"
 #include "bsdiff/diff/step_map.h"
 
-/* Zero-initialised is empty. The memory is the view's: as much as what isn't zero in the base. */
+/* Zero-initialised is empty. The memory is the view's: as much as both images, less what is zeros in them. */
 struct dcd_ref_view {
 	struct dcd_bytes base;
-	struct dcd_ref_module *new_modules; /* the context's, as the predictor wants them */
+	struct dcd_bytes image;
 };
 
 /*
- * Makes the base's view. `samples` (by old module, in any order; sorted here) say where old targets went. 0 or DCD_ERR_NO_MEMORY.
+ * Makes both views; that of the image only where pieces of `granule` bytes have regions in them (0: all of it), and zeros
+ * elsewhere. `samples` (by old module, in any order; sorted here) say where old targets went. 0 or DCD_ERR_NO_MEMORY.
  */
-DCD_NODISCARD int dcd_ref_view_new(const struct dcd_ref_context *context, struct dcd_ref_sample *samples, size_t count,
-				   struct dcd_ref_view *ret);
+DCD_NODISCARD int dcd_ref_view_new(const struct dcd_ref_context *context, const struct dcd_bytes *image, uint64_t granule,
+				   struct dcd_ref_sample *samples, size_t count, struct dcd_ref_view *ret);
 void dcd_ref_view_free(struct dcd_ref_view *view);
-
-/*
- * The view of one segment of the new image, made in `room` (segment->len bytes) whenever it is needed: all of them at once would
- * take as much memory as the image. A reference that the segment's end cuts stays as it is. DCD_ERR_NO_MEMORY.
- */
-DCD_NODISCARD int dcd_ref_view_segment(const struct dcd_ref_view *view, const struct dcd_ref_context *context,
-				       const struct dcd_segment *segment, uint8_t *room, struct dcd_segment *ret);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "base/le.h"
 #include "bsdiff/apply/frame.h"
+#include "bsdiff/codec/packer.h"
 #include "bsdiff/codec/zstd_decode.h"
 #include "manifest/crypto/sha256.h"
 #include "tests/fuzz/fuzz_base.h"
@@ -35,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	entry.segment_offset = (uint64_t)data[3] * FUZZ_SEGMENT_SIZE;
 	entry.frame_length = (uint32_t)(size - 4);
 	struct dcd_decoder zstd = dcd_zstd_decoder();
+	struct dcd_packer packer = dcd_block_packer();
 	struct dcd_reader base = { base_read, NULL, FUZZ_BASE_SIZE };
 	size_t workspace_size = ((zstd.memory_size + 15) & ~(size_t)15) + DCD_SCRATCH_MAX(FUZZ_SEGMENT_SIZE);
 	void *workspace = malloc(workspace_size);
@@ -42,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (workspace == NULL || out == NULL) {
 		abort();
 	}
-	const struct dcd_frame_tools tools = { &dcd_sha256, &zstd, &base, workspace, workspace_size };
+	const struct dcd_frame_tools tools = { &dcd_sha256, &zstd, &base, workspace, workspace_size, &packer };
 	(void)!dcd_frame_decode(&entry, data + 4, size - 4, &tools, out);
 	free(out);
 	free(workspace);

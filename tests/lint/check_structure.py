@@ -53,6 +53,7 @@ HOST_ONLY_SEEN_BY = ["manifest/sign", "manifest/crypto", "tools", "tests"]
 # include any.
 THIRD_PARTY = [
     (r"zstd(_errors)?\.h", "bsdiff/codec", "folder"),
+    (r"(zlib|lzma|lz4|lz4hc)\.h", "bsdiff/codec", "folder"),
     (r"divsufsort(64)?\.h", "bsdiff/diff", "one file"),
     (r"(mbedtls|psa)/.*", "manifest/crypto", "folder"),
     # Ed25519, which mbedTLS lacks: one file verifies, one signs, so that the device never links the signing half.

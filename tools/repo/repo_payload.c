@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "bsdiff/apply/frame.h"
 #include "bsdiff/apply/image_id.h"
+#include "bsdiff/codec/packer.h"
 #include "bsdiff/codec/zstd_decode.h"
 #include "manifest/crypto/sha256.h"
 #include "tools/repo/repo_text.h"
@@ -205,6 +206,7 @@ struct maker {
 	const struct repo_payload *payload;
 	struct dcd_frame_tools tools;
 	struct dcd_decoder zstd;
+	struct dcd_packer packer;
 	struct dcd_reader base;
 	uint8_t *frame;
 	uint8_t *segment;
@@ -216,7 +218,7 @@ struct maker {
 static void maker_begin(struct maker *maker, const struct repo_payload *payload, const struct repo_mapping *base, int out)
 {
 	const struct dcd_payload *view = &payload->view;
-	*maker = (struct maker){ .payload = payload, .zstd = dcd_zstd_decoder(), .out = out };
+	*maker = (struct maker){ .payload = payload, .zstd = dcd_zstd_decoder(), .packer = dcd_block_packer(), .out = out };
 	if (base != NULL) {
 		maker->base = (struct dcd_reader){ .read = mapping_read, .context = (void *)(uintptr_t)base, .size = base->len };
 	}
@@ -228,7 +230,8 @@ static void maker_begin(struct maker *maker, const struct repo_payload *payload,
 						 .zstd = &maker->zstd,
 						 .base = base == NULL ? NULL : &maker->base,
 						 .workspace = maker->workspace,
-						 .workspace_size = size };
+						 .workspace_size = size,
+						 .packer = &maker->packer };
 	dcd_segment_hash(&dcd_sha256, maker->segment, view->segment_size, &maker->zero_hash);
 }
 

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "bsdiff/codec/packer.h"
 #include "bsdiff/codec/zstd_decode.h"
 #include "manifest/crypto/sha256.h"
 #include "updater/boot/boot.h"
@@ -235,6 +236,9 @@ static int describe(struct dcd_device *device, struct dcd_diag *diag)
 	engine->alg = &dcd_sha256;
 	device->zstd = dcd_zstd_decoder();
 	engine->zstd = &device->zstd;
+	device->packer = dcd_block_packer();
+	engine->packer = &device->packer;
+	engine->pack_memory_max = (uint64_t)config->pack_memory_kib << 10;
 	engine->now = system_time;
 	engine->product = config->product;
 	engine->board = config->compatible;

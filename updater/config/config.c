@@ -54,6 +54,7 @@ int dcd_config_parse(const char *text, size_t len, const char *path, struct dcd_
 	}
 	config->expiry = DCD_CONFIG_EXPIRY_ENFORCE;
 	config->bundle_expiry = DCD_CONFIG_EXPIRY_REPORT;
+	config->pack_memory_kib = 16384;
 	config->retries = 5;
 	config->timeout_s = 30;
 	config->stall_timeout_s = 60;

@@ -44,6 +44,7 @@ struct dcd_config {
 	char *id;        /* or null */
 	char *id_file;   /* path, or null; never both; read it with dcd_config_read_id() */
 	char *state_dir; /* path */
+	uint32_t pack_memory_kib; /* that a delta may need to compress blocks; 0..1048576, 16384 unless given; 0: no such delta is used */
 
 	size_t url_count;                /* may be 0: then a source must be named on the command line */
 	char *urls[DCD_CONFIG_URLS_MAX]; /* "scheme://…" as it stands, or the path of a folder or bundle, in order of preference

@@ -29,6 +29,7 @@ static const struct key keys[] = {
 	{ "device", "id", KIND_NAME, MEMBER(id), 0, 0, false },
 	{ "device", "id-file", KIND_PATH, MEMBER(id_file), 0, 0, false },
 	{ "device", "state-dir", KIND_PATH, MEMBER(state_dir), 0, 0, false },
+	{ "device", "pack-memory-kib", KIND_NUMBER, MEMBER(pack_memory_kib), 0, 1U << 20, false },
 	{ "source", "url", KIND_URL, 0, 0, 0, false },
 	{ "source", "channel", KIND_NAME, MEMBER(channel), 0, 0, false },
 	{ "source", "root", KIND_PATH, MEMBER(root), 0, 0, false },

@@ -70,7 +70,8 @@ int dcd_run_open_jobs(struct dcd_run *run, bool full, struct dcd_diag *diag)
 	struct dcd_engine *engine = run->engine;
 	run->image_ports = (struct dcd_image_ports){
 		.source = engine->source, .targets_prefix = DCD_TARGETS_PREFIX, .stream = engine->stream, .new_writer = engine->new_writer,
-		.alg = engine->alg, .zstd = engine->zstd, .progress = &engine->progress,
+		.alg = engine->alg, .zstd = engine->zstd, .packer = engine->packer,
+		.pack_memory_max = engine->pack_memory_max, .progress = &engine->progress,
 	};
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < run->release->image_count; i++) {

@@ -73,6 +73,37 @@ int dcd_image_check_offered(const struct dcd_source *source, const char *targets
 	return offered ? 0 : nothing_offered(source, image, diag);
 }
 
+/* Takes the full payload's table in place of a delta's that this device can't apply. */
+static int load_full_instead(struct dcd_image_job *job, const struct dcd_release_payload *full, struct dcd_diag *diag)
+{
+	if (!is_offered(job, full)) {
+		return dcd_diag_set(diag, DCD_ERR_UNSUPPORTED,
+				    "%s: its delta of '%s' has blocks that this device can't compress as they were (other library "
+				    "version, or pack-memory-kib too small), and there is no full payload beside it",
+				    job->ports->source->name, job->image->class_name);
+	}
+	dcd_payload_table_free(&job->primary);
+	return load_table(job, full, &job->primary, diag);
+}
+
+/* The table of the payload that is best for this device. */
+static int load_best(struct dcd_image_job *job, const struct dcd_release_payload *best, const struct dcd_release_payload *full,
+		     struct dcd_diag *diag)
+{
+	const struct dcd_image_ports *ports = job->ports;
+	int err = load_table(job, best, &job->primary, diag);
+	if (best == full) {
+		return err;
+	}
+	if (err == DCD_ERR_UNSUPPORTED && is_offered(job, full)) {
+		return load_full_instead(job, full, diag); /* it is from a newer encoder; a full payload is the same for ever */
+	}
+	if (err == 0 && !dcd_payload_can_pack(&job->primary.view, ports->packer, ports->pack_memory_max)) {
+		return load_full_instead(job, full, diag);
+	}
+	return err;
+}
+
 /*
  * A stream has gone past the full payload's table when it turns out to be needed, so it is taken along beside the delta's. Any
  * other source is asked for it then, which is hardly ever.
@@ -87,8 +118,8 @@ static int load_tables(struct dcd_image_job *job, struct dcd_diag *diag)
 	if (best == NULL) {
 		return nothing_offered(job->ports->source, job->image, diag);
 	}
-	int err = load_table(job, best, &job->primary, diag);
-	if (err == 0 && job->ports->source->sequential && best != full && is_offered(job, full)) {
+	int err = load_best(job, best, full, diag);
+	if (err == 0 && job->ports->source->sequential && job->primary.payload != full && is_offered(job, full)) {
 		err = load_table(job, full, &job->fallback, diag);
 	}
 	return err;
@@ -265,6 +296,7 @@ static int open_decoder(struct round *round, struct dcd_diag *diag)
 		.zstd = ports->zstd,
 		.workspace = round->workspace,
 		.workspace_size = workspace_size,
+		.packer = ports->packer,
 	};
 	if (view->base_size > 0 && job->base != NULL) {
 		round->base_reader = (struct dcd_reader){ read_base, job->base, view->base_size };

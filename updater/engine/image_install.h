@@ -35,6 +35,8 @@ struct dcd_image_ports {
 	dcd_segment_writer_factory *new_writer;
 	const struct dcd_hash_alg *alg;
 	const struct dcd_decoder *zstd;
+	const struct dcd_packer *packer; /* or null: no payload with repacked frames is used */
+	uint64_t pack_memory_max;        /* bytes that such a payload may need for packing */
 	const struct dcd_progress_port *progress;
 };
 

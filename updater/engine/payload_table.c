@@ -90,6 +90,15 @@ int dcd_payload_table_load(struct dcd_source *source, const char *targets_prefix
 	return 0;
 }
 
+bool dcd_payload_can_pack(const struct dcd_payload *view, const struct dcd_packer *packer, uint64_t memory_max)
+{
+	if (view->features == 0) {
+		return true;
+	}
+	return packer != NULL && (view->features & ~packer->features) == 0 && view->pack_memory <= memory_max &&
+	       ((view->features & ~DCD_FEATURES_EXACT) == 0 || packer->mark(view->features) == view->pack_mark);
+}
+
 void dcd_payload_table_free(struct dcd_payload_table *table)
 {
 	free(table->bytes);
