@@ -128,7 +128,8 @@ enum dcd_region_kind {
 	DCD_REGION_JUMPS = 5, /* pointers, and jump tables: negative 32-bit distances to code before the table */
 	DCD_REGION_RELATIVE = 6, /* records with 32-bit distances from the field itself: a kernel's tables */
 	DCD_REGION_SEQUENCE = 7, /* 24-bit numbers, the highest byte first, that count records: a kernel's symbols by name */
-	DCD_REGION_KINDS = 8,
+	DCD_REGION_BTF = 8, /* a kernel's description of its types, with their strings behind; one at most in a frame */
+	DCD_REGION_KINDS = 9,
 };
 
 /* Bits of a GATE byte, which stands for DCD_GATE_BLOCK bytes of the segment: set, this class of references is left as copied

@@ -355,6 +355,7 @@ static int filter_open(struct delta_state *d, const struct dcd_payload_entry *en
 	d->refs.gate_count = gates->len;
 	d->refs.settle = refs_settle;
 	d->refs.context = d;
+	d->refs.base = d->base;
 	map->pos = map->len;
 	gates->pos = gates->len;
 	return dcd_refs_open(&d->refs, map->data, map->len, len, scratch->at + misaligned, scratch->left - misaligned);
@@ -418,13 +419,13 @@ int dcd_delta_decode(const struct dcd_payload_entry *entry, const uint8_t *frame
 	struct delta_state d;
 	memset(&d, 0, sizeof d);
 	struct scratch scratch;
+	d.base = tools->base;
 	err = streams_open(heads, frame + pos, frame_len - pos, tools, &scratch, d.streams);
 	if (err != 0) {
 		return err;
 	}
 	d.out = out;
 	d.out_len = entry->segment_length;
-	d.base = tools->base;
 	d.base_end = entry->segment_offset;
 	d.segment_offset = entry->segment_offset;
 	err = repack_open(&d, entry, tools, &scratch);

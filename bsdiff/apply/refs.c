@@ -21,7 +21,8 @@ _Static_assert(sizeof(struct dcd_ref_lesson) <= LESSON_MEMORY, "a lesson's memor
 
 #define RECORD_MAX 128 /* bytes of a record: one bit of `fields` for each word */
 #define SEQUENCE_STRIDE 3
-#define SCALE_MAX 4096 /* bytes of what an index counts */
+#define BTF_MAX (1U << 28) /* bytes of types, and of strings */
+#define SCALE_MAX 4096     /* bytes of what an index counts */
 
 /* One lesson for every 64 bytes of the segment: about what code refers to. */
 static unsigned lesson_bits(uint32_t segment_len)
@@ -50,6 +51,8 @@ struct map_reader {
 	size_t len;
 	size_t pos;
 	bool bad;
+	uint32_t segment_len;
+	struct dcd_ref_btf *btf;
 };
 
 static uint64_t map_value(struct map_reader *r)
@@ -86,6 +89,40 @@ static bool record_read(struct map_reader *r, struct dcd_ref_region *region)
 	return sound && stride != 0 && stride <= RECORD_MAX && stride % 4 == 0 && fields != 0 && fields >> (stride / 4 - 1) <= 1;
 }
 
+/* What a region of BTF says beyond the others. */
+static bool btf_read(struct map_reader *r, const struct dcd_ref_region *region, uint32_t segment_len, struct dcd_ref_btf *btf)
+{
+	uint64_t strings_len = map_value(r), types = map_value(r), strings = map_value(r);
+	uint64_t first = map_value(r), end = map_value(r), id = map_value(r), next = map_value(r);
+	btf->types_len = (uint32_t)region->len;
+	btf->strings_len = (uint32_t)strings_len;
+	btf->types = (uint32_t)types;
+	btf->strings = (uint32_t)strings;
+	btf->first = (uint32_t)first;
+	btf->end = (uint32_t)end;
+	btf->id = (uint32_t)id;
+	btf->next = (uint32_t)next;
+	bool first_one = !btf->present;
+	btf->present = true;
+	return first_one && region->len <= BTF_MAX && strings_len <= BTF_MAX && types <= region->len / 4 &&
+	       strings <= strings_len && end <= segment_len && first <= end && id <= UINT32_MAX && next <= UINT32_MAX;
+}
+
+/* What the region's kind asks for behind what all have. */
+static bool kind_read(struct map_reader *r, struct dcd_ref_region *region)
+{
+	switch (region->kind) {
+	case DCD_REGION_RECORDS:
+	case DCD_REGION_RELATIVE:
+	case DCD_REGION_SEQUENCE:
+		return record_read(r, region);
+	case DCD_REGION_BTF:
+		return btf_read(r, region, r->segment_len, r->btf);
+	default:
+		return true;
+	}
+}
+
 /* The regions of one module; *at is the end of the region before. */
 static int regions_read(struct map_reader *r, const struct dcd_ref_module *module, uint32_t module_index,
 			struct dcd_ref_region *regions, size_t count, uint64_t *at)
@@ -103,8 +140,7 @@ static int regions_read(struct map_reader *r, const struct dcd_ref_module *modul
 		region->module = module_index;
 		region->va = va + map_signed(r);
 		region->adjust = adjust + map_signed(r);
-		bool records = kind == DCD_REGION_RECORDS || kind == DCD_REGION_RELATIVE || kind == DCD_REGION_SEQUENCE;
-		bool sound = !records || record_read(r, region);
+		bool sound = kind_read(r, region);
 		if (r->bad || !sound || region->len == 0 || !dcd_add_u64(*at, gap, &region->base) ||
 		    !dcd_add_u64(region->base, region->len, at)) {
 			return DCD_ERR_MALFORMED;
@@ -163,7 +199,8 @@ static int modules_read(struct map_reader *r, struct dcd_ref_map *map)
 int dcd_refs_open(struct dcd_refs *refs, const uint8_t *stream, size_t len, uint32_t segment_len, void *memory,
 		  size_t memory_size)
 {
-	struct map_reader r = { stream, len, 0, false };
+	refs->btf = (struct dcd_ref_btf){ 0 };
+	struct map_reader r = { .data = stream, .len = len, .segment_len = segment_len, .btf = &refs->btf };
 	uint64_t modules = map_value(&r), regions = map_value(&r), steps = map_value(&r);
 	/* Each takes a byte of the stream at the least, which also keeps the sum of their memory from overflowing. */
 	if (r.bad || modules > len || regions > len || steps > len ||
@@ -180,10 +217,21 @@ int dcd_refs_open(struct dcd_refs *refs, const uint8_t *stream, size_t len, uint
 	refs->lessons = (struct dcd_ref_lesson *)(void *)(map->modules + map->module_count);
 	refs->lesson_bits = lesson_bits(segment_len);
 	int err = modules_read(&r, map);
-	if (err == 0) {
-		dcd_refs_forget(refs);
+	if (err != 0) {
+		return err;
 	}
-	return err;
+	dcd_refs_forget(refs);
+	if (!refs->btf.present) {
+		return 0;
+	}
+	for (size_t i = 0; i < map->region_count; i++) {
+		refs->btf.base = map->regions[i].kind == DCD_REGION_BTF ? map->regions[i].base : refs->btf.base;
+	}
+	memory_size -= (size_t)dcd_refs_memory(modules, regions, steps, segment_len);
+	if (dcd_ref_btf_memory(&refs->btf) > memory_size) {
+		return DCD_ERR_MALFORMED;
+	}
+	return dcd_ref_btf_open(&refs->btf, refs->base, refs->lessons + ((size_t)1 << refs->lesson_bits));
 }
 
 static struct dcd_ref_lesson *lesson_of(const struct dcd_ref_piece *piece, uint64_t target, uint32_t *ret_key)
@@ -365,19 +413,34 @@ static uint8_t field_width(enum dcd_ref_field field)
 	return field == DCD_FIELD_ABS64 ? 8 : field == DCD_FIELD_INDEX24 ? 3 : 4;
 }
 
-static int settle(struct dcd_ref_piece *piece, size_t end)
+int dcd_ref_settle_to(struct dcd_ref_piece *piece, size_t end)
 {
-	size_t len = end - piece->done;
+	if (end <= piece->done) {
+		return 0;
+	}
 	uint8_t *bytes = piece->bytes + piece->done;
+	size_t len = end - piece->done;
 	piece->done = end;
-	return len == 0 ? 0 : piece->refs->settle(piece->refs->context, bytes, len);
+	return piece->refs->settle(piece->refs->context, bytes, len);
 }
 
-static bool gate_open(const struct dcd_ref_piece *piece, const struct dcd_ref_found *found)
+static bool gate_open(const struct dcd_refs *refs, const struct dcd_ref_site *site)
 {
-	const struct dcd_refs *refs = piece->refs;
-	size_t block = (piece->at + found->pos) / DCD_GATE_BLOCK;
-	return block >= refs->gate_count || (refs->gates[block] >> found->gate & 1) == 0;
+	size_t block = site->at / DCD_GATE_BLOCK;
+	return block >= refs->gate_count || (refs->gates[block] >> site->gate & 1) == 0;
+}
+
+int dcd_ref_settle(struct dcd_ref_piece *piece, const struct dcd_ref_site *site)
+{
+	size_t pos = site->at - piece->at;
+	int err = dcd_ref_settle_to(piece, pos);
+	if (err != 0) {
+		return err;
+	}
+	if (gate_open(piece->refs, site)) {
+		memcpy(piece->bytes + pos, site->predicted, site->width);
+	}
+	return dcd_ref_settle_to(piece, pos + site->width);
 }
 
 int dcd_ref_take(struct dcd_ref_piece *piece, const struct dcd_ref_found *found)
@@ -389,18 +452,11 @@ int dcd_ref_take(struct dcd_ref_piece *piece, const struct dcd_ref_found *found)
 				     .region = (uint32_t)(piece->region - refs->map.regions),
 				     .local = is_local(piece, found->target),
 				     .target = found->target };
-	int err = settle(piece, found->pos);
-	if (err != 0) {
-		return err;
-	}
-	uint8_t *field = piece->bytes + found->pos;
+	const uint8_t *field = piece->bytes + found->pos;
 	memcpy(site.old, field, site.width);
 	memcpy(site.predicted, field, site.width);
 	field_write(piece, found, site.predicted, resolve(piece, found->target));
-	if (gate_open(piece, found)) {
-		memcpy(field, site.predicted, site.width);
-	}
-	err = settle(piece, found->pos + site.width);
+	int err = dcd_ref_settle(piece, &site);
 	if (err != 0) {
 		return err;
 	}
@@ -431,6 +487,8 @@ static int piece_scan(struct dcd_ref_piece *piece)
 		return dcd_ref_scan_records(piece);
 	case DCD_REGION_SEQUENCE:
 		return dcd_ref_scan_sequence(piece);
+	case DCD_REGION_BTF:
+		return dcd_ref_scan_btf(piece);
 	case DCD_REGION_KINDS:
 		break;
 	}
@@ -472,7 +530,7 @@ int dcd_refs_copy(struct dcd_refs *refs, uint64_t segment_offset, size_t at, uin
 					       .old_va = region->va + (base + start - region->base) };
 		piece.new_va = piece.old_va + (segment_offset + at - base) + region->adjust;
 		err = err != 0 ? err : piece_scan(&piece);
-		err = err != 0 ? err : settle(&piece, piece.len);
+		err = err != 0 ? err : dcd_ref_settle_to(&piece, piece.len);
 		if (err != 0) {
 			return err;
 		}

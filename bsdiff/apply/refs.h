@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "bsdiff/apply/refs_btf.h"
 #include "bsdiff/format.h"
 
 /* A run of the base whose bytes have addresses. Regions are in ascending order and don't overlap. */
@@ -78,7 +79,9 @@ struct dcd_ref_site {
 };
 
 struct dcd_refs {
+	struct dcd_reader *base; /* for DCD_REGION_BTF; the caller's, set before dcd_refs_open() */
 	struct dcd_ref_map map;
+	struct dcd_ref_btf btf;
 	struct dcd_ref_lesson *lessons;
 	unsigned lesson_bits;
 	const uint8_t *gates; /* null: everything is predicted */
@@ -91,12 +94,13 @@ struct dcd_refs {
 	void *context;
 };
 
-/* Workspace bytes for the map and what is learned, from an address aligned to 16. */
+/* Workspace bytes for the map and what is learned, from an address aligned to 16; dcd_ref_btf_memory() comes on top. */
 uint64_t dcd_refs_memory(uint64_t modules, uint64_t regions, uint64_t steps, uint32_t segment_len);
 
 /*
  * Reads a MAP stream into `memory` and forgets all lessons. DCD_ERR_MALFORMED (also when memory_size is too small, which the
- * header's max_scratch promised not to be); DCD_ERR_UNSUPPORTED for a kind of region from later.
+ * header's max_scratch promised not to be); DCD_ERR_UNSUPPORTED for a kind of region from later; with DCD_REGION_BTF also what
+ * reading the base fails with.
  */
 DCD_NODISCARD int dcd_refs_open(struct dcd_refs *refs, const uint8_t *stream, size_t len, uint32_t segment_len, void *memory,
 				size_t memory_size);
@@ -107,7 +111,9 @@ uint64_t dcd_ref_map_shift(const struct dcd_ref_map *map, const struct dcd_ref_m
 /* Forgets all lessons. */
 void dcd_refs_forget(struct dcd_refs *refs);
 
-/* Predicts and settles one copy: bytes[0..len), read from the base at `base`, at `at` of the segment, itself at segment_offset.
+/*
+ * Predicts and settles one copy: bytes[0..len), read from the base at `base`, at `at` of the segment, itself at segment_offset.
+ * The segment lies in memory from bytes - at on, and is complete up to there.
  */
 DCD_NODISCARD int dcd_refs_copy(struct dcd_refs *refs, uint64_t segment_offset, size_t at, uint64_t base, uint8_t *bytes,
 				size_t len);

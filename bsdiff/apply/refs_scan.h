@@ -50,10 +50,17 @@ static inline bool dcd_ref_inside(const struct dcd_ref_piece *piece, uint64_t va
 /* Predicts and settles everything up to the field's end, and learns. */
 DCD_NODISCARD int dcd_ref_take(struct dcd_ref_piece *piece, const struct dcd_ref_found *found);
 
+/* Settles everything up to `end` of the piece that isn't yet. */
+DCD_NODISCARD int dcd_ref_settle_to(struct dcd_ref_piece *piece, size_t end);
+
+/* Settles everything up to the site's end, with what is predicted at the site unless its gate is closed. */
+DCD_NODISCARD int dcd_ref_settle(struct dcd_ref_piece *piece, const struct dcd_ref_site *site);
+
 /* The scanners: find every reference of the piece in order. What lies behind the last one is settled by their caller. */
 DCD_NODISCARD int dcd_ref_scan_pointers(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_records(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_sequence(struct dcd_ref_piece *piece);
+DCD_NODISCARD int dcd_ref_scan_btf(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_unwind(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_x86_64(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_aarch64(struct dcd_ref_piece *piece);

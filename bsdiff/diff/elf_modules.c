@@ -6,6 +6,8 @@
 
 #include "base/checked.h"
 #include "base/le.h"
+#include "bsdiff/diff/btf_types.h"
+#include "bsdiff/diff/kernel_image.h"
 #include "bsdiff/diff/kernel_tables.h"
 
 /* The System V ABI's numbers. */
@@ -65,27 +67,46 @@ static int grow(void **items, size_t count, size_t *capacity, size_t size)
 	return 0;
 }
 
-/* A region joins the one before when nothing but padding is between them. */
-static int region_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t offset, struct dcd_elf_region region)
+int dcd_elf_modules_add(struct dcd_elf_modules *modules, const struct dcd_elf_module *module, uint32_t *ret_index)
 {
-	uint64_t len = region.len;
-	if (len == 0 || !dcd_range_inside(offset, len, file->len) || offset < file->end) {
+	int err = grow((void **)&modules->modules, modules->count, &modules->capacity, sizeof *modules->modules);
+	if (err == 0) {
+		*ret_index = (uint32_t)modules->count;
+		modules->modules[modules->count++] = *module;
+	}
+	return err;
+}
+
+/* A region joins the one before when nothing but padding is between them. */
+int dcd_elf_modules_add_region(struct dcd_elf_modules *m, const struct dcd_elf_region *region)
+{
+	struct dcd_elf_region *last = m->region_count > 0 ? &m->regions[m->region_count - 1] : NULL;
+	if (region->len == 0 || (last != NULL && region->offset < last->offset + last->len)) {
 		return 0;
 	}
-	file->end = offset + len;
-	region.offset = file->offset + offset;
-	region.module = file->module;
-	struct dcd_elf_region *last = m->region_count > 0 ? &m->regions[m->region_count - 1] : NULL;
-	if (last != NULL && last->module == file->module && last->kind == region.kind && region.kind <= DCD_REGION_AARCH64 &&
-	    last->va - last->offset == region.va - region.offset) {
-		last->len = region.offset + len - last->offset;
+	bool plain = region->kind <= DCD_REGION_AARCH64 || region->kind == DCD_REGION_JUMPS;
+	if (last != NULL && last->module == region->module && last->kind == region->kind && plain &&
+	    last->va - last->offset == region->va - region->offset) {
+		last->len = region->offset + region->len - last->offset;
 		return 0;
 	}
 	int err = grow((void **)&m->regions, m->region_count, &m->region_capacity, sizeof *m->regions);
 	if (err == 0) {
-		m->regions[m->region_count++] = region;
+		m->regions[m->region_count++] = *region;
 	}
 	return err;
+}
+
+/* Adds what lies at `offset` of the file, if that is behind all that was added before. */
+static int region_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t offset, struct dcd_elf_region region)
+{
+	if (region.len == 0 || !dcd_range_inside(offset, region.len, file->len) || offset < file->end) {
+		return 0;
+	}
+	file->end = offset + region.len;
+	region.offset = file->offset + offset;
+	region.module = region.kind == DCD_REGION_BTF ? region.module : file->module;
+	return dcd_elf_modules_add_region(m, &region);
 }
 
 struct elf_segment {
@@ -240,7 +261,7 @@ static int kernel_data_add(struct dcd_elf_modules *m, struct elf_file *file, uin
 		return 0;
 	}
 	const struct dcd_bytes bytes = { file->bytes + offset, region.len };
-	if (!dcd_kernel_symbols_find(&bytes, region.va, m->modules[file->module].low, &symbols)) {
+	if (!dcd_kernel_symbols_find(&bytes, region.va, &symbols)) {
 		return region_add(m, file, offset, region);
 	}
 	struct dcd_elf_region rest = region;
@@ -254,11 +275,26 @@ static int kernel_data_add(struct dcd_elf_modules *m, struct elf_file *file, uin
 	return err != 0 ? err : region_add(m, file, offset + symbols.end, rest);
 }
 
+/* A kernel's types, header first, at `offset`. */
+static int kernel_types_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t offset, struct dcd_elf_region types)
+{
+	const struct dcd_elf_module module = { .low = 0, .span = DCD_BTF_SPAN };
+	int err = dcd_elf_modules_add(m, &module, &types.module);
+	return err != 0 ? err : region_add(m, file, offset + types.offset, types);
+}
+
 /* What the linker's script of a kernel says of a section, behind what its header says. */
 static int kernel_section_add(struct dcd_elf_modules *m, struct elf_file *file, const uint8_t *raw, struct dcd_elf_region region)
 {
 	uint64_t offset = dcd_le64_get(raw + 24);
 	uint32_t name = dcd_le32_get(raw);
+	struct dcd_elf_region types;
+	if (dcd_range_inside(offset, region.len, file->len)) {
+		const struct dcd_bytes bytes = { file->bytes + offset, region.len };
+		if (dcd_btf_describe(&bytes, &types)) {
+			return kernel_types_add(m, file, offset, types);
+		}
+	}
 	bool named = name < file->names_len &&
 		     dcd_kernel_table_describe((const char *)file->names + name, file->names_len - name, &region);
 	if (named || (region.kind != DCD_REGION_POINTERS && region.kind != DCD_REGION_JUMPS)) {
@@ -345,9 +381,7 @@ static void regions_cut(struct dcd_elf_modules *m, uint64_t offset)
 /* Adds the file whose header is at image offset `offset`; *ret_end is where the search goes on. */
 static int file_add(struct dcd_elf_modules *m, const struct dcd_bytes *image, uint64_t offset, uint64_t *ret_end)
 {
-	struct elf_file file = {
-		.bytes = image->data + offset, .len = image->len - offset, .offset = offset, .module = (uint32_t)m->count
-	};
+	struct elf_file file = { .bytes = image->data + offset, .len = image->len - offset, .offset = offset };
 	*ret_end = offset + 4;
 	if (file.len < ELF_HEADER_SIZE || file.bytes[4] != 2 || file.bytes[5] != 1 || file.bytes[6] != 1) {
 		return 0;
@@ -365,11 +399,10 @@ static int file_add(struct dcd_elf_modules *m, const struct dcd_bytes *image, ui
 	if (table == 0 || !segments_survey(&file, table, segments, &module)) {
 		return 0;
 	}
-	int err = grow((void **)&m->modules, m->count, &m->capacity, sizeof *m->modules);
+	int err = dcd_elf_modules_add(m, &module, &file.module);
 	if (err != 0) {
 		return err;
 	}
-	m->modules[m->count++] = module;
 	regions_cut(m, offset);
 	bool has_sections =
 		sections > 1 && sections <= ELF_SECTION_HEADERS_MAX && dcd_le16_get(file.bytes + 58) == ELF_SECTION_HEADER_SIZE;
@@ -394,17 +427,27 @@ static int file_add(struct dcd_elf_modules *m, const struct dcd_bytes *image, ui
 int dcd_elf_modules_find(const struct dcd_bytes *image, struct dcd_elf_modules *ret)
 {
 	struct dcd_elf_modules modules = { 0 };
-	uint64_t at = 0;
-	while (at < image->len) {
+	uint64_t at = 0, kernel = 0;
+	bool kernels = dcd_kernel_image_find(image, 0, &kernel);
+	int err = 0;
+	while (err == 0 && at < image->len) {
 		const uint8_t *hit = memmem(image->data + at, image->len - at, "\177ELF", 4);
-		if (hit == NULL) {
+		uint64_t file = hit != NULL ? (uint64_t)(hit - image->data) : image->len;
+		if (kernels && kernel < file) {
+			regions_cut(&modules, kernel);
+			err = dcd_kernel_image_add(&modules, image, kernel, &at);
+			kernels = dcd_kernel_image_find(image, at, &kernel);
+		} else if (hit != NULL) {
+			err = file_add(&modules, image, file, &at);
+		} else {
 			break;
 		}
-		int err = file_add(&modules, image, (uint64_t)(hit - image->data), &at);
-		if (err != 0) {
-			dcd_elf_modules_free(&modules);
-			return err;
-		}
+		/* What lies inside the last file is a part of it. */
+		kernels = kernels && (kernel >= at || dcd_kernel_image_find(image, at, &kernel));
+	}
+	if (err != 0) {
+		dcd_elf_modules_free(&modules);
+		return err;
 	}
 	*ret = modules;
 	return 0;

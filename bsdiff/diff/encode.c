@@ -466,9 +466,9 @@ static int encoding_begin(struct encoding *e, int fd)
 	if (err == 0 && e->base.len > 0) {
 		err = e->options.keep_packed ? 0 : blocks_open(e);
 		e->refs.base = open_base(e);
-		struct dcd_bytes image = open_image(e);
+		e->refs.image = open_image(e);
 		err = err != 0 ? err : dcd_elf_modules_find(&e->refs.base, &e->refs.old_modules);
-		err = err != 0 ? err : dcd_elf_modules_find(&image, &e->refs.new_modules);
+		err = err != 0 ? err : dcd_elf_modules_find(&e->refs.image, &e->refs.new_modules);
 	}
 	if (err != 0) {
 		return err;

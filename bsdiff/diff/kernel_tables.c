@@ -7,6 +7,7 @@
 
 #define SYMBOLS_MIN 1000U
 #define RELOCATIONS_MIN 1000U
+#define RELATIVE_RELOCATION 0x403 /* R_AARCH64_RELATIVE */
 
 bool dcd_kernel_table_describe(const char *name, size_t max, struct dcd_elf_region *region)
 {
@@ -130,7 +131,17 @@ static bool numbers_plausible(const struct dcd_bytes *bytes, uint64_t at, uint64
 	return true;
 }
 
-bool dcd_kernel_symbols_find(const struct dcd_bytes *bytes, uint64_t va, uint64_t low, struct dcd_kernel_symbols *ret)
+uint64_t dcd_kernel_relocated_word(const struct dcd_bytes *bytes, uint64_t va)
+{
+	for (uint64_t at = 0; at + 24 <= bytes->len; at += 8) {
+		if (dcd_le64_get(bytes->data + at) == va && dcd_le64_get(bytes->data + at + 8) == RELATIVE_RELOCATION) {
+			return dcd_le64_get(bytes->data + at + 16);
+		}
+	}
+	return 0;
+}
+
+bool dcd_kernel_symbols_find(const struct dcd_bytes *bytes, uint64_t va, struct dcd_kernel_symbols *ret)
 {
 	struct symbol_array array;
 	if (!array_find(bytes, va, &array)) {
@@ -139,11 +150,12 @@ bool dcd_kernel_symbols_find(const struct dcd_bytes *bytes, uint64_t va, uint64_
 	bool descending = (int32_t)dcd_le32_get(bytes->data + array.offset + 4 * array.count - 4) < 0;
 	struct dcd_elf_region region = { .offset = array.offset, .len = 4 * array.count, .va = va + array.offset };
 	region.kind = DCD_REGION_RECORDS;
-	region.origin = descending ? low - 1 : low;
+	region.origin = dcd_le64_get(bytes->data + array.names - 16) - descending;
 	region.stride = 4;
 	region.fields = 1;
 	region.scale = descending ? -1 : 1;
-	*ret = (struct dcd_kernel_symbols){ .regions = { region }, .count = 1, .end = region.offset + region.len };
+	*ret = (struct dcd_kernel_symbols){ .regions = { region }, .count = 1, .base_at = array.names - 16 };
+	ret->end = region.offset + region.len;
 	uint64_t end = names_end(bytes, array.names, array.count);
 	uint64_t markers = end + ((0U - (va + end)) & 7), blocks = (array.count + 255) / 256;
 	if (end == 0 || markers > bytes->len || 4 * blocks > bytes->len - markers || dcd_le32_get(bytes->data + markers) != 0) {

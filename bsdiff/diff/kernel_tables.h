@@ -29,11 +29,15 @@ bool dcd_kernel_table_describe(const char *name, size_t max, struct dcd_elf_regi
 struct dcd_kernel_symbols {
 	struct dcd_elf_region regions[DCD_KERNEL_SYMBOL_REGIONS]; /* their modules are not set */
 	size_t count;
-	uint64_t end; /* behind its names */
+	uint64_t base_at; /* where the word is that the array of addresses, the first region, counts from */
+	uint64_t end;     /* behind its names */
 };
 
-/* Finds it in `bytes`, read-only data of a kernel; `va` is the address of the first byte, `low` the kernel's first. */
-bool dcd_kernel_symbols_find(const struct dcd_bytes *bytes, uint64_t va, uint64_t low, struct dcd_kernel_symbols *ret);
+/* Finds it in `bytes`, read-only data of a kernel; `va` is the address of the first byte. */
+bool dcd_kernel_symbols_find(const struct dcd_bytes *bytes, uint64_t va, struct dcd_kernel_symbols *ret);
+
+/* The word at `va` is 0 and is set when the kernel starts: to what, says its relocation, which is somewhere in `bytes`. 0: no. */
+uint64_t dcd_kernel_relocated_word(const struct dcd_bytes *bytes, uint64_t va);
 
 /*
  * The length of the table of 32-bit addresses of what needs relocation, which x86 appends to vmlinux; 0: `bytes` don't begin with

@@ -5,6 +5,7 @@
 
 #include "base/le.h"
 #include "bsdiff/apply/refs.h"
+#include "bsdiff/diff/btf_types.h"
 
 #define LESSON_BITS 4 /* the predictor wants some room for what it learns; nobody uses it here */
 
@@ -69,7 +70,7 @@ static int leave(void *context, uint8_t *bytes, size_t len)
 	return 0;
 }
 
-static int image_rewrite(struct rewriting *w)
+static int image_rewrite(struct rewriting *w, const struct dcd_bytes *image)
 {
 	struct dcd_ref_lesson lessons[1U << LESSON_BITS] = { 0 };
 	struct dcd_ref_region one;
@@ -83,6 +84,13 @@ static int image_rewrite(struct rewriting *w)
 				 .context = w };
 	for (size_t i = 0; i < w->modules->region_count; i++) {
 		const struct dcd_elf_region *region = &w->modules->regions[i];
+		if (region->kind == DCD_REGION_BTF) {
+			int err = dcd_btf_view(image, region, w->bytes + region->offset);
+			if (err != 0) {
+				return err;
+			}
+			continue;
+		}
 		w->region = region;
 		one = (struct dcd_ref_region){ .base = region->offset,
 					       .len = region->len,
@@ -127,7 +135,7 @@ static int view_make(const struct dcd_bytes *bytes, const struct dcd_elf_modules
 		memcpy(copy, bytes->data, bytes->len);
 		struct rewriting w = { .bytes = copy, .modules = modules };
 		w.map = (struct dcd_ref_map){ .steps = steps.steps, .modules = all, .module_count = modules->count };
-		err = image_rewrite(&w);
+		err = image_rewrite(&w, bytes);
 	}
 	dcd_step_map_free(&steps);
 	free(all);

@@ -222,7 +222,7 @@ class Refusing(RepoCase):
         self.check()
 
     def test_every_help_has_an_example(self):
-        for command in ([], ["init"], ["release"], ["refresh"], ["check"], ["list"]):
+        for command in ([], ["init"], ["release"], ["plan"], ["work"], ["refresh"], ["check"], ["list"]):
             self.assertIn("Example", self.run_tool(*command, "--help").stdout)
         self.assertTrue(self.run_tool("--version").stdout.startswith("decade-repo "))
 

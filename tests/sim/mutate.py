@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Proves the proof: breaks the device code on purpose, once a mutant, and shows that the explorer or a unit test notices.
 
-    mutate.py [--only TEXT] [--list] [--jobs N] [--scratch FOLDER] [--report FILE]
+    mutate.py [--only PATTERN] [--list] [--jobs N] [--scratch FOLDER] [--report FILE]
 
 The mutants are in mutants.py. Each is one changed source file: it is compiled alone and linked before the archives, so that it takes the
 place of the original. A build with gcov tells which unit tests and which flows come by the changed lines; only these are asked, the quick
@@ -195,13 +195,13 @@ def write_report(place, results, known, sentence):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--only", default="", help="mutants whose name has this in it")
+    parser.add_argument("--only", default="", help="mutants whose name has this regular expression in it")
     parser.add_argument("--list", action="store_true", help="name them, run nothing")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--scratch", help="folder for the builds (default: a temporary one)")
     parser.add_argument("--report", help="write what came out to this file")
     arguments = parser.parse_args()
-    chosen = [mutant for mutant in mutants() if arguments.only in mutant[0]]
+    chosen = [mutant for mutant in mutants() if re.search(arguments.only, mutant[0])]
     if arguments.list:
         print("\n".join(mutant[0] for mutant in chosen))
         return 0

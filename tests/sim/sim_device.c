@@ -7,6 +7,7 @@
 #include "bsdiff/codec/packer.h"
 #include "bsdiff/codec/zstd_decode.h"
 #include "manifest/crypto/sha256.h"
+#include "tests/sim/sim_bundle.h"
 #include "updater/boot/boot_file.h"
 #include "updater/journal/journal_file.h"
 
@@ -100,6 +101,7 @@ int sim_device_boot(struct sim_device *device)
 {
 	struct dcd_boot_state before, after;
 	device->media.gone = false;
+	device->memory.fails = device->memory.fails && !(device->memory.struck && device->memory.for_good);
 	device->media.running = -1;
 	device->running_release = -1;
 	device->boots++;
@@ -124,6 +126,22 @@ int sim_device_boot(struct sim_device *device)
 	return err;
 }
 
+void sim_device_watch(struct sim_device *device)
+{
+	if (device->watched++ == 0) {
+		sim_alloc_watch(&device->memory);
+	}
+}
+
+void sim_device_unwatch(struct sim_device *device)
+{
+	if (--device->watched == 0) {
+		sim_alloc_watch(NULL);
+		/* As after any fault: what fails now may fail, but nothing may be lost by it. */
+		device->media.fault_struck = device->media.fault_struck || device->memory.struck;
+	}
+}
+
 int sim_device_told(struct sim_device *device, int err)
 {
 	if (err == 0 && device->media.log != NULL) {
@@ -140,7 +158,7 @@ int sim_device_settle(struct sim_device *device)
 	}
 	const struct sim_release *release =
 		device->running_release < 0 ? NULL : sim_world_release(device->world, device->running_release);
-	bool healthy = release != NULL && !release->bad && !device->sick;
+	bool healthy = release != NULL && !release->bad && !device->sick && device->running_release + 1 != device->sick_release;
 	if (!healthy) {
 		/* A release that isn't well may still ask for updates; its fallback must stay as it is. */
 		const struct dcd_install_options options = { .again = true };
@@ -168,6 +186,24 @@ int sim_device_install(struct sim_device *device, bool full, bool no_activate, b
 	int err = sim_device_told(device, dcd_engine_install(&device->engine, &options, &device->report, &device->diag));
 	int look = dcd_engine_status(&device->engine, &device->state, &device->boot_state, NULL);
 	return err != 0 ? err : look;
+}
+
+int sim_device_install_bundle(struct sim_device *device, bool stream)
+{
+	struct dcd_source *bundle = NULL;
+	int err = sim_bundle_open(&device->source, stream, &bundle, &device->diag);
+	if (err != 0) {
+		return err;
+	}
+	struct dcd_plain_stream frames;
+	dcd_plain_stream_init(&frames, bundle);
+	device->engine.source = bundle;
+	device->engine.stream = &frames.stream;
+	err = sim_device_install(device, false, false, false);
+	device->engine.source = &device->source.base;
+	device->engine.stream = &device->stream.stream;
+	bundle->ops->close(bundle);
+	return err;
 }
 
 /* ---- what must hold at any time ---- */

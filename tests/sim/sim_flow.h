@@ -21,7 +21,8 @@ struct sim_flow {
 	const char *(*missing)(const struct sim_stage *stage, struct sim_device *device);
 	bool begins_running; /* the first act comes before any boot: slot 0 or 1 runs already */
 	bool gives_up;
-	bool damaged; /* a slot is spoilt from the start */
+	bool gone_sick; /* new_release, which once was good, no longer comes up healthy */
+	bool damaged;   /* a slot is spoilt from the start */
 };
 
 struct sim_stage {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "updater/boot/boot_efi.h"
 #include "updater/boot/boot_exec.h"
 #include "updater/boot/boot_file.h"
 #include "updater/boot/boot_grub.h"
@@ -11,6 +12,9 @@
 
 #ifndef DCD_BOOT_UBOOT
 #define dcd_boot_uboot_open NULL
+#endif
+#ifndef DCD_BOOT_EFI
+#define dcd_boot_efi_open NULL
 #endif
 
 struct loader {
@@ -23,7 +27,7 @@ struct loader {
 static const struct loader loaders[] = {
 	{ "file", dcd_boot_file_open, NULL }, { "uboot", dcd_boot_uboot_open, "libubootenv-dev" },
 	{ "grub", dcd_boot_grub_open, NULL }, { "systemd-boot", dcd_boot_systemd_open, NULL },
-	{ "efi", NULL, "libefivar-dev" },     { "exec", dcd_boot_exec_open, NULL },
+	{ "efi", dcd_boot_efi_open, "libefivar-dev" },     { "exec", dcd_boot_exec_open, NULL },
 };
 
 char *dcd_boot_text(const char *text, const char *fallback)

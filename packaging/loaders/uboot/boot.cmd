@@ -122,9 +122,18 @@ setenv decade_boot 'setenv decade_get setenv decade_part ${decade_of}decade_part
 	echo "decade: loading slot ${slot}"; run decade_before;
 	if run decade_load; then run decade_start_kernel; fi; echo "decade: slot ${slot} could not be started"'
 
+# The stored order is data from a partition that a running system can write: of its words only those count that are slots of this board, and a
+# name that commands are put together with comes from the board's list.
+setenv decade_order
+for word in ${BOOT_ORDER}; do
+	for slot in ${decade_slots}; do
+		if test "${word}" = "${slot}"; then setenv decade_order ${decade_order} ${slot}; fi
+	done
+done
+
 # ---- No state, or no tries left to any slot and none that is confirmed: all get their tries again. Never a dead end. ----
 setenv decade_spent 1
-for slot in ${BOOT_ORDER}; do
+for slot in ${decade_order}; do
 	setenv decade_get setenv decade_left ${decade_of}BOOT_${slot}_LEFT}; run decade_get
 	setenv decade_get setenv decade_good ${decade_of}BOOT_${slot}_GOOD}; run decade_get
 	if test "${decade_good}" = 1; then setenv decade_spent 0; fi
@@ -134,15 +143,16 @@ for slot in ${BOOT_ORDER}; do
 done
 if test ${decade_spent} = 1; then
 	echo "decade: no slot has a try left; all get their tries again"
-	test -n "${BOOT_ORDER}" || setenv BOOT_ORDER ${decade_slots}
-	for slot in ${BOOT_ORDER}; do
+	test -n "${decade_order}" || setenv decade_order ${decade_slots}
+	setenv BOOT_ORDER ${decade_order}
+	for slot in ${decade_order}; do
 		setenv BOOT_${slot}_LEFT ${decade_tries}
 		setenv BOOT_${slot}_GOOD 0
 	done
 fi
 
 # ---- The walk. A try is stored before anything of its slot is loaded; when it can't be stored the slot isn't tried. ----
-for slot in ${BOOT_ORDER}; do
+for slot in ${decade_order}; do
 	setenv decade_get setenv decade_left ${decade_of}BOOT_${slot}_LEFT}; run decade_get
 	setenv decade_get setenv decade_good ${decade_of}BOOT_${slot}_GOOD}; run decade_get
 	if test "${decade_good}" = 1; then
@@ -169,7 +179,7 @@ for slot in ${BOOT_ORDER}; do
 done
 
 # ---- The last resort: anything that starts ----
-for slot in ${BOOT_ORDER} ${decade_slots}; do
+for slot in ${decade_order} ${decade_slots}; do
 	run decade_boot
 done
 echo "decade: nothing could be started"

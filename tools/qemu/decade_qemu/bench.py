@@ -56,7 +56,7 @@ class Boot:
 
     def up(self, slot=None, version=None):
         """Waits for the guest to say which slot and release it is, and compares. GuestGone when it doesn't come up."""
-        event = self.process.wait("up", timeout=self.seconds)
+        event = self.process.wait("up", timeout=self.seconds, cpu=self.machine.boot_cpu_seconds)
         self.slot, self.version = event["slot"], event["version"]
         self.bench.tell("up: slot %s, release %s, %.1f s" % (self.slot, self.version, self.process.seconds))
         for what, want, have in (("slot", slot, self.slot), ("release", version, self.version)):

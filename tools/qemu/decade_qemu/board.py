@@ -11,7 +11,7 @@ from .machine import SLOTS, BootState, Machine
 from .release_images import KINDS
 
 GOOD = ("1", "2", "3", "4")  # the good releases that scenarios update between; 1 is what the factory installs
-BOARD_KEYS = {"name", "title", "disk", "repository", "keys", "boot-seconds", "watchdog", "slot-partition", "state-partition"}
+BOARD_KEYS = {"name", "title", "disk", "repository", "keys", "boot-seconds", "watchdog", "heals-state", "slot-partition", "state-partition"}
 GUEST_KEYS = {"link", "decade", "host"}
 STATE_KEYS = {"format", "partition", "offset-1", "offset-2", "size"}
 
@@ -32,11 +32,12 @@ class Board(Machine):
         self.name, self.title = self._get("board", "name"), self._get("board", "title", self._get("board", "name"))
         self.boot_seconds = int(self._get("board", "boot-seconds", "60"))
         self.watchdog = self._get("board", "watchdog", "no") == "yes"
-        self.disk_path = self._path("board", "disk")
+        self.disk_path = self.path_of("board", "disk")
         self.words = shlex.split(self._get("qemu", "command"))
         self.host = self._get("guest", "host", "10.0.2.2")
         self.link = self._get("guest", "link", "port")
         self.decade = self._get("guest", "decade", "decade")
+        self.heals_state = self._get("board", "heals-state", "no") == "yes"
         self.reads_state = self.ini.has_section("state")
         self.classes = tuple(key for key in self.ini["good 1"]) if self.ini.has_section("good 1") else ()
         if not self.classes:
@@ -59,7 +60,7 @@ class Board(Machine):
             raise UsageError("%s: [%s] needs '%s'" % (self.path, section, key))
         return value
 
-    def _path(self, section, key):
+    def path_of(self, section, key):
         path = self.path.parent / self._get(section, key)
         if not path.exists():
             raise UsageError("%s: [%s] %s: %s isn't there" % (self.path, section, key, path))

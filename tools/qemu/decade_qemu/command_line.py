@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 
-from . import bench, errors, host_command, machine, runner, scenario, soak
+from . import bench, board, certify, errors, host_command, machine, report, runner, scenario, soak
 from .errors import HarnessError, UsageError
 from .release_images import KINDS
 
@@ -115,22 +115,48 @@ def soak_command(options):
 def image_command(options):
     """decade-qemu image."""
     name = (options.machine or ["arm64"])[0]
-    releases = [(word.split(":", 1) + ["good"])[:2] for word in options.release]
-    lab = make_lab(options, name)
+    releases = [tuple((word.split(":", 1) + ["good"])[:2]) for word in options.release] or [("1", "good")]
+    if releases[0][1] != "good":
+        raise UsageError("the first release is what the disk holds: it must be a good one")
     if options.output.exists():
         raise UsageError("%s exists already" % options.output)
+    lab = make_lab(options, name)
     one = bench.Bench(lab, options.output, say)
-    try:
+    one.close()
+    result = {}
+
+    def make_disk():
+        every = [(version, "good") for version in board.GOOD] + [("2", kind) for kind in KINDS if lab.images.has(kind)]
+        one.factory(releases[0][0], room=every if options.board else releases)
+        result["disk"] = str(one.disk.path)
+        return one.disk.path
+
+    if options.board:
+        result["board"] = str(certify.write_reference(lab.machine, lab.images, one.line.base, options.output, make_disk))
+    else:
         for version, kind in releases:
             one.release(version, kind, bases="all")
-        if releases[0][1] != "good":
-            raise UsageError("the first release is what the disk holds: it must be a good one")
-        one.factory(releases[0][0], room=releases)
-    finally:
-        one.close()
-    print(json.dumps({"disk": str(one.disk.path), "repository": str(one.line.repo), "keys": str(one.line.base / "keys")}) if options.json
-          else "disk        %s\nrepository  %s\nkeys        %s" % (one.disk.path, one.line.repo, one.line.base / "keys"))
+        make_disk()
+        result.update(repository=str(one.line.repo), keys=str(one.line.base / "keys"))
+    print(json.dumps(result) if options.json else "\n".join("%-11s %s" % pair for pair in result.items()))
     return errors.DONE
+
+
+def certify_command(options):
+    """decade-qemu certify."""
+    chosen = chosen_scenarios(options.only or ["all"])
+    if not options.board_ini.exists():
+        raise UsageError("%s isn't there" % options.board_ini)
+    lab = certify.board_lab(options.board_ini, options.work, find_repo_tool(pathlib.Path.cwd()))
+    document = certify.certify(lab, chosen, options.work, say)
+    paths = report.write(options.output or options.work / ("report-" + lab.machine.name), document)
+    if options.json:
+        print(json.dumps(document, indent=1))
+    else:
+        for one in document["promises"]:
+            print("%-9s %s" % (one["verdict"], one["text"]))
+        print("report: %s" % paths[1])
+    return errors.DONE if not any(one["verdict"] == "broken" for one in document["promises"]) else errors.FAILED
 
 
 def list_command(options):
@@ -151,7 +177,8 @@ EPILOG = """examples:
   decade-qemu run all --machine arm64 --machine armhf --json >matrix.json
   decade-qemu soak --updates 120 --cuts 20 --seed 7
   decade-qemu image --output reference 1 2 3:panic
-  decade-qemu certify myboard.ini
+  decade-qemu image --output myboard --board
+  decade-qemu certify myboard/board.ini
 
 Exit codes: 0 everything passed, 1 a promise wasn't kept or the harness failed, 2 wrong usage, 6 packages could not be fetched
 """
@@ -165,7 +192,7 @@ def parser():
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--cache", type=pathlib.Path, default=default_cache(), metavar="DIR", help="keeps packages, guests and keys")
-    shared.add_argument("--source", type=pathlib.Path, metavar="DIR", help="the source tree of Decade, from which guests are built")
+    shared.add_argument("--source", type=pathlib.Path, metavar="DIR", help="the source tree of Decade")
     shared.add_argument("--work", type=pathlib.Path, default=pathlib.Path("decade-qemu-work"), metavar="DIR", help="disks and console logs")
     shared.add_argument("--json", action="store_true", help="the result as JSON on standard output")
     shared.add_argument("--machine", action="append", metavar="NAME", help="a kind of machine (run: repeatable); arm64 unless given")
@@ -182,8 +209,14 @@ def parser():
     soaked.set_defaults(function=soak_command)
     image = commands.add_parser("image", parents=[shared], help="build the reference guest: a disk, and a signed repository of its releases")
     image.add_argument("--output", type=pathlib.Path, required=True, metavar="DIR")
-    image.add_argument("release", nargs="+", metavar="VERSION[:KIND]", help="kinds: " + ", ".join(KINDS))
+    image.add_argument("--board", action="store_true", help="write a board of the reference guest, board.ini, to begin a port from")
+    image.add_argument("release", nargs="*", metavar="VERSION[:KIND]", help="kinds: " + ", ".join(KINDS))
     image.set_defaults(function=image_command)
+    certified = commands.add_parser("certify", parents=[shared], help="the whole suite against a maker's own board")
+    certified.add_argument("board_ini", type=pathlib.Path, metavar="BOARD.ini")
+    certified.add_argument("--only", action="append", metavar="SCENARIO", help="this scenario alone (repeatable); the report says that the rest is untested")
+    certified.add_argument("--output", type=pathlib.Path, metavar="DIR", help="where report.html and report.json go")
+    certified.set_defaults(function=certify_command)
     return top
 
 

@@ -69,9 +69,11 @@ class Machine:
     classes = ("boot", "rootfs")  # the image classes of a release
     memory = 128            # MiB given to the guest
     boot_seconds = 60       # a boot that takes longer than this, on a busy machine, is called hung
+    boot_cpu_seconds = 30   # processor time after which a boot that still spins is called hung: several times a good one
     watchdog = False        # whether a watchdog device resets a guest whose user space hangs
     loader = None           # the name in decade.conf
     reads_state = True      # whether read_state() and its kin work
+    heals_state = False     # whether the loader makes a new state when all of it is lost; else Decade says that it is unknown
     link = "port"           # where the guest's words come: "port" or "console" (qemu_process.py)
     host = "10.0.2.2"       # the host, as a guest of QEMU's user network sees it
     decade = "as-decade decade"  # how the guest's shell calls decade
@@ -170,6 +172,14 @@ class Machine:
         """The QEMU command line for one boot. drive: Drive. serial: the argument of -serial. link_fd: an open socket for the guest's words.
         network: bool. It must contain -no-reboot, so that a boot is a process."""
         raise NotImplementedError
+
+    def firmware_files(self):
+        """Files of the cache that command() names, beside the disk: a board's BOARD.ini brings them along."""
+        return ()
+
+    def board_state(self):
+        """The section [state] of a BOARD.ini as lines: where the loader's state is, for readers from outside. Empty: it can't be read."""
+        return []
 
     def common_arguments(self, serial, link_fd):
         """What every machine of QEMU's gets: no screen, the console, the link to the guest."""

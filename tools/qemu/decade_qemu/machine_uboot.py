@@ -32,7 +32,7 @@ ITS = """/dts-v1/;
 class UbootMachine(Machine):
     """What both have in common."""
 
-    loader = "uboot"
+    loader, heals_state = "uboot", True
     its_arch = firmware = qemu = cpu = None
     board = "virt"
     addresses = {}  # kernel, fit, script, scratch
@@ -118,7 +118,13 @@ class UbootMachine(Machine):
         damaged = bytes(byte ^ 0x5A for byte in disk.read("env", copy * ENV_STEP + 16, 64))
         disk.write("env", damaged, copy * ENV_STEP + 16)
 
+    def board_state(self):
+        return ["", "[state]", "format = uboot", "partition = env", "offset-1 = 0", "offset-2 = %#x" % ENV_STEP, "size = %#x" % ENV_SIZE]
+
     # ---- running ----
+
+    def firmware_files(self):
+        return (self.flash(),)
 
     def command(self, drive, serial, link_fd, network):
         words = [self.qemu, "-machine", self.board, "-cpu", self.cpu, *self.common_arguments(serial, link_fd),
@@ -140,7 +146,7 @@ class Arm64(UbootMachine):
     its_arch, qemu, cpu, firmware = "arm64", "qemu-system-aarch64", "cortex-a53", "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
     programs = ("qemu-system-aarch64", "mkimage", "mksquashfs", "veritysetup", "sfdisk", "aarch64-linux-gnu-gcc", "apt-get", "dpkg", "cmake", "ninja")
     watchdog = True
-    memory = 160
+    memory, boot_cpu_seconds = 160, 20
     addresses = {"kernel": 0x40400000, "fit": 0x43000000, "script": 0x40200000, "scratch": 0x40300000}
 
     def kernel_image(self, parts):

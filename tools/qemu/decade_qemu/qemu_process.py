@@ -1,4 +1,5 @@
 """One boot: a QEMU process, its console kept in a file, the guest's events in a queue. A power cut is SIGKILL."""
+import ctypes
 import os
 import pathlib
 import queue
@@ -11,7 +12,13 @@ import time
 from . import guest_link
 from .errors import GuestGone, ScenarioFailure
 
+PR_SET_PDEATHSIG = 1
 PANIC_WORDS = ("Kernel panic - not syncing",)
+
+
+def _die_with_parent():
+    """In the child, before QEMU starts: a harness that is killed must not leave a machine that spins for ever."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class CommandResult:
@@ -39,7 +46,7 @@ class QemuProcess:
         self._console.write(("\n== " + " ".join(map(str, argv)) + "\n").encode())
         self._console.flush()
         self.process = subprocess.Popen(list(map(str, argv)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        pass_fds=[theirs.fileno()], start_new_session=True)
+                                        pass_fds=[theirs.fileno()], start_new_session=True, preexec_fn=_die_with_parent)
         theirs.close()
         self._threads = [threading.Thread(target=self._read_console, daemon=True), threading.Thread(target=self._read_link, daemon=True)]
         for thread in self._threads:
@@ -101,15 +108,19 @@ class QemuProcess:
         """Since the start."""
         return time.monotonic() - self.started
 
-    def wait(self, *names, timeout, where=None):
-        """The next event of one of these names (of any, without names) for which `where` holds. GuestGone when there is none in time."""
-        end = time.monotonic() + timeout
+    def wait(self, *names, timeout, where=None, cpu=None):
+        """The next event of one of these names (of any, without names) for which `where` holds. GuestGone when there is none within `timeout`
+        seconds, or before QEMU has used up `cpu` seconds of the processor from now on: a kernel that spins is found out by that sooner, and
+        whatever the machine's load."""
+        end, most = time.monotonic() + timeout, None if cpu is None else self.cpu_seconds() + cpu
         while True:
             try:
-                event = self.events.get(timeout=max(0.0, end - time.monotonic()))
+                event = self.events.get(timeout=max(0.0, min(0.5, end - time.monotonic())))
             except queue.Empty:
-                raise GuestGone("timeout", "no word '%s' within %d s; the machine is alive and silent" % (
-                    "' or '".join(names) or "any", timeout)) from None
+                if time.monotonic() < end and (most is None or self.cpu_seconds() < most):
+                    continue
+                raise GuestGone("timeout", "no word '%s' after %.0f s, %.0f s of them at work; the machine is alive and silent" % (
+                    "' or '".join(names) or "any", self.seconds, self.cpu_seconds())) from None
             if event is None:
                 self.events.put(None)
                 raise self.gone(names)
