@@ -319,7 +319,7 @@ static int try_allocations(struct task *task, unsigned step)
 static int try_memory(struct task *task)
 {
 	unsigned step = task->options->memory;
-	if (!sim_alloc_can_watch() || step == 0) {
+	if (!sim_alloc_can_watch() || step == 0 || task->stage.flow->dies_without_memory) {
 		return 0;
 	}
 	int stop = try_allocations(task, step);

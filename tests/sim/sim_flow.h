@@ -22,7 +22,10 @@ struct sim_flow {
 	bool begins_running; /* the first act comes before any boot: slot 0 or 1 runs already */
 	bool gives_up;
 	bool gone_sick; /* new_release, which once was good, no longer comes up healthy */
-	bool damaged;   /* a slot is spoilt from the start */
+	/* libarchive ends the program when it gets no memory: for the device a cut, of which there are enough, but the explorer's
+	 * end. */
+	bool dies_without_memory;
+	bool damaged; /* a slot is spoilt from the start */
 };
 
 struct sim_stage {

@@ -83,7 +83,7 @@ class Board(Machine):
     def slot_partition(self, image_class, slot):
         return self._get("board", "slot-partition", "{class}-{slot}").replace("{class}", image_class).replace("{slot}", slot.lower())
 
-    def state_partition(self):
+    def service_partition(self):
         return self._get("board", "state-partition", "state")
 
     # ---- the boot state ----

@@ -68,7 +68,7 @@ class Machine:
     arch = None             # an Arch
     classes = ("boot", "rootfs")  # the image classes of a release
     memory = 128            # MiB given to the guest
-    boot_seconds = 60       # a boot that takes longer than this, on a busy machine, is called hung
+    boot_seconds = 90       # a boot that takes longer, on an idle host, is called hung; more than a watchdog needs to notice
     boot_cpu_seconds = 30   # processor time after which a boot that still spins is called hung: several times a good one
     watchdog = False        # whether a watchdog device resets a guest whose user space hangs
     loader = None           # the name in decade.conf
@@ -144,9 +144,17 @@ class Machine:
         """The label of the partition of an image class in slot "A" or "B"."""
         return "%s-%s" % (image_class, slot.lower())
 
-    def state_partition(self):
-        """The label of the state partition."""
+    def service_partition(self):
+        """The label of the partition with the file system that the update service keeps its state on."""
         return "state"
+
+    def slot_offset(self, disk, name, slot):
+        """The offset on the disk (bytes) of a slot's image of class `name`, which is there in one piece."""
+        return disk.partition(self.slot_partition(name, slot)).offset
+
+    def loader_partition(self):
+        """The label of the partition in which the loader's state is."""
+        return "env"
 
     # ---- the boot state, read and damaged from outside ----
 

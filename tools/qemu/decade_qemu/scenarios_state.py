@@ -90,7 +90,7 @@ def state_partition_lost(bench):
     bench.factory()
     bench.release("2")
     bench.update("A", "1", to="2")
-    bench.disk.write(bench.machine.state_partition(), bytes(4 << 20))
+    bench.disk.write(bench.machine.service_partition(), bytes(4 << 20))
     with bench.boot() as boot:
         boot.up("B", "2")
         event = boot.event("state")
@@ -107,8 +107,8 @@ def state_partition_torn(bench):
     bench.release("1")
     bench.factory()
     bench.comes_up("A", "1")
-    bench.disk.write(bench.machine.state_partition(), bytes(512), 1024 + 512)
-    bench.disk.write(bench.machine.state_partition(), bytes(256), 1024)
+    bench.disk.write(bench.machine.service_partition(), bytes(512), 1024 + 512)
+    bench.disk.write(bench.machine.service_partition(), bytes(256), 1024)
     with bench.boot() as boot:
         boot.up("A", "1")
         event = boot.event("state")
