@@ -98,7 +98,7 @@ SEEDED = [
     ("seed: efi, the trial is in BootOrder", "updater/boot/boot_efi_format.c",
      "(slot->good || (i > 0 && slot->tries_left > 0))", "(slot->good || slot->tries_left > 0)"),
     ("seed: efi, BootNext is not deleted before the load", "tests/sim/sim_loader_efi.c",
-     'if (delete(media, "BootNext") == 0) {', 'if (true || delete(media, "BootNext") == 0) {'),
+     'if (delete_variable(media, "BootNext") == 0) {', 'if (true || delete_variable(media, "BootNext") == 0) {'),
     ("seed: confirmed floor not raised", ENGINE + "life.c",
      "state->security_floor = record->security_version;", ";"),
 ]
