@@ -61,7 +61,8 @@ class Reach:
         self.places = {name: os.path.join(at, name) for at, _, names in os.walk(folder) for name in names if name in PROGRAMS}
         shown = run([self.places["explore"], "--help"])
         self.flows = [line[2:] for line in shown.stdout.split("Flows:\n")[1].splitlines() if line.startswith("  ")]
-        tests = [("unit", unit) for unit in UNIT] + [("flow", flow) for flow in self.flows]
+        loaders = re.search(r"^Boot loaders: file (.*)$", shown.stdout, re.M)[1].split()
+        tests = [("unit", unit) for unit in UNIT] + [("flow", flow) for flow in self.flows] + [("loader", loader) for loader in loaders]
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
             answers = list(pool.map(self.ask, range(len(tests)), tests))
         self.lines = {test: lines for test, (lines, _) in zip(tests, answers)}
@@ -69,6 +70,8 @@ class Reach:
 
     def command(self, test, options=()):
         kind, name = test
+        if kind == "loader":
+            return ["explore", "--loader", name, *options, "--memory", "0"]
         return ["test_" + name] if kind == "unit" else ["explore", "--flow", name, *options]
 
     def ask(self, number, test):
@@ -226,7 +229,7 @@ def main():
     living = [name for name, answer in results if answer is None and name not in known]
     equivalent = sum(1 for name, _ in results if name in known)
     units = sum(1 for _, answer in results if answer and answer[0].startswith("unit"))
-    flows = sum(1 for _, answer in results if answer and answer[0].startswith("flow"))
+    flows = sum(1 for _, answer in results if answer and answer[0].startswith(("flow", "loader")))
     sentence = (f"{len(results)} mutants: {len(results) - equivalent - len(living)} noticed ({flows} by the explorer, {units} by a unit test), "
                 f"{equivalent} equivalent, {len(living)} live.")
     print(f"{sentence} {time.monotonic() - began:.0f} s")
