@@ -14,7 +14,8 @@ MUTANTS = {
     "flag-not-raised": ("setexpr decade_byte ${decade_byte} + 1", "setexpr decade_byte ${decade_byte} + 0", "panic"),
     "dead-end-when-spent": ("if test ${decade_spent} = 1; then", "if false; then", "state-lost-broken-slot"),
     "good-slots-not-told": ('if test "${decade_good}" = 1; then\n\t\trun decade_boot', 'if false; then\n\t\trun decade_boot', "good-delta"),
-    "failed-load-not-counted": ("run decade_boot\n\t\t\t\t# A load", "setenv BOOT_${slot}_LEFT ${decade_left}; run decade_save; run decade_boot\n\t\t\t\t# A load",
+    "failed-load-not-counted": ("run decade_boot\n\t\t\t\t# A load",
+                                "setenv BOOT_${slot}_LEFT ${decade_left}; run decade_save; run decade_boot\n\t\t\t\t# A load",
                                 "bad-boot"),
 }
 
