@@ -20,7 +20,9 @@ class Scenario:
     def lacks(self, lab):
         """The first thing that a lab doesn't have for this scenario, or None."""
         machine = lab.machine
-        has = {"watchdog": machine.watchdog, "state": machine.reads_state, "named-state": machine.reads_state and machine.names_slots, "redundant-state": machine.reads_state and machine.state_copies() > 1}
+        has = {"watchdog": machine.watchdog, "state": machine.reads_state,
+               "named-state": machine.reads_state and machine.names_slots,
+               "redundant-state": machine.reads_state and machine.state_copies() > 1}
         for need in self.needs:
             if need.startswith("kind:"):
                 if not lab.images.has(need[5:]):
