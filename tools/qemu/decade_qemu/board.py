@@ -83,6 +83,9 @@ class Board(Machine):
     def slot_partition(self, image_class, slot):
         return self._get("board", "slot-partition", "{class}-{slot}").replace("{class}", image_class).replace("{slot}", slot.lower())
 
+    def loader_partition(self):
+        return self._get("state", "partition")
+
     def state_partition(self):
         return self._get("board", "state-partition", "state")
 
