@@ -1,5 +1,6 @@
 #include "tools/repo/repo_delegated.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -30,9 +31,48 @@ bool repo_delegated_covers(const struct dcd_json *role, const char *path)
 	return false;
 }
 
+/* As the client calls a role's file in its store: other characters than these are percent-encoded (tuf_delegated.c). */
+static char *store_name(const char *name)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~";
+	char *text = repo_text("%s", "");
+	for (const char *c = name; *c != '\0'; c++) {
+		char *longer =
+			strchr(plain, *c) != NULL ? repo_text("%s%c", text, *c) : repo_text("%s%%%02X", text, (unsigned char)*c);
+		free(text);
+		text = longer;
+	}
+	char *whole = repo_text("%s.json", text);
+	free(text);
+	return whole;
+}
+
+int repo_delegated_each(const struct repo_view *view,
+			int (*each)(void *context, const char *name, const struct dcd_json *role_signed, struct dcd_diag *diag),
+			void *context, struct dcd_diag *diag)
+{
+	const struct dcd_json *meta = dcd_json_member(repo_view_signed(view, REPO_SNAPSHOT), "meta");
+	int err = 0;
+	for (void *it = dcd_json_iter(meta); err == 0 && it != NULL; it = dcd_json_iter_next(meta, it)) {
+		const char *listed = dcd_json_iter_key(it);
+		size_t len = strlen(listed);
+		if (len <= 5 || strcmp(listed + len - 5, ".json") != 0 || strcmp(listed, "targets.json") == 0) {
+			continue;
+		}
+		DCD_AUTO_FREE char *name = repo_text("%.*s", (int)(len - 5), listed);
+		DCD_CLEANUP(dcd_json_freep) struct dcd_json *envelope = NULL;
+		err = repo_delegated_load(view, name, &envelope, diag);
+		/* Listed by an old snapshot, delegated to by nobody any more: nothing that counts. */
+		if (err == 0 && envelope != NULL) {
+			err = each(context, name, dcd_json_member(envelope, "signed"), diag);
+		}
+	}
+	return err;
+}
+
 int repo_delegated_load(const struct repo_view *view, const char *name, struct dcd_json **ret_envelope, struct dcd_diag *diag)
 {
-	DCD_AUTO_FREE char *file_name = repo_text("%s.json", name);
+	DCD_AUTO_FREE char *file_name = store_name(name);
 	const struct repo_store_file *file = repo_store_find(&view->store, file_name);
 	*ret_envelope = NULL;
 	return file == NULL ? 0 : dcd_json_parse(file->data, file->len, file_name, ret_envelope, diag);

@@ -14,7 +14,7 @@ struct command {
 static const struct command commands[] = {
 	{ "init", repo_help_init, "kpx", repo_init },
 	{ "release", repo_help_release, "kvicbsrBnSetxWYN", repo_release },
-	{ "refresh", repo_help_refresh, "kxWY", repo_refresh },
+	{ "refresh", repo_help_refresh, "kxWYmw", repo_refresh },
 	{ "rotate", repo_help_rotate, "klaTAKMExWY", repo_rotate },
 	{ "delegate", repo_help_delegate, "kNPaTAKMExWYG", repo_delegate },
 	{ "check", repo_help_check, "dR", repo_check },
