@@ -34,6 +34,8 @@ struct dcd_dir_ops {
 	/* Names created, replaced or removed before the call are durable after it. */
 	int (*sync_dir)(struct dcd_dir *dir);
 	void (*close)(struct dcd_dir *dir);
+	/* Optional: every name in the folder, in any order. 0 or DCD_ERR_IO. */
+	int (*list)(struct dcd_dir *dir, void (*each)(void *context, const char *name), void *context);
 };
 
 /* Implementations embed this as their first member. */

@@ -26,7 +26,7 @@ enum {
 	DCD_HEADER_MAGIC = 0,           /* 8 bytes */
 	DCD_HEADER_VERSION = 8,         /* u16 */
 	DCD_HEADER_ENTRY_SIZE = 10,     /* u16: DCD_FORMAT_ENTRY_SIZE */
-	DCD_HEADER_FEATURES = 12,       /* u32: bits a reader must know; none is defined yet */
+	DCD_HEADER_FEATURES = 12,       /* u32: bits a reader must know: DCD_FEATURE_PACK */
 	DCD_HEADER_SEGMENT_SIZE = 16,   /* u32: bytes; a power of two */
 	DCD_HEADER_SEGMENT_COUNT = 20,  /* u32: ceil(image size / segment size) */
 	DCD_HEADER_IMAGE_SIZE = 24,     /* u64 */
@@ -36,7 +36,8 @@ enum {
 	DCD_HEADER_FRAMES_LENGTH = 104, /* u64: the sum of all frame lengths */
 	DCD_HEADER_MAX_FRAME = 112,     /* u32: the longest frame */
 	DCD_HEADER_MAX_SCRATCH = 116,   /* u32: the most decoded stream bytes that a frame needs beside its output */
-	DCD_HEADER_RESERVED = 120,      /* 8 bytes of zero */
+	DCD_HEADER_PACK_MEMORY = 120,   /* u32: the most that a repacked frame needs beside max_scratch; 0 without features */
+	DCD_HEADER_PACK_MARK = 124,     /* u32: what the compressors of the host were; 0 without such a feature */
 	DCD_FORMAT_HEADER_SIZE = 128,
 };
 
@@ -59,10 +60,30 @@ enum dcd_frame_kind {
 };
 
 enum dcd_filter {
+	/* Bits, for delta frames. */
 	DCD_FILTER_NONE = 0,
-	DCD_FILTER_REFERENCES =
-		1, /* delta frames: the references in copied machine code are predicted before differences are added */
+	DCD_FILTER_REFERENCES = 1, /* the references in copied machine code are predicted before differences are added */
+	DCD_FILTER_REPACKED = 2,   /* compressed blocks are made unpacked, from unpacked blocks of the base, and packed anew */
+	DCD_FILTER_END = 4,
 };
+
+/*
+ * How a block is compressed: the algorithm and its container. DCD_FILTER_REPACKED frames name it; the payload's features have
+ * the bit DCD_FEATURE_PACK(method) for each that any frame uses.
+ */
+enum dcd_pack_method {
+	DCD_PACK_ZLIB = 0,    /* RFC 1950 around RFC 1951 */
+	DCD_PACK_DEFLATE = 1, /* RFC 1951 alone: what lies between a gzip member's head and trailer */
+	DCD_PACK_ZSTD = 2,    /* one RFC 8878 frame with its content size */
+	DCD_PACK_XZ = 3,      /* an .xz stream of one block */
+	DCD_PACK_LZ4 = 4,     /* one bare LZ4 block */
+	DCD_PACK_METHODS = 5,
+};
+#define DCD_FEATURE_PACK(method) (1U << (method))
+#define DCD_FEATURES_KNOWN (DCD_FEATURE_PACK(DCD_PACK_METHODS) - 1)
+
+/* These make the same bytes on every device, because the format says how; the others hang on a library and its version. */
+#define DCD_FEATURES_EXACT (DCD_FEATURE_PACK(DCD_PACK_ZLIB) | DCD_FEATURE_PACK(DCD_PACK_DEFLATE))
 
 /* Inside a frame. */
 enum dcd_frame_codec {
@@ -82,6 +103,8 @@ enum dcd_frame_codec {
  *concatenated copies: zero run, literal run (bytes where the copy needs a difference) LITERALS the differences: new byte = base
  *byte + literal (mod 256) EXTRA    bytes that no copy gives MAP      DCD_FILTER_REFERENCES only, and always there: what the
  *copied bytes are, and where old addresses went GATE     DCD_FILTER_REFERENCES only: where not to predict; absent: everywhere
+ *	RECIPE   DCD_FILTER_REPACKED only, and always there: the compressed blocks of the base that are copied from, and where in the
+ *		 segment what lies that is packed anew
  */
 enum dcd_stream {
 	DCD_STREAM_CONTROL = 0,
@@ -90,7 +113,8 @@ enum dcd_stream {
 	DCD_STREAM_EXTRA = 3,
 	DCD_STREAM_MAP = 4,
 	DCD_STREAM_GATE = 5,
-	DCD_STREAM_COUNT = 6,
+	DCD_STREAM_RECIPE = 6,
+	DCD_STREAM_COUNT = 7,
 };
 
 /* What the bytes of a region of the base are, and so which references are looked for in them. */
@@ -102,7 +126,10 @@ enum dcd_region_kind {
 	DCD_REGION_RECORDS =
 		4, /* records with a 32-bit index or offset in each: symbols, relocations, hash buckets, unwind table */
 	DCD_REGION_JUMPS = 5, /* pointers, and jump tables: negative 32-bit distances to code before the table */
-	DCD_REGION_KINDS = 6,
+	DCD_REGION_RELATIVE = 6, /* records with 32-bit distances from the field itself: a kernel's tables */
+	DCD_REGION_SEQUENCE = 7, /* 24-bit numbers, the highest byte first, that count records: a kernel's symbols by name */
+	DCD_REGION_BTF = 8, /* a kernel's description of its types, with their strings behind; one at most in a frame */
+	DCD_REGION_KINDS = 9,
 };
 
 /* Bits of a GATE byte, which stands for DCD_GATE_BLOCK bytes of the segment: set, this class of references is left as copied
@@ -113,7 +140,7 @@ enum dcd_gate {
 	DCD_GATE_BRANCH = 2, /* conditional branches, pc-relative loads of AArch64 */
 	DCD_GATE_DATA = 3,   /* rip-relative operands, ADRP */
 	DCD_GATE_LOW = 4,    /* the 12 low bits that go with an ADRP; 32-bit addresses in x86-64 code */
-	DCD_GATE_TABLE = 5,  /* 32-bit fields of records, unwind entries and jump tables */
+	DCD_GATE_TABLE = 5,  /* 32-bit fields of records, unwind entries, jump and kernel tables */
 	DCD_GATE_KINDS = 6,
 };
 #define DCD_GATE_BLOCK 4096U
@@ -130,5 +157,10 @@ enum dcd_gate {
 
 /* Decoded streams of one delta frame beside its output: never more than this for a segment of `n` bytes. */
 #define DCD_SCRATCH_MAX(n) (2 * (uint64_t)(n) + 64)
+
+/* One unpacked block, bytes; blocks of the base kept unpacked at a time. */
+#define DCD_PACK_BLOCK_MAX (16U << 20)
+#define DCD_PACK_SLOTS_MAX 16U
+#define DCD_PACK_MEMORY_MAX (768U << 20)
 
 #endif

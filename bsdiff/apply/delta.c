@@ -7,6 +7,7 @@
 #include "base/checked.h"
 #include "base/varint.h"
 #include "bsdiff/apply/refs.h"
+#include "bsdiff/apply/repack.h"
 
 /* Base reads go straight into the output, this much at a time: small enough for any block layer, large enough to be fast. */
 #define BASE_CHUNK (64U << 10)
@@ -30,14 +31,16 @@ struct delta_state {
 	struct stream streams[DCD_STREAM_COUNT];
 	uint8_t *out;
 	size_t out_len;
-	size_t out_pos;
 	struct dcd_reader *base;
 	uint64_t segment_offset;
 	uint64_t base_end; /* end of the last copy */
 	uint64_t zero_run; /* what is left of the current pair of RUNS */
 	uint64_t literal_run;
 	bool predicted; /* DCD_FILTER_REFERENCES: refs is open */
+	bool repacked;  /* DCD_FILTER_REPACKED: repack is, and has the output */
+	size_t made;    /* bytes of the segment so far, unpacked */
 	struct dcd_refs refs;
+	struct dcd_repack repack;
 };
 
 /* Where decoded streams go, and then the reference map. */
@@ -211,44 +214,95 @@ static bool base_seek(uint64_t base_end, uint64_t zigzag, uint64_t *ret)
 	return true;
 }
 
+/* Where the next bytes go. Room is 0 when the segment is full. */
+static int out_room(struct delta_state *d, uint8_t **ret_at, size_t *ret_room)
+{
+	if (d->repacked) {
+		return dcd_repack_room(&d->repack, ret_at, ret_room);
+	}
+	*ret_at = d->out + d->made;
+	*ret_room = d->out_len - d->made;
+	return 0;
+}
+
+static int out_advance(struct delta_state *d, size_t len)
+{
+	d->made += len;
+	return d->repacked ? dcd_repack_advance(&d->repack, len) : 0;
+}
+
+/* Takes `len` bytes of EXTRA, which has as many. */
+static int extra_take(struct delta_state *d, uint64_t len)
+{
+	struct stream *extra = &d->streams[DCD_STREAM_EXTRA];
+	while (len > 0) {
+		uint8_t *at;
+		size_t room;
+		int err = out_room(d, &at, &room);
+		if (err != 0 || room == 0) {
+			return err != 0 ? err : DCD_ERR_MALFORMED;
+		}
+		size_t n = (size_t)dcd_min_u64(room, len);
+		memcpy(at, extra->data + extra->pos, n);
+		extra->pos += n;
+		len -= n;
+		err = out_advance(d, n);
+		if (err != 0) {
+			return err;
+		}
+	}
+	return 0;
+}
+
+/* Copies base bytes [offset, offset + len), cut where a block of the segment begins or ends: each part is a copy of its own. */
+static int copy_take(struct delta_state *d, uint64_t offset, uint64_t len)
+{
+	while (len > 0) {
+		uint8_t *at;
+		size_t room;
+		int err = out_room(d, &at, &room);
+		if (err != 0 || room == 0) {
+			return err != 0 ? err : DCD_ERR_MALFORMED;
+		}
+		size_t n = (size_t)dcd_min_u64(room, len);
+		err = dcd_delta_read_base(d->base, offset, at, n);
+		if (err == 0 && d->predicted) {
+			err = dcd_refs_copy(&d->refs, d->segment_offset, d->made, offset, at, n);
+		} else if (err == 0) {
+			err = differences_add(d, at, n);
+		}
+		err = err != 0 ? err : out_advance(d, n);
+		if (err != 0) {
+			return err;
+		}
+		offset += n;
+		len -= n;
+	}
+	return 0;
+}
+
 /* Carries out one triple of the control stream. */
 static int control_step(struct delta_state *d)
 {
 	struct stream *control = &d->streams[DCD_STREAM_CONTROL];
-	struct stream *extra = &d->streams[DCD_STREAM_EXTRA];
-	uint64_t extra_len, copy_len, distance, offset;
+	const struct stream *extra = &d->streams[DCD_STREAM_EXTRA];
+	uint64_t extra_len, copy_len, distance, offset, end;
 	if (!stream_varint(control, &extra_len) || !stream_varint(control, &copy_len) || !stream_varint(control, &distance)) {
 		return DCD_ERR_MALFORMED;
 	}
-	size_t room = d->out_len - d->out_pos;
 	/* A triple without effect would let a short frame cost much time; one spelling only. */
-	if (extra_len > room || copy_len > room - extra_len || extra_len > extra->len - extra->pos ||
-	    (copy_len == 0 && (extra_len == 0 || distance != 0))) {
+	if (extra_len > extra->len - extra->pos || (copy_len == 0 && (extra_len == 0 || distance != 0))) {
 		return DCD_ERR_MALFORMED;
 	}
-	if (extra_len > 0) {
-		memcpy(d->out + d->out_pos, extra->data + extra->pos, (size_t)extra_len);
-		extra->pos += (size_t)extra_len;
-		d->out_pos += (size_t)extra_len;
-	}
-	if (copy_len == 0) {
-		return 0;
-	}
-	if (!base_seek(d->base_end, distance, &offset)) {
-		return DCD_ERR_MALFORMED;
-	}
-	uint8_t *out = d->out + d->out_pos;
-	int err = dcd_delta_read_base(d->base, offset, out, (size_t)copy_len);
-	if (err != 0) {
+	int err = extra_take(d, extra_len);
+	if (err != 0 || copy_len == 0) {
 		return err;
 	}
-	size_t at = d->out_pos;
-	d->base_end = offset + copy_len;
-	d->out_pos += (size_t)copy_len;
-	if (d->predicted) {
-		return dcd_refs_copy(&d->refs, d->segment_offset, at, offset, out, (size_t)copy_len);
+	if (!base_seek(d->base_end, distance, &offset) || !dcd_add_u64(offset, copy_len, &end)) {
+		return DCD_ERR_MALFORMED;
 	}
-	return differences_add(d, out, (size_t)copy_len);
+	d->base_end = end;
+	return copy_take(d, offset, copy_len);
 }
 
 static int refs_settle(void *context, uint8_t *bytes, size_t len)
@@ -256,12 +310,37 @@ static int refs_settle(void *context, uint8_t *bytes, size_t len)
 	return differences_add(context, bytes, len);
 }
 
+/* Takes the recipe, and memory for what it describes. */
+static int repack_open(struct delta_state *d, const struct dcd_payload_entry *entry, const struct dcd_frame_tools *tools,
+		       struct scratch *scratch)
+{
+	struct stream *recipe = &d->streams[DCD_STREAM_RECIPE];
+	bool repacked = (entry->filter & DCD_FILTER_REPACKED) != 0;
+	if (repacked != (recipe->len > 0)) {
+		return DCD_ERR_MALFORMED;
+	}
+	if (!repacked) {
+		return 0;
+	}
+	recipe->pos = recipe->len;
+	int err = dcd_repack_open(&d->repack, recipe->data, recipe->len, tools, d->out, d->out_len, &scratch->at, &scratch->left);
+	if (err != 0) {
+		return err;
+	}
+	d->repacked = true;
+	d->base = &d->repack.reader;
+	d->segment_offset = d->repack.origin;
+	d->base_end = d->repack.origin;
+	return 0;
+}
+
 /* Takes the streams of the filter, and the rest of the scratch for what they describe. */
 static int filter_open(struct delta_state *d, const struct dcd_payload_entry *entry, struct scratch *scratch)
 {
 	struct stream *map = &d->streams[DCD_STREAM_MAP], *gates = &d->streams[DCD_STREAM_GATE];
-	d->predicted = entry->filter == DCD_FILTER_REFERENCES;
-	uint64_t blocks = dcd_div_ceil_u64(entry->segment_length, DCD_GATE_BLOCK);
+	d->predicted = (entry->filter & DCD_FILTER_REFERENCES) != 0;
+	uint32_t len = d->repacked ? d->repack.unpacked : entry->segment_length;
+	uint64_t blocks = dcd_div_ceil_u64(len, DCD_GATE_BLOCK);
 	if (d->predicted != (map->len > 0) || (gates->len > 0 && (!d->predicted || gates->len != blocks))) {
 		return DCD_ERR_MALFORMED;
 	}
@@ -276,10 +355,10 @@ static int filter_open(struct delta_state *d, const struct dcd_payload_entry *en
 	d->refs.gate_count = gates->len;
 	d->refs.settle = refs_settle;
 	d->refs.context = d;
+	d->refs.base = d->base;
 	map->pos = map->len;
 	gates->pos = gates->len;
-	return dcd_refs_open(&d->refs, map->data, map->len, entry->segment_length, scratch->at + misaligned,
-			     scratch->left - misaligned);
+	return dcd_refs_open(&d->refs, map->data, map->len, len, scratch->at + misaligned, scratch->left - misaligned);
 }
 
 static bool streams_done(const struct delta_state *d)
@@ -309,6 +388,24 @@ int dcd_frame_stream_lengths(const uint8_t *frame, size_t frame_len, uint32_t se
 	return 0;
 }
 
+static int segment_make(struct delta_state *d)
+{
+	uint8_t *at;
+	size_t room;
+	int err;
+	while ((err = out_room(d, &at, &room)) == 0 && room > 0) {
+		err = control_step(d);
+		if (err != 0) {
+			break;
+		}
+	}
+	if (err == 0 && !streams_done(d)) {
+		err = DCD_ERR_MALFORMED;
+	}
+	/* A block of a wrong base packs to another length, and then nothing fits any more. */
+	return err == DCD_ERR_MALFORMED && d->repacked && d->repack.packed ? DCD_ERR_WRONG_BASE : err;
+}
+
 int dcd_delta_decode(const struct dcd_payload_entry *entry, const uint8_t *frame, size_t frame_len,
 		     const struct dcd_frame_tools *tools, uint8_t *out)
 {
@@ -322,21 +419,16 @@ int dcd_delta_decode(const struct dcd_payload_entry *entry, const uint8_t *frame
 	struct delta_state d;
 	memset(&d, 0, sizeof d);
 	struct scratch scratch;
+	d.base = tools->base;
 	err = streams_open(heads, frame + pos, frame_len - pos, tools, &scratch, d.streams);
-	err = err != 0 ? err : filter_open(&d, entry, &scratch);
 	if (err != 0) {
 		return err;
 	}
 	d.out = out;
 	d.out_len = entry->segment_length;
-	d.base = tools->base;
 	d.base_end = entry->segment_offset;
 	d.segment_offset = entry->segment_offset;
-	while (d.out_pos < d.out_len) {
-		err = control_step(&d);
-		if (err != 0) {
-			return err;
-		}
-	}
-	return streams_done(&d) ? 0 : DCD_ERR_MALFORMED;
+	err = repack_open(&d, entry, tools, &scratch);
+	err = err != 0 ? err : filter_open(&d, entry, &scratch);
+	return err != 0 ? err : segment_make(&d);
 }

@@ -6,7 +6,7 @@
 
 size_t dcd_frame_workspace_size(const struct dcd_payload *payload, const struct dcd_decoder *zstd)
 {
-	return dcd_delta_decoder_memory(zstd) + payload->max_scratch;
+	return dcd_delta_decoder_memory(zstd) + payload->max_scratch + payload->pack_memory;
 }
 
 static int full_decode(const struct dcd_payload_entry *entry, const uint8_t *frame, size_t frame_len,
@@ -38,7 +38,7 @@ static int full_decode(const struct dcd_payload_entry *entry, const uint8_t *fra
 int dcd_frame_decode(const struct dcd_payload_entry *entry, const uint8_t *frame, size_t frame_len,
 		     const struct dcd_frame_tools *tools, uint8_t *out)
 {
-	if (entry->filter != DCD_FILTER_NONE && (entry->filter != DCD_FILTER_REFERENCES || entry->kind != DCD_FRAME_DELTA)) {
+	if (entry->filter != DCD_FILTER_NONE && (entry->filter >= DCD_FILTER_END || entry->kind != DCD_FRAME_DELTA)) {
 		return DCD_ERR_UNSUPPORTED;
 	}
 	bool has_data = entry->kind == DCD_FRAME_DELTA || entry->kind == DCD_FRAME_FULL;

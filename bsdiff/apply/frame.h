@@ -20,6 +20,22 @@ struct dcd_decoder {
 	size_t memory_size; /* bytes that `decode` needs */
 };
 
+/* Compressors and decompressors of the blocks of DCD_FILTER_REPACKED frames, as an interface: bsdiff/codec has them. */
+struct dcd_packer {
+	/* As dcd_decoder.decode(). */
+	int (*unpack)(enum dcd_pack_method method, uint8_t *dst, size_t dst_len, const uint8_t *src, size_t src_len, void *memory,
+		      size_t memory_size);
+	/*
+	 * Packs src into at most `capacity` bytes; the same ones for the same `params` as on the host. 0; DCD_ERR_UNSUPPORTED for
+	 * parameters that it doesn't know, DCD_ERR_SIZE, DCD_ERR_NO_MEMORY. Writes nowhere but dst and memory.
+	 */
+	int (*pack)(enum dcd_pack_method method, uint32_t params, uint8_t *dst, size_t capacity, const uint8_t *src,
+		    size_t src_len, void *memory, size_t memory_size, size_t *ret_len);
+	/* What its compressors make of a fixed text, as a number, for those of `features` that are not DCD_FEATURES_EXACT; 0 for none. */
+	uint32_t (*mark)(uint32_t features);
+	uint32_t features; /* DCD_FEATURE_PACK() of each method that it has */
+};
+
 /* Everything a segment is made with. All pointers are the caller's. */
 struct dcd_frame_tools {
 	const struct dcd_hash_alg *alg;
@@ -27,6 +43,7 @@ struct dcd_frame_tools {
 	struct dcd_reader *base; /* null: no base; SAME and DELTA are then DCD_ERR_UNSUPPORTED */
 	void *workspace;         /* aligned to 16 */
 	size_t workspace_size;   /* at least dcd_frame_workspace_size() */
+	const struct dcd_packer *packer; /* null: DCD_FILTER_REPACKED is DCD_ERR_UNSUPPORTED */
 };
 
 /* Workspace bytes that any frame of this payload needs. Frame and output buffers (max_frame, segment_size) come on top. */
@@ -37,7 +54,8 @@ size_t dcd_frame_workspace_size(const struct dcd_payload *payload, const struct 
  * Nothing of the frame is looked at before its hash matched. `out` is undefined on failure.
  *
  *	DCD_ERR_HASH         the frame is not the one that the table names
- *	DCD_ERR_WRONG_BASE   the frame is authentic but the segment came out wrong: the base is not what it should be
+ *	DCD_ERR_WRONG_BASE   the frame is authentic but the segment came out wrong: the base is not what it should be, or (for
+ *	                     DCD_FILTER_REPACKED) the compressors are not the host's
  *	DCD_ERR_MALFORMED    the frame is authentic but breaks the format: the encoder's fault
  *	DCD_ERR_UNSUPPORTED  the frame needs a newer reader
  *	DCD_ERR_IO           the base could not be read

@@ -21,7 +21,7 @@ int dcd_payload_table_length(const uint8_t *header, size_t len, uint64_t *ret_le
 	if (memcmp(header + DCD_HEADER_MAGIC, DCD_FORMAT_MAGIC, 8) != 0 ||
 	    dcd_le16_get(header + DCD_HEADER_VERSION) != DCD_FORMAT_VERSION ||
 	    dcd_le16_get(header + DCD_HEADER_ENTRY_SIZE) != DCD_FORMAT_ENTRY_SIZE ||
-	    dcd_le32_get(header + DCD_HEADER_FEATURES) != 0) {
+	    (dcd_le32_get(header + DCD_HEADER_FEATURES) & ~DCD_FEATURES_KNOWN) != 0) {
 		return DCD_ERR_UNSUPPORTED;
 	}
 	uint32_t count = dcd_le32_get(header + DCD_HEADER_SEGMENT_COUNT);
@@ -44,9 +44,12 @@ static void header_read(const uint8_t *header, struct dcd_payload *ret)
 	ret->frames_length = dcd_le64_get(header + DCD_HEADER_FRAMES_LENGTH);
 	ret->max_frame = dcd_le32_get(header + DCD_HEADER_MAX_FRAME);
 	ret->max_scratch = dcd_le32_get(header + DCD_HEADER_MAX_SCRATCH);
+	ret->features = dcd_le32_get(header + DCD_HEADER_FEATURES);
+	ret->pack_memory = dcd_le32_get(header + DCD_HEADER_PACK_MEMORY);
+	ret->pack_mark = dcd_le32_get(header + DCD_HEADER_PACK_MARK);
 }
 
-static bool header_consistent(const uint8_t *header, const struct dcd_payload *payload)
+static bool header_consistent(const struct dcd_payload *payload)
 {
 	uint32_t size = payload->segment_size;
 	unsigned shift =
@@ -54,7 +57,9 @@ static bool header_consistent(const uint8_t *header, const struct dcd_payload *p
 	return size >= DCD_SEGMENT_SIZE_MIN && size <= DCD_SEGMENT_SIZE_MAX && (size & (size - 1)) == 0 &&
 	       (payload->image_size >> shift) + ((payload->image_size & (size - 1)) != 0) == payload->segment_count &&
 	       payload->max_scratch <= DCD_SCRATCH_MAX(size) &&
-	       (payload->base_size == 0) == dcd_hash_is_zero(&payload->base_id) && all_zero(header + DCD_HEADER_RESERVED, 8);
+	       (payload->base_size == 0) == dcd_hash_is_zero(&payload->base_id) &&
+	       (payload->features != 0) == (payload->pack_memory != 0) && payload->pack_memory <= DCD_PACK_MEMORY_MAX &&
+	       ((payload->features & ~DCD_FEATURES_EXACT) != 0 || payload->pack_mark == 0);
 }
 
 /* What the table as a whole must agree on with the header. */
@@ -62,13 +67,14 @@ struct table_sums {
 	uint64_t frames_length;
 	uint32_t max_frame;
 	bool has_delta;
+	bool has_repacked;
 };
 
 static int entry_check(const struct dcd_payload *payload, uint32_t index, struct table_sums *sums, struct dcd_hash *ret_leaf)
 {
 	const uint8_t *raw = payload->table + (size_t)index * DCD_FORMAT_ENTRY_SIZE;
 	bool filtered = raw[DCD_ENTRY_FILTER] != DCD_FILTER_NONE;
-	if (raw[DCD_ENTRY_KIND] > DCD_FRAME_FULL || raw[DCD_ENTRY_FILTER] > DCD_FILTER_REFERENCES ||
+	if (raw[DCD_ENTRY_KIND] > DCD_FRAME_FULL || raw[DCD_ENTRY_FILTER] >= DCD_FILTER_END ||
 	    (filtered && raw[DCD_ENTRY_KIND] != DCD_FRAME_DELTA)) {
 		return DCD_ERR_UNSUPPORTED;
 	}
@@ -88,6 +94,7 @@ static int entry_check(const struct dcd_payload *payload, uint32_t index, struct
 	sums->frames_length += entry.frame_length;
 	sums->max_frame = entry.frame_length > sums->max_frame ? entry.frame_length : sums->max_frame;
 	sums->has_delta |= entry.kind == DCD_FRAME_DELTA;
+	sums->has_repacked |= (entry.filter & DCD_FILTER_REPACKED) != 0;
 	*ret_leaf = entry.segment_hash;
 	return 0;
 }
@@ -101,10 +108,10 @@ int dcd_payload_open(const uint8_t *data, size_t len, const struct dcd_hash_alg 
 	}
 	struct dcd_payload payload;
 	header_read(data, &payload);
-	if (table_length != len || !header_consistent(data, &payload)) {
+	if (table_length != len || !header_consistent(&payload)) {
 		return DCD_ERR_MALFORMED;
 	}
-	struct table_sums sums = { 0, 0, false };
+	struct table_sums sums = { 0, 0, false, false };
 	struct dcd_image_tree tree;
 	dcd_image_tree_begin(&tree, alg);
 	for (uint32_t i = 0; i < payload.segment_count; i++) {
@@ -116,7 +123,7 @@ int dcd_payload_open(const uint8_t *data, size_t len, const struct dcd_hash_alg 
 		dcd_image_tree_add(&tree, &leaf);
 	}
 	if (sums.frames_length != payload.frames_length || sums.max_frame != payload.max_frame ||
-	    (!sums.has_delta && payload.max_scratch != 0)) {
+	    (!sums.has_delta && payload.max_scratch != 0) || sums.has_repacked != (payload.features != 0)) {
 		return DCD_ERR_MALFORMED;
 	}
 	struct dcd_hash id;

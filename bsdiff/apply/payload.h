@@ -23,6 +23,9 @@ struct dcd_payload {
 	uint64_t frames_length; /* bytes */
 	uint32_t max_frame;     /* bytes */
 	uint32_t max_scratch;   /* bytes */
+	uint32_t features;      /* bits DCD_FEATURE_PACK() of the methods that its repacked frames use */
+	uint32_t pack_memory;   /* bytes; what they need beside max_scratch */
+	uint32_t pack_mark;     /* what dcd_packer.mark(features) was on the host */
 	struct dcd_hash image_id;
 	struct dcd_hash base_id; /* zero: full payload */
 };
@@ -30,7 +33,7 @@ struct dcd_payload {
 /* One segment and the frame that makes it. */
 struct dcd_payload_entry {
 	enum dcd_frame_kind kind;
-	enum dcd_filter filter;
+	enum dcd_filter filter;  /* bits */
 	uint32_t frame_length;   /* bytes; 0 for kinds without data */
 	uint32_t segment_length; /* bytes; only the last one may be short */
 	uint64_t segment_offset; /* in the image, bytes */

@@ -12,14 +12,17 @@
 /* The format's own sizes, so that a payload needs the same on every machine; ours fit. */
 #define REGION_MEMORY 72
 #define STEP_MEMORY 16
-#define MODULE_MEMORY 24
+#define MODULE_MEMORY 32
 #define LESSON_MEMORY 8
 _Static_assert(sizeof(struct dcd_ref_region) <= REGION_MEMORY && sizeof(struct dcd_ref_region) % 4 == 0, "a region's memory");
 _Static_assert(sizeof(struct dcd_ref_step) <= STEP_MEMORY, "a step's memory");
 _Static_assert(sizeof(struct dcd_ref_module) <= MODULE_MEMORY, "a module's memory");
 _Static_assert(sizeof(struct dcd_ref_lesson) <= LESSON_MEMORY, "a lesson's memory");
 
-#define RECORD_MAX 4096 /* bytes of a record, and of what an index counts */
+#define RECORD_MAX 128 /* bytes of a record: one bit of `fields` for each word */
+#define SEQUENCE_STRIDE 3
+#define BTF_MAX (1U << 28) /* bytes of types, and of strings */
+#define SCALE_MAX 4096     /* bytes of what an index counts */
 
 /* One lesson for every 64 bytes of the segment: about what code refers to. */
 static unsigned lesson_bits(uint32_t segment_len)
@@ -48,6 +51,8 @@ struct map_reader {
 	size_t len;
 	size_t pos;
 	bool bad;
+	uint32_t segment_len;
+	struct dcd_ref_btf *btf;
 };
 
 static uint64_t map_value(struct map_reader *r)
@@ -68,14 +73,54 @@ static uint64_t map_signed(struct map_reader *r)
 /* What a region of records says beyond the others; false when it makes no sense. */
 static bool record_read(struct map_reader *r, struct dcd_ref_region *region)
 {
-	region->origin = region->va + map_signed(r);
-	region->origin_shift = map_signed(r);
-	uint64_t stride = map_value(r), position = map_value(r), scale = map_value(r);
+	uint64_t stride = map_value(r), fields = map_value(r), scale = 1;
+	if (region->kind != DCD_REGION_RELATIVE) {
+		region->origin = region->va + map_signed(r);
+		region->origin_shift = map_signed(r);
+		scale = map_signed(r);
+	}
 	region->stride = (uint32_t)stride;
-	region->position = (uint32_t)position;
-	region->scale = (uint32_t)scale;
-	return stride != 0 && stride <= RECORD_MAX && stride % 4 == 0 && position < stride && position % 4 == 0 && scale != 0 &&
-	       scale <= RECORD_MAX;
+	region->fields = (uint32_t)fields;
+	region->scale = (int32_t)(uint32_t)scale;
+	bool sound = scale != 0 && scale + SCALE_MAX <= 2 * SCALE_MAX;
+	if (region->kind == DCD_REGION_SEQUENCE) {
+		return sound && stride == SEQUENCE_STRIDE && fields == 1;
+	}
+	return sound && stride != 0 && stride <= RECORD_MAX && stride % 4 == 0 && fields != 0 && fields >> (stride / 4 - 1) <= 1;
+}
+
+/* What a region of BTF says beyond the others. */
+static bool btf_read(struct map_reader *r, const struct dcd_ref_region *region, uint32_t segment_len, struct dcd_ref_btf *btf)
+{
+	uint64_t strings_len = map_value(r), types = map_value(r), strings = map_value(r);
+	uint64_t first = map_value(r), end = map_value(r), id = map_value(r), next = map_value(r);
+	btf->types_len = (uint32_t)region->len;
+	btf->strings_len = (uint32_t)strings_len;
+	btf->types = (uint32_t)types;
+	btf->strings = (uint32_t)strings;
+	btf->first = (uint32_t)first;
+	btf->end = (uint32_t)end;
+	btf->id = (uint32_t)id;
+	btf->next = (uint32_t)next;
+	bool first_one = !btf->present;
+	btf->present = true;
+	return first_one && region->len <= BTF_MAX && strings_len <= BTF_MAX && types <= region->len / 4 &&
+	       strings <= strings_len && end <= segment_len && first <= end && id <= UINT32_MAX && next <= UINT32_MAX;
+}
+
+/* What the region's kind asks for behind what all have. */
+static bool kind_read(struct map_reader *r, struct dcd_ref_region *region)
+{
+	switch (region->kind) {
+	case DCD_REGION_RECORDS:
+	case DCD_REGION_RELATIVE:
+	case DCD_REGION_SEQUENCE:
+		return record_read(r, region);
+	case DCD_REGION_BTF:
+		return btf_read(r, region, r->segment_len, r->btf);
+	default:
+		return true;
+	}
 }
 
 /* The regions of one module; *at is the end of the region before. */
@@ -95,7 +140,7 @@ static int regions_read(struct map_reader *r, const struct dcd_ref_module *modul
 		region->module = module_index;
 		region->va = va + map_signed(r);
 		region->adjust = adjust + map_signed(r);
-		bool sound = kind != DCD_REGION_RECORDS || record_read(r, region);
+		bool sound = kind_read(r, region);
 		if (r->bad || !sound || region->len == 0 || !dcd_add_u64(*at, gap, &region->base) ||
 		    !dcd_add_u64(region->base, region->len, at)) {
 			return DCD_ERR_MALFORMED;
@@ -132,10 +177,12 @@ static int modules_read(struct map_reader *r, struct dcd_ref_map *map)
 		struct dcd_ref_module *module = &map->modules[i];
 		module->low = map_value(r);
 		module->span = map_value(r);
-		uint64_t regions = map_value(r), steps = map_value(r);
-		if (r->bad || module->span == 0 || regions > regions_left || steps > steps_left) {
+		uint64_t plain = map_value(r), regions = map_value(r), steps = map_value(r);
+		if (r->bad || module->span == 0 || plain > module->span || plain > UINT32_MAX || regions > regions_left ||
+		    steps > steps_left) {
 			return DCD_ERR_MALFORMED;
 		}
+		module->plain = (uint32_t)plain;
 		module->steps_first = (uint32_t)(map->step_count - steps_left);
 		module->steps_count = (uint32_t)steps;
 		int err = regions_read(r, module, i, map->regions + (map->region_count - regions_left), (size_t)regions, &at);
@@ -152,7 +199,8 @@ static int modules_read(struct map_reader *r, struct dcd_ref_map *map)
 int dcd_refs_open(struct dcd_refs *refs, const uint8_t *stream, size_t len, uint32_t segment_len, void *memory,
 		  size_t memory_size)
 {
-	struct map_reader r = { stream, len, 0, false };
+	refs->btf = (struct dcd_ref_btf){ 0 };
+	struct map_reader r = { .data = stream, .len = len, .segment_len = segment_len, .btf = &refs->btf };
 	uint64_t modules = map_value(&r), regions = map_value(&r), steps = map_value(&r);
 	/* Each takes a byte of the stream at the least, which also keeps the sum of their memory from overflowing. */
 	if (r.bad || modules > len || regions > len || steps > len ||
@@ -169,10 +217,21 @@ int dcd_refs_open(struct dcd_refs *refs, const uint8_t *stream, size_t len, uint
 	refs->lessons = (struct dcd_ref_lesson *)(void *)(map->modules + map->module_count);
 	refs->lesson_bits = lesson_bits(segment_len);
 	int err = modules_read(&r, map);
-	if (err == 0) {
-		dcd_refs_forget(refs);
+	if (err != 0) {
+		return err;
 	}
-	return err;
+	dcd_refs_forget(refs);
+	if (!refs->btf.present) {
+		return 0;
+	}
+	for (size_t i = 0; i < map->region_count; i++) {
+		refs->btf.base = map->regions[i].kind == DCD_REGION_BTF ? map->regions[i].base : refs->btf.base;
+	}
+	memory_size -= (size_t)dcd_refs_memory(modules, regions, steps, segment_len);
+	if (dcd_ref_btf_memory(&refs->btf) > memory_size) {
+		return DCD_ERR_MALFORMED;
+	}
+	return dcd_ref_btf_open(&refs->btf, refs->base, refs->lessons + ((size_t)1 << refs->lesson_bits));
 }
 
 static struct dcd_ref_lesson *lesson_of(const struct dcd_ref_piece *piece, uint64_t target, uint32_t *ret_key)
@@ -236,12 +295,17 @@ static uint64_t new_origin(const struct dcd_ref_piece *piece)
 /* The field for `target`, or `old` when no whole number gives it. */
 static uint32_t index_of(const struct dcd_ref_piece *piece, uint64_t target, uint32_t old)
 {
-	uint32_t scale = piece->region->scale;
+	int32_t scale = piece->region->scale;
+	uint64_t distance = target - new_origin(piece);
+	if (scale < 0) {
+		distance = 0U - distance;
+		scale = -scale;
+	}
 	if (scale == 1) {
-		return (uint32_t)(target - new_origin(piece));
+		return (uint32_t)distance;
 	}
 	uint32_t rest;
-	uint64_t index = dcd_ref_divide(target - new_origin(piece), scale, &rest);
+	uint64_t index = dcd_ref_divide(distance, (uint32_t)scale, &rest);
 	return rest == 0 ? (uint32_t)index : old;
 }
 
@@ -252,6 +316,13 @@ static void field_write(const struct dcd_ref_piece *piece, const struct dcd_ref_
 	if (found->field == DCD_FIELD_ABS64) {
 		dcd_le32_put(field, (uint32_t)target);
 		dcd_le32_put(field + 4, (uint32_t)(target >> 32));
+		return;
+	}
+	if (found->field == DCD_FIELD_INDEX24) {
+		uint32_t index = index_of(piece, target, dcd_ref_be24_get(field));
+		field[0] = (uint8_t)(index >> 16);
+		field[1] = (uint8_t)(index >> 8);
+		field[2] = (uint8_t)index;
 		return;
 	}
 	uint32_t old = dcd_le32_get(field), value = old;
@@ -286,6 +357,7 @@ static void field_write(const struct dcd_ref_piece *piece, const struct dcd_ref_
 		value = (old & ~(0xfffU << 10)) | (((uint32_t)target & 0xfff) >> dcd_ref_a64_scale(old)) << 10;
 		break;
 	case DCD_FIELD_ABS64:
+	case DCD_FIELD_INDEX24:
 		break;
 	}
 	dcd_le32_put(field, value);
@@ -296,13 +368,17 @@ static bool field_read(const struct dcd_ref_piece *piece, const struct dcd_ref_f
 		       const uint8_t *old_field, uint64_t *ret)
 {
 	uint64_t va = piece->new_va + found->pos;
+	if (found->field == DCD_FIELD_INDEX24) {
+		*ret = new_origin(piece) + dcd_ref_be24_get(field) * (uint64_t)(int64_t)piece->region->scale;
+		return true;
+	}
 	uint32_t value = dcd_le32_get(field), changed = value ^ dcd_le32_get(old_field);
 	switch (found->field) {
 	case DCD_FIELD_ABS64:
 		*ret = dcd_le64_get(field);
 		return true;
-	case DCD_FIELD_ABS32:
-		*ret = value;
+	case DCD_FIELD_ABS32: /* extended as it was */
+		*ret = found->target >> 32 != 0 ? dcd_ref_sign(value, 32) : value;
 		return true;
 	case DCD_FIELD_PC32:
 		*ret = va + found->skip + dcd_ref_sign(value, 32);
@@ -311,7 +387,7 @@ static bool field_read(const struct dcd_ref_piece *piece, const struct dcd_ref_f
 		*ret = va - value;
 		return true;
 	case DCD_FIELD_INDEX:
-		*ret = new_origin(piece) + dcd_ref_sign(value, 32) * piece->region->scale;
+		*ret = new_origin(piece) + dcd_ref_sign(value, 32) * (uint64_t)(int64_t)piece->region->scale;
 		return true;
 	case DCD_FIELD_A64_B:
 		*ret = va + (dcd_ref_sign(value, 26) << 2);
@@ -326,47 +402,61 @@ static bool field_read(const struct dcd_ref_piece *piece, const struct dcd_ref_f
 		*ret = found->new_page + ((uint64_t)(value >> 10 & 0xfff) << dcd_ref_a64_scale(value));
 		return (changed & 0xffc00000) == 0;
 	case DCD_FIELD_A64_PAGE: /* half an address: its ADD or LDR teaches */
+	case DCD_FIELD_INDEX24:
 		break;
 	}
 	return false;
 }
 
-static int settle(struct dcd_ref_piece *piece, size_t end)
+static uint8_t field_width(enum dcd_ref_field field)
 {
-	size_t len = end - piece->done;
-	uint8_t *bytes = piece->bytes + piece->done;
-	piece->done = end;
-	return len == 0 ? 0 : piece->refs->settle(piece->refs->context, bytes, len);
+	return field == DCD_FIELD_ABS64 ? 8 : field == DCD_FIELD_INDEX24 ? 3 : 4;
 }
 
-static bool gate_open(const struct dcd_ref_piece *piece, const struct dcd_ref_found *found)
+int dcd_ref_settle_to(struct dcd_ref_piece *piece, size_t end)
 {
-	const struct dcd_refs *refs = piece->refs;
-	size_t block = (piece->at + found->pos) / DCD_GATE_BLOCK;
-	return block >= refs->gate_count || (refs->gates[block] >> found->gate & 1) == 0;
+	if (end <= piece->done) {
+		return 0;
+	}
+	uint8_t *bytes = piece->bytes + piece->done;
+	size_t len = end - piece->done;
+	piece->done = end;
+	return piece->refs->settle(piece->refs->context, bytes, len);
+}
+
+static bool gate_open(const struct dcd_refs *refs, const struct dcd_ref_site *site)
+{
+	size_t block = site->at / DCD_GATE_BLOCK;
+	return block >= refs->gate_count || (refs->gates[block] >> site->gate & 1) == 0;
+}
+
+int dcd_ref_settle(struct dcd_ref_piece *piece, const struct dcd_ref_site *site)
+{
+	size_t pos = site->at - piece->at;
+	int err = dcd_ref_settle_to(piece, pos);
+	if (err != 0) {
+		return err;
+	}
+	if (gate_open(piece->refs, site)) {
+		memcpy(piece->bytes + pos, site->predicted, site->width);
+	}
+	return dcd_ref_settle_to(piece, pos + site->width);
 }
 
 int dcd_ref_take(struct dcd_ref_piece *piece, const struct dcd_ref_found *found)
 {
 	struct dcd_refs *refs = piece->refs;
 	struct dcd_ref_site site = { .at = piece->at + found->pos,
-				     .width = found->field == DCD_FIELD_ABS64 ? 8 : 4,
+				     .width = field_width(found->field),
 				     .gate = found->gate,
 				     .region = (uint32_t)(piece->region - refs->map.regions),
 				     .local = is_local(piece, found->target),
 				     .target = found->target };
-	int err = settle(piece, found->pos);
-	if (err != 0) {
-		return err;
-	}
-	uint8_t *field = piece->bytes + found->pos;
+	const uint8_t *field = piece->bytes + found->pos;
 	memcpy(site.old, field, site.width);
 	memcpy(site.predicted, field, site.width);
 	field_write(piece, found, site.predicted, resolve(piece, found->target));
-	if (gate_open(piece, found)) {
-		memcpy(field, site.predicted, site.width);
-	}
-	err = settle(piece, found->pos + site.width);
+	int err = dcd_ref_settle(piece, &site);
 	if (err != 0) {
 		return err;
 	}
@@ -393,7 +483,12 @@ static int piece_scan(struct dcd_ref_piece *piece)
 	case DCD_REGION_UNWIND:
 		return dcd_ref_scan_unwind(piece);
 	case DCD_REGION_RECORDS:
+	case DCD_REGION_RELATIVE:
 		return dcd_ref_scan_records(piece);
+	case DCD_REGION_SEQUENCE:
+		return dcd_ref_scan_sequence(piece);
+	case DCD_REGION_BTF:
+		return dcd_ref_scan_btf(piece);
 	case DCD_REGION_KINDS:
 		break;
 	}
@@ -435,7 +530,7 @@ int dcd_refs_copy(struct dcd_refs *refs, uint64_t segment_offset, size_t at, uin
 					       .old_va = region->va + (base + start - region->base) };
 		piece.new_va = piece.old_va + (segment_offset + at - base) + region->adjust;
 		err = err != 0 ? err : piece_scan(&piece);
-		err = err != 0 ? err : settle(&piece, piece.len);
+		err = err != 0 ? err : dcd_ref_settle_to(&piece, piece.len);
 		if (err != 0) {
 			return err;
 		}

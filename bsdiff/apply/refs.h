@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "bsdiff/apply/refs_btf.h"
 #include "bsdiff/format.h"
 
 /* A run of the base whose bytes have addresses. Regions are in ascending order and don't overlap. */
@@ -27,8 +28,8 @@ struct dcd_ref_region {
 	uint64_t origin;       /* old address */
 	uint64_t origin_shift; /* the new one - the old one */
 	uint32_t stride;       /* bytes of a record, a multiple of 4; the first begins with the region */
-	uint32_t position;     /* of the field in its record, bytes, a multiple of 4 below stride */
-	uint32_t scale;        /* over 0 */
+	uint32_t fields;       /* bit i: the word at 4 * i of each record is a field */
+	int32_t scale;         /* not 0; below it, addresses fall as fields grow */
 	uint32_t module;
 	enum dcd_region_kind kind;
 };
@@ -41,8 +42,9 @@ struct dcd_ref_step {
 
 /* One linked file, which has an address space of its own. */
 struct dcd_ref_module {
-	uint64_t low;  /* first old address */
-	uint64_t span; /* bytes; a value outside is no reference */
+	uint64_t low;   /* first old address */
+	uint64_t span;  /* bytes; a value outside is no reference; may go on at 0 behind 2^64 */
+	uint32_t plain; /* x86-64 code may hold the addresses of this many bytes from `low` on in 32 bits */
 	uint32_t steps_first;
 	uint32_t steps_count;
 };
@@ -77,7 +79,9 @@ struct dcd_ref_site {
 };
 
 struct dcd_refs {
+	struct dcd_reader *base; /* for DCD_REGION_BTF; the caller's, set before dcd_refs_open() */
 	struct dcd_ref_map map;
+	struct dcd_ref_btf btf;
 	struct dcd_ref_lesson *lessons;
 	unsigned lesson_bits;
 	const uint8_t *gates; /* null: everything is predicted */
@@ -90,12 +94,13 @@ struct dcd_refs {
 	void *context;
 };
 
-/* Workspace bytes for the map and what is learned, from an address aligned to 16. */
+/* Workspace bytes for the map and what is learned, from an address aligned to 16; dcd_ref_btf_memory() comes on top. */
 uint64_t dcd_refs_memory(uint64_t modules, uint64_t regions, uint64_t steps, uint32_t segment_len);
 
 /*
  * Reads a MAP stream into `memory` and forgets all lessons. DCD_ERR_MALFORMED (also when memory_size is too small, which the
- * header's max_scratch promised not to be); DCD_ERR_UNSUPPORTED for a kind of region from later.
+ * header's max_scratch promised not to be); DCD_ERR_UNSUPPORTED for a kind of region from later; with DCD_REGION_BTF also what
+ * reading the base fails with.
  */
 DCD_NODISCARD int dcd_refs_open(struct dcd_refs *refs, const uint8_t *stream, size_t len, uint32_t segment_len, void *memory,
 				size_t memory_size);
@@ -106,7 +111,9 @@ uint64_t dcd_ref_map_shift(const struct dcd_ref_map *map, const struct dcd_ref_m
 /* Forgets all lessons. */
 void dcd_refs_forget(struct dcd_refs *refs);
 
-/* Predicts and settles one copy: bytes[0..len), read from the base at `base`, at `at` of the segment, itself at segment_offset.
+/*
+ * Predicts and settles one copy: bytes[0..len), read from the base at `base`, at `at` of the segment, itself at segment_offset.
+ * The segment lies in memory from bytes - at on, and is complete up to there.
  */
 DCD_NODISCARD int dcd_refs_copy(struct dcd_refs *refs, uint64_t segment_offset, size_t at, uint64_t base, uint8_t *bytes,
 				size_t len);

@@ -48,32 +48,61 @@ int dcd_ref_scan_pointers(struct dcd_ref_piece *piece)
 	return 0;
 }
 
+/* The field at pos, whose place in its record is `place`; or a pointer there. Its width, 0 when it is neither. */
+static size_t record_field(const struct dcd_ref_piece *piece, size_t pos, uint32_t place, struct dcd_ref_found *ret)
+{
+	const struct dcd_ref_region *region = piece->region;
+	if ((region->fields >> place / 4 & 1) == 0) {
+		/* A word whose second half is a field is no pointer. */
+		bool pointer = place + 8 <= region->stride && (region->fields >> (place / 4 + 1) & 1) == 0 &&
+			       pointer_at(piece, pos, ret);
+		return pointer ? 8 : 0;
+	}
+	uint64_t value = dcd_ref_sign(dcd_le32_get(piece->bytes + pos), 32);
+	*ret = (struct dcd_ref_found){ .pos = pos, .field = DCD_FIELD_INDEX, .gate = DCD_GATE_TABLE };
+	ret->target = region->origin + value * (uint64_t)(int64_t)region->scale;
+	if (region->kind == DCD_REGION_RELATIVE) {
+		ret->field = DCD_FIELD_PC32;
+		ret->target = piece->old_va + pos + value;
+	}
+	return value != 0 && dcd_ref_inside(piece, ret->target) ? 4 : 0;
+}
+
 int dcd_ref_scan_records(struct dcd_ref_piece *piece)
 {
 	const struct dcd_ref_region *region = piece->region;
-	size_t pos = (size_t)(0U - piece->old_va) & 3;
+	/* Records begin with the region, wherever that is; fields at multiples of 4 from there. */
+	uint64_t start = piece->old_va - region->va;
+	size_t pos = (size_t)(0U - start) & 3;
 	uint32_t place; /* of pos in its record */
-	(void)dcd_ref_divide(piece->old_va + pos - region->va, region->stride, &place);
+	(void)dcd_ref_divide(start + pos, region->stride, &place);
 	while (pos <= piece->len && piece->len - pos >= 4) {
-		struct dcd_ref_found found = { .pos = pos, .field = DCD_FIELD_INDEX, .gate = DCD_GATE_TABLE };
-		size_t width = 4; /* never more than a record */
-		bool taken;
-		if (place == region->position) {
-			uint64_t value = dcd_ref_sign(dcd_le32_get(piece->bytes + pos), 32);
-			found.target = region->origin + value * region->scale;
-			taken = value != 0 && dcd_ref_inside(piece, found.target);
-		} else {
-			/* A word whose second half is the field is no pointer. */
-			taken = region->stride >= 8 && place + 4 != region->position && pointer_at(piece, pos, &found);
-			width = taken ? 8 : 4;
-		}
-		int err = taken ? dcd_ref_take(piece, &found) : 0;
+		struct dcd_ref_found found;
+		size_t width = record_field(piece, pos, place, &found);
+		int err = width > 0 ? dcd_ref_take(piece, &found) : 0;
 		if (err != 0) {
 			return err;
 		}
+		width = width > 0 ? width : 4; /* never more than what is left of the record */
 		pos += width;
 		place += (uint32_t)width;
 		place -= place >= region->stride ? region->stride : 0;
+	}
+	return 0;
+}
+
+int dcd_ref_scan_sequence(struct dcd_ref_piece *piece)
+{
+	const struct dcd_ref_region *region = piece->region;
+	uint32_t place; /* of the piece in its number */
+	(void)dcd_ref_divide(piece->old_va - region->va, 3, &place);
+	for (size_t pos = place == 0 ? 0 : 3 - place; pos <= piece->len && piece->len - pos >= 3; pos += 3) {
+		struct dcd_ref_found found = { .pos = pos, .field = DCD_FIELD_INDEX24, .gate = DCD_GATE_TABLE };
+		found.target = region->origin + dcd_ref_be24_get(piece->bytes + pos) * (uint64_t)(int64_t)region->scale;
+		int err = dcd_ref_inside(piece, found.target) ? dcd_ref_take(piece, &found) : 0;
+		if (err != 0) {
+			return err;
+		}
 	}
 	return 0;
 }

@@ -6,13 +6,14 @@
 
 /* How a field spells its target. */
 enum dcd_ref_field {
-	DCD_FIELD_ABS64,  /* the address */
-	DCD_FIELD_ABS32,  /* the address, zero-extended */
-	DCD_FIELD_PC32,   /* 32 bits from an address `skip` bytes behind the field's first */
-	DCD_FIELD_BACK32, /* 32 bits from the target to the field */
-	DCD_FIELD_INDEX,  /* 32 bits in units of the region's scale from its origin */
-	DCD_FIELD_A64_B,  /* AArch64: imm26 words */
-	DCD_FIELD_A64_CB, /* AArch64: imm19 words */
+	DCD_FIELD_ABS64,   /* the address */
+	DCD_FIELD_ABS32,   /* the address, zero-extended */
+	DCD_FIELD_PC32,    /* 32 bits from an address `skip` bytes behind the field's first */
+	DCD_FIELD_BACK32,  /* 32 bits from the target to the field */
+	DCD_FIELD_INDEX,   /* 32 bits in units of the region's scale from its origin */
+	DCD_FIELD_INDEX24, /* likewise, 24 bits, the highest byte first */
+	DCD_FIELD_A64_B,   /* AArch64: imm26 words */
+	DCD_FIELD_A64_CB,  /* AArch64: imm19 words */
 	DCD_FIELD_A64_PAGE,
 	DCD_FIELD_A64_ADD, /* imm12 bytes */
 	DCD_FIELD_A64_MEM, /* imm12 units of the access size */
@@ -49,9 +50,17 @@ static inline bool dcd_ref_inside(const struct dcd_ref_piece *piece, uint64_t va
 /* Predicts and settles everything up to the field's end, and learns. */
 DCD_NODISCARD int dcd_ref_take(struct dcd_ref_piece *piece, const struct dcd_ref_found *found);
 
+/* Settles everything up to `end` of the piece that isn't yet. */
+DCD_NODISCARD int dcd_ref_settle_to(struct dcd_ref_piece *piece, size_t end);
+
+/* Settles everything up to the site's end, with what is predicted at the site unless its gate is closed. */
+DCD_NODISCARD int dcd_ref_settle(struct dcd_ref_piece *piece, const struct dcd_ref_site *site);
+
 /* The scanners: find every reference of the piece in order. What lies behind the last one is settled by their caller. */
 DCD_NODISCARD int dcd_ref_scan_pointers(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_records(struct dcd_ref_piece *piece);
+DCD_NODISCARD int dcd_ref_scan_sequence(struct dcd_ref_piece *piece);
+DCD_NODISCARD int dcd_ref_scan_btf(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_unwind(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_x86_64(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_aarch64(struct dcd_ref_piece *piece);
@@ -73,6 +82,12 @@ static inline uint64_t dcd_ref_divide(uint64_t value, uint32_t divisor, uint32_t
 	}
 	*ret_rest = (uint32_t)rest;
 	return quotient;
+}
+
+/* Three bytes, the highest first. */
+static inline uint32_t dcd_ref_be24_get(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
 }
 
 /* Sign-extends the low `bits` bits. */

@@ -17,8 +17,6 @@ static const uint32_t modrm_opcodes[8] = {
 	0xc0c00000, /* e0-ff: f6 f7 fe ff */
 };
 
-#define FIXED_MIN 0x10000U
-
 static bool takes_modrm(uint8_t opcode)
 {
 	return (modrm_opcodes[opcode >> 5] >> (opcode & 31) & 1) != 0;
@@ -73,15 +71,18 @@ static size_t field_at(const uint8_t *code, enum dcd_gate *gate, uint64_t *skip)
 	return code[0] == 0x0f && rip_relative(code[2]) ? 3 : 0;
 }
 
-/* Programs linked to a fixed address below 4 GiB also have plain 32-bit addresses in their code. */
-static bool fixed_address(const struct dcd_ref_piece *piece)
+/*
+ * Programs linked to a fixed address below 4 GiB have plain 32-bit addresses in their code, and so have kernels in the last 2
+ * GiB: theirs are sign-extended.
+ */
+static uint64_t plain_address(uint32_t value, const struct dcd_ref_module *module)
 {
-	const struct dcd_ref_module *module = &piece->refs->map.modules[piece->region->module];
-	return module->low >= FIXED_MIN && module->low <= UINT32_MAX && module->span <= UINT32_MAX - module->low;
+	return module->low >> 63 != 0 ? dcd_ref_sign(value, 32) : value;
 }
 
 /* Is there a reference at or just behind `pos`? */
-static bool reference_at(const struct dcd_ref_piece *piece, size_t pos, bool fixed, struct dcd_ref_found *ret)
+static bool reference_at(const struct dcd_ref_piece *piece, size_t pos, const struct dcd_ref_module *module,
+			 struct dcd_ref_found *ret)
 {
 	size_t at = field_at(piece->bytes + pos, &ret->gate, &ret->skip);
 	if (at != 0) {
@@ -92,19 +93,18 @@ static bool reference_at(const struct dcd_ref_piece *piece, size_t pos, bool fix
 			return true;
 		}
 	}
-	*ret = (struct dcd_ref_found){
-		.pos = pos, .field = DCD_FIELD_ABS32, .gate = DCD_GATE_LOW, .target = dcd_le32_get(piece->bytes + pos)
-	};
-	return fixed && dcd_ref_inside(piece, ret->target);
+	uint64_t target = plain_address(dcd_le32_get(piece->bytes + pos), module);
+	*ret = (struct dcd_ref_found){ .pos = pos, .field = DCD_FIELD_ABS32, .gate = DCD_GATE_LOW, .target = target };
+	return target - module->low < module->plain;
 }
 
 int dcd_ref_scan_x86_64(struct dcd_ref_piece *piece)
 {
-	bool fixed = fixed_address(piece);
+	const struct dcd_ref_module *module = &piece->refs->map.modules[piece->region->module];
 	size_t pos = 0;
 	while (piece->len - pos >= 7) {
 		struct dcd_ref_found found;
-		if (!reference_at(piece, pos, fixed, &found)) {
+		if (!reference_at(piece, pos, module, &found)) {
 			pos++;
 			continue;
 		}

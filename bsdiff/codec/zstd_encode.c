@@ -5,6 +5,11 @@
 
 struct dcd_zstd_encoder; /* is a ZSTD_CCtx by another name */
 
+const char *dcd_zstd_encoder_version(void)
+{
+	return ZSTD_versionString();
+}
+
 int dcd_zstd_encoder_new(struct dcd_zstd_encoder **ret)
 {
 	ZSTD_CCtx *context = ZSTD_createCCtx();

@@ -10,6 +10,9 @@
 /* A compressor and its tables, for one thread. */
 struct dcd_zstd_encoder;
 
+/* The library's version, "1.5.4": another one may give other bytes. */
+const char *dcd_zstd_encoder_version(void);
+
 /* 0 or DCD_ERR_NO_MEMORY. Freed by dcd_zstd_encoder_free(), which takes null. */
 DCD_NODISCARD int dcd_zstd_encoder_new(struct dcd_zstd_encoder **ret);
 void dcd_zstd_encoder_free(struct dcd_zstd_encoder *encoder);

@@ -52,30 +52,44 @@ static bool covered(const struct dcd_base_coverage *coverage, uint64_t granule)
 	return (atomic_load_explicit(&coverage->bits[granule / 64], memory_order_relaxed) >> (granule % 64) & 1) != 0;
 }
 
-static int range_add(struct dcd_base_range **ranges, size_t *count, size_t *capacity, uint64_t offset, uint64_t len)
+int dcd_base_ranges_add(struct dcd_base_ranges *ranges, uint64_t offset, uint64_t len)
 {
-	if (*count > 0 && (*ranges)[*count - 1].offset + (*ranges)[*count - 1].len == offset) {
-		(*ranges)[*count - 1].len += len;
+	struct dcd_base_range *last = ranges->count > 0 ? &ranges->items[ranges->count - 1] : NULL;
+	ranges->len += len;
+	if (last != NULL && last->offset + last->len == offset) {
+		last->len += len;
 		return 0;
 	}
-	if (*count == *capacity) {
-		size_t grown_capacity = *capacity == 0 ? 64 : 2 * *capacity;
-		struct dcd_base_range *grown = reallocarray(*ranges, grown_capacity, sizeof *grown);
+	if (ranges->count == ranges->capacity) {
+		size_t grown_capacity = ranges->capacity == 0 ? 64 : 2 * ranges->capacity;
+		struct dcd_base_range *grown = reallocarray(ranges->items, grown_capacity, sizeof *grown);
 		if (grown == NULL) {
 			return DCD_ERR_NO_MEMORY;
 		}
-		*ranges = grown;
-		*capacity = grown_capacity;
+		ranges->items = grown;
+		ranges->capacity = grown_capacity;
 	}
-	(*ranges)[(*count)++] = (struct dcd_base_range){ offset, len };
+	ranges->items[ranges->count++] = (struct dcd_base_range){ offset, len };
 	return 0;
+}
+
+int dcd_base_coverage_add_rest(const struct dcd_base_coverage *coverage, uint64_t from, uint64_t end, struct dcd_base_ranges *ranges)
+{
+	uint64_t last = end >= coverage->base_len ? coverage->granules : end / DCD_COVERAGE_GRANULE;
+	int err = 0;
+	for (uint64_t granule = from / DCD_COVERAGE_GRANULE; err == 0 && granule < last; granule++) {
+		uint64_t offset = granule * DCD_COVERAGE_GRANULE;
+		if (!covered(coverage, granule)) {
+			err = dcd_base_ranges_add(ranges, offset, dcd_min_u64(DCD_COVERAGE_GRANULE, coverage->base_len - offset));
+		}
+	}
+	return err;
 }
 
 int dcd_base_coverage_rest(const struct dcd_base_coverage *coverage, uint64_t from, uint64_t max,
 			   struct dcd_base_range **ret_ranges, size_t *ret_count, uint64_t *ret_next)
 {
-	struct dcd_base_range *ranges = NULL;
-	size_t count = 0, capacity = 0;
+	struct dcd_base_ranges ranges = { 0 };
 	uint64_t granule = from / DCD_COVERAGE_GRANULE;
 	for (; granule < coverage->granules && max >= DCD_COVERAGE_GRANULE; granule++) {
 		if (covered(coverage, granule)) {
@@ -83,15 +97,15 @@ int dcd_base_coverage_rest(const struct dcd_base_coverage *coverage, uint64_t fr
 		}
 		uint64_t offset = granule * DCD_COVERAGE_GRANULE;
 		uint64_t len = dcd_min_u64(DCD_COVERAGE_GRANULE, coverage->base_len - offset);
-		int err = range_add(&ranges, &count, &capacity, offset, len);
+		int err = dcd_base_ranges_add(&ranges, offset, len);
 		if (err != 0) {
-			free(ranges);
+			free(ranges.items);
 			return err;
 		}
 		max -= len;
 	}
-	*ret_ranges = ranges;
-	*ret_count = count;
+	*ret_ranges = ranges.items;
+	*ret_count = ranges.count;
 	*ret_next = dcd_min_u64(granule * DCD_COVERAGE_GRANULE, coverage->base_len);
 	return 0;
 }

@@ -32,4 +32,19 @@ void dcd_base_coverage_mark(struct dcd_base_coverage *coverage, uint64_t offset,
 DCD_NODISCARD int dcd_base_coverage_rest(const struct dcd_base_coverage *coverage, uint64_t from, uint64_t max,
 					 struct dcd_base_range **ret_ranges, size_t *ret_count, uint64_t *ret_next);
 
+/* Ranges that grow at the end. Zero-initialised is empty. */
+struct dcd_base_ranges {
+	struct dcd_base_range *items; /* the caller's to free */
+	size_t count;
+	size_t capacity;
+	uint64_t len; /* bytes in all */
+};
+
+/* Adds a range, behind the last one; joined with it where they touch. */
+DCD_NODISCARD int dcd_base_ranges_add(struct dcd_base_ranges *ranges, uint64_t offset, uint64_t len);
+
+/* Adds the uncovered ranges of [from, end), both taken down to a granule. */
+DCD_NODISCARD int dcd_base_coverage_add_rest(const struct dcd_base_coverage *coverage, uint64_t from, uint64_t end,
+					     struct dcd_base_ranges *ranges);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* An extension of the segment's own place without a seed is only worth a control triple from this length on. */
 #define UNSEEDED_MIN 16
@@ -21,6 +22,24 @@ int dcd_copy_list_add(struct dcd_copy_list *list, struct dcd_copy copy)
 		list->capacity = capacity;
 	}
 	list->items[list->count++] = copy;
+	return 0;
+}
+
+int dcd_copy_list_copy(const struct dcd_copy_list *from, struct dcd_copy_list *to)
+{
+	size_t capacity = from->count > 0 ? from->count : 1;
+	if (to->capacity < capacity) {
+		struct dcd_copy *grown = reallocarray(to->items, capacity, sizeof *grown);
+		if (grown == NULL) {
+			return DCD_ERR_NO_MEMORY;
+		}
+		to->items = grown;
+		to->capacity = capacity;
+	}
+	if (from->count > 0) {
+		memcpy(to->items, from->items, from->count * sizeof *to->items);
+	}
+	to->count = from->count;
 	return 0;
 }
 

@@ -31,6 +31,8 @@ struct dcd_segment {
 };
 
 DCD_NODISCARD int dcd_copy_list_add(struct dcd_copy_list *list, struct dcd_copy copy);
+/* The same copies; what was in `to` goes. Its capacity is above zero afterwards, also for none. */
+DCD_NODISCARD int dcd_copy_list_copy(const struct dcd_copy_list *from, struct dcd_copy_list *to);
 void dcd_copy_list_free(struct dcd_copy_list *list);
 
 /*

@@ -64,6 +64,20 @@ static int control_write(struct dcd_delta_streams *streams, uint64_t extra, uint
 	return err != 0 ? err : dcd_byte_buffer_append_varint(control, distance);
 }
 
+/* Bytes of copy `i` and of those behind it that only go on where it ends. */
+static uint64_t copies_length(const struct dcd_copy_list *copies, size_t i)
+{
+	uint64_t len = copies->items[i].len;
+	for (i++; i < copies->count; i++) {
+		const struct dcd_copy *copy = &copies->items[i];
+		if (copy->at != copy[-1].at + copy[-1].len || copy->base != copy[-1].base + copy[-1].len) {
+			break;
+		}
+		len += copy->len;
+	}
+	return len;
+}
+
 static int filter_streams_write(struct dcd_delta_streams *streams, const struct dcd_ref_prediction *prediction)
 {
 	int err = dcd_byte_buffer_append(&streams->streams[DCD_STREAM_MAP], prediction->map.data, prediction->map.len);
@@ -84,7 +98,9 @@ int dcd_delta_streams_write(struct dcd_delta_streams *streams, const struct dcd_
 	for (size_t i = 0; i < copies->count; i++) {
 		const struct dcd_copy *copy = &copies->items[i];
 		uint32_t extra = copy->at - at;
-		int err = control_write(streams, extra, copy->len, dcd_zigzag((int64_t)(copy->base - base_end)));
+		bool goes_on = i > 0 && extra == 0 && copy->base == base_end; /* one copy that was cut: the decoder cuts it too */
+		uint64_t len = goes_on ? 0 : copies_length(copies, i);
+		int err = goes_on ? 0 : control_write(streams, extra, len, dcd_zigzag((int64_t)(copy->base - base_end)));
 		err = err != 0 ? err : dcd_byte_buffer_append(&streams->streams[DCD_STREAM_EXTRA], segment->data + at, extra);
 		const uint8_t *from = prediction != NULL ? prediction->predicted + copy->at : base->data + copy->base;
 		err = err != 0 ? err : differences_write(&w, from, segment->data + copy->at, copy->len);

@@ -6,6 +6,9 @@
 
 #include "base/checked.h"
 #include "base/le.h"
+#include "bsdiff/diff/btf_types.h"
+#include "bsdiff/diff/kernel_image.h"
+#include "bsdiff/diff/kernel_tables.h"
 
 /* The System V ABI's numbers. */
 enum {
@@ -33,6 +36,7 @@ enum {
 #define ELF_PROGRAM_HEADERS_MAX 64
 #define ELF_SECTION_HEADERS_MAX 4096
 #define ELF_SPAN_MAX (UINT64_C(1) << 32)
+#define ELF_PLAIN_MIN 0x10000 /* below it, addresses are numbers more often */
 
 /* One file in being read; bytes[0..len) begin at its header and end with the image. */
 struct elf_file {
@@ -43,7 +47,9 @@ struct elf_file {
 	enum dcd_region_kind code;
 	uint64_t unwind_va; /* .eh_frame and .eh_frame_hdr; 0: none */
 	uint64_t table_va;
-	uint64_t end; /* how much of the file its headers name, bytes */
+	uint64_t end;         /* how much of the file its headers name, bytes */
+	const uint8_t *names; /* of sections, the last one ended by a NUL; null: none */
+	uint64_t names_len;
 };
 
 static int grow(void **items, size_t count, size_t *capacity, size_t size)
@@ -61,27 +67,46 @@ static int grow(void **items, size_t count, size_t *capacity, size_t size)
 	return 0;
 }
 
-/* A region joins the one before when nothing but padding is between them. */
-static int region_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t offset, struct dcd_elf_region region)
+int dcd_elf_modules_add(struct dcd_elf_modules *modules, const struct dcd_elf_module *module, uint32_t *ret_index)
 {
-	uint64_t len = region.len;
-	if (len == 0 || !dcd_range_inside(offset, len, file->len) || offset < file->end) {
+	int err = grow((void **)&modules->modules, modules->count, &modules->capacity, sizeof *modules->modules);
+	if (err == 0) {
+		*ret_index = (uint32_t)modules->count;
+		modules->modules[modules->count++] = *module;
+	}
+	return err;
+}
+
+/* A region joins the one before when nothing but padding is between them. */
+int dcd_elf_modules_add_region(struct dcd_elf_modules *m, const struct dcd_elf_region *region)
+{
+	struct dcd_elf_region *last = m->region_count > 0 ? &m->regions[m->region_count - 1] : NULL;
+	if (region->len == 0 || (last != NULL && region->offset < last->offset + last->len)) {
 		return 0;
 	}
-	file->end = offset + len;
-	region.offset = file->offset + offset;
-	region.module = file->module;
-	struct dcd_elf_region *last = m->region_count > 0 ? &m->regions[m->region_count - 1] : NULL;
-	if (last != NULL && last->module == file->module && last->kind == region.kind && region.kind <= DCD_REGION_AARCH64 &&
-	    last->va - last->offset == region.va - region.offset) {
-		last->len = region.offset + len - last->offset;
+	bool plain = region->kind <= DCD_REGION_AARCH64 || region->kind == DCD_REGION_JUMPS;
+	if (last != NULL && last->module == region->module && last->kind == region->kind && plain &&
+	    last->va - last->offset == region->va - region->offset) {
+		last->len = region->offset + region->len - last->offset;
 		return 0;
 	}
 	int err = grow((void **)&m->regions, m->region_count, &m->region_capacity, sizeof *m->regions);
 	if (err == 0) {
-		m->regions[m->region_count++] = region;
+		m->regions[m->region_count++] = *region;
 	}
 	return err;
+}
+
+/* Adds what lies at `offset` of the file, if that is behind all that was added before. */
+static int region_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t offset, struct dcd_elf_region region)
+{
+	if (region.len == 0 || !dcd_range_inside(offset, region.len, file->len) || offset < file->end) {
+		return 0;
+	}
+	file->end = offset + region.len;
+	region.offset = file->offset + offset;
+	region.module = region.kind == DCD_REGION_BTF ? region.module : file->module;
+	return dcd_elf_modules_add_region(m, &region);
 }
 
 struct elf_segment {
@@ -109,19 +134,32 @@ static struct elf_segment segment_read(const uint8_t *raw)
 				     .memory_len = dcd_le64_get(raw + 40) };
 }
 
+/* In how many bytes from `low` on may a 32-bit field lie that is an address? `negative_end` ends the last 2 GiB, if any. */
+static uint32_t plain_length(int64_t low, int64_t high, int64_t negative_end)
+{
+	if (low >= INT32_MIN && low < 0) {
+		return (uint32_t)(negative_end - low);
+	}
+	return low >= ELF_PLAIN_MIN && high <= UINT32_MAX ? (uint32_t)(high - low) : 0;
+}
+
 /* The address range of the loaded segments, and the unwind tables. */
 static bool segments_survey(struct elf_file *file, uint64_t table, unsigned count, struct dcd_elf_module *ret)
 {
-	uint64_t low = UINT64_MAX, high = 0;
+	/* Signed: a kernel's addresses are negative, but its per-processor data begin at 0. */
+	int64_t low = INT64_MAX, high = INT64_MIN, negative_end = INT64_MIN;
 	for (unsigned i = 0; i < count; i++) {
 		struct elf_segment s = segment_read(file->bytes + table + (size_t)i * ELF_PROGRAM_HEADER_SIZE);
-		uint64_t end;
 		if (s.type == ELF_PT_LOAD) {
-			if (!dcd_add_u64(s.va, s.memory_len, &end) || !dcd_range_inside(s.offset, s.file_len, file->len)) {
+			int64_t va = (int64_t)s.va;
+			if (s.memory_len > ELF_SPAN_MAX || va > INT64_MAX - (int64_t)ELF_SPAN_MAX ||
+			    !dcd_range_inside(s.offset, s.file_len, file->len)) {
 				return false;
 			}
-			low = s.va < low ? s.va : low;
+			int64_t end = va + (int64_t)s.memory_len;
+			low = va < low ? va : low;
 			high = end > high ? end : high;
+			negative_end = end < 0 && end > negative_end ? end : negative_end;
 		}
 		if (s.type == ELF_PT_EH_FRAME && s.file_len >= 12 && dcd_range_inside(s.offset, s.file_len, file->len)) {
 			const uint8_t *head = file->bytes + s.offset;
@@ -132,10 +170,10 @@ static bool segments_survey(struct elf_file *file, uint64_t table, unsigned coun
 			}
 		}
 	}
-	if (low >= high || high - low > ELF_SPAN_MAX) {
+	if (low >= high || (uint64_t)high - (uint64_t)low > ELF_SPAN_MAX) {
 		return false;
 	}
-	*ret = (struct dcd_elf_module){ low, high - low };
+	*ret = (struct dcd_elf_module){ (uint64_t)low, (uint64_t)high - (uint64_t)low, plain_length(low, high, negative_end) };
 	return true;
 }
 
@@ -155,6 +193,7 @@ static struct dcd_elf_region region_of(const struct elf_file *file, uint64_t va,
 		region.kind = DCD_REGION_RECORDS;
 		region.origin = va;
 		region.stride = 4;
+		region.fields = 1;
 		region.scale = 1;
 	}
 	return region;
@@ -181,12 +220,12 @@ static void records_describe(struct dcd_elf_region *region, uint32_t type, uint6
 	const uint32_t symbol_size = 24, rela_size = 24;
 	region->kind = DCD_REGION_RECORDS;
 	region->origin = origin;
-	region->scale = symbol_size;
+	region->scale = (int32_t)symbol_size;
 	region->stride = 4;
-	region->position = 0;
+	region->fields = 1;
 	if (type == ELF_SHT_RELA) {
 		region->stride = rela_size;
-		region->position = 12; /* the upper half of r_info */
+		region->fields = 1U << 3; /* the upper half of r_info */
 	} else if (type == ELF_SHT_DYNSYM) {
 		region->stride = symbol_size;
 		region->scale = 1;
@@ -213,21 +252,100 @@ static bool section_read(const struct elf_file *file, uint64_t table, unsigned c
 	return true;
 }
 
+/* A kernel's data section at `offset`: the parts of the symbol table in it are regions of their own. */
+static int kernel_data_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t offset, struct dcd_elf_region region)
+{
+	struct dcd_kernel_symbols symbols;
+	region.kind = DCD_REGION_JUMPS;
+	if (!dcd_range_inside(offset, region.len, file->len)) {
+		return 0;
+	}
+	const struct dcd_bytes bytes = { file->bytes + offset, region.len };
+	if (!dcd_kernel_symbols_find(&bytes, region.va, &symbols)) {
+		return region_add(m, file, offset, region);
+	}
+	struct dcd_elf_region rest = region;
+	rest.va += symbols.end;
+	rest.len -= symbols.end;
+	region.len = symbols.regions[0].offset;
+	int err = region_add(m, file, offset, region);
+	for (size_t i = 0; err == 0 && i < symbols.count; i++) {
+		err = region_add(m, file, offset + symbols.regions[i].offset, symbols.regions[i]);
+	}
+	return err != 0 ? err : region_add(m, file, offset + symbols.end, rest);
+}
+
+/* A kernel's types, header first, at `offset`. */
+static int kernel_types_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t offset, struct dcd_elf_region types)
+{
+	const struct dcd_elf_module module = { .low = 0, .span = DCD_BTF_SPAN };
+	int err = dcd_elf_modules_add(m, &module, &types.module);
+	return err != 0 ? err : region_add(m, file, offset + types.offset, types);
+}
+
+/* What the linker's script of a kernel says of a section, behind what its header says. */
+static int kernel_section_add(struct dcd_elf_modules *m, struct elf_file *file, const uint8_t *raw, struct dcd_elf_region region)
+{
+	uint64_t offset = dcd_le64_get(raw + 24);
+	uint32_t name = dcd_le32_get(raw);
+	struct dcd_elf_region types;
+	if (dcd_range_inside(offset, region.len, file->len)) {
+		const struct dcd_bytes bytes = { file->bytes + offset, region.len };
+		if (dcd_btf_describe(&bytes, &types)) {
+			return kernel_types_add(m, file, offset, types);
+		}
+	}
+	bool named = name < file->names_len &&
+		     dcd_kernel_table_describe((const char *)file->names + name, file->names_len - name, &region);
+	if (named || (region.kind != DCD_REGION_POINTERS && region.kind != DCD_REGION_JUMPS)) {
+		return region_add(m, file, offset, region);
+	}
+	return kernel_data_add(m, file, offset, region);
+}
+
 /* Sections tell code from data most exactly; strip leaves their headers. */
 static int sections_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t table, unsigned count)
 {
+	bool kernel = dcd_kernel_module(&m->modules[file->module]);
 	for (unsigned i = 0; i < count; i++) {
 		struct dcd_elf_region region;
 		if (!section_read(file, table, count, i, &region)) {
 			continue;
 		}
-		uint64_t offset = dcd_le64_get(file->bytes + table + (size_t)i * ELF_SECTION_HEADER_SIZE + 24);
-		int err = region_add(m, file, offset, region);
+		const uint8_t *raw = file->bytes + table + (size_t)i * ELF_SECTION_HEADER_SIZE;
+		int err = kernel ? kernel_section_add(m, file, raw, region) : region_add(m, file, dcd_le64_get(raw + 24), region);
 		if (err != 0) {
 			return err;
 		}
 	}
 	return 0;
+}
+
+/* The table of section names, when it ends its last name. */
+static void names_find(struct elf_file *file, uint64_t table, unsigned count)
+{
+	unsigned index = dcd_le16_get(file->bytes + 62);
+	if (index == 0 || index >= count) {
+		return;
+	}
+	const uint8_t *raw = file->bytes + table + (size_t)index * ELF_SECTION_HEADER_SIZE;
+	uint64_t offset = dcd_le64_get(raw + 24), len = dcd_le64_get(raw + 32);
+	if (len > 0 && dcd_range_inside(offset, len, file->len) && file->bytes[offset + len - 1] == 0) {
+		file->names = file->bytes + offset;
+		file->names_len = len;
+	}
+}
+
+/* A kernel's sections, and the relocations behind the end of its file; *ret_end is where that is. */
+static int kernel_end_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t end, uint64_t *ret_end)
+{
+	end = end > file->end ? end : file->end;
+	const struct dcd_bytes bytes = { file->bytes + end, file->len - end };
+	uint64_t len = dcd_kernel_relocations_length(&bytes, &m->modules[file->module]);
+	/* Their addresses are their own; these are only to be out of the way. */
+	struct dcd_elf_region region = { .len = len, .kind = DCD_REGION_RECORDS, .stride = 4, .fields = 1, .scale = 1 };
+	*ret_end = end + len;
+	return len == 0 ? 0 : region_add(m, file, end, region);
 }
 
 static int segments_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t table, unsigned count)
@@ -263,9 +381,7 @@ static void regions_cut(struct dcd_elf_modules *m, uint64_t offset)
 /* Adds the file whose header is at image offset `offset`; *ret_end is where the search goes on. */
 static int file_add(struct dcd_elf_modules *m, const struct dcd_bytes *image, uint64_t offset, uint64_t *ret_end)
 {
-	struct elf_file file = {
-		.bytes = image->data + offset, .len = image->len - offset, .offset = offset, .module = (uint32_t)m->count
-	};
+	struct elf_file file = { .bytes = image->data + offset, .len = image->len - offset, .offset = offset };
 	*ret_end = offset + 4;
 	if (file.len < ELF_HEADER_SIZE || file.bytes[4] != 2 || file.bytes[5] != 1 || file.bytes[6] != 1) {
 		return 0;
@@ -283,40 +399,55 @@ static int file_add(struct dcd_elf_modules *m, const struct dcd_bytes *image, ui
 	if (table == 0 || !segments_survey(&file, table, segments, &module)) {
 		return 0;
 	}
-	int err = grow((void **)&m->modules, m->count, &m->capacity, sizeof *m->modules);
+	int err = dcd_elf_modules_add(m, &module, &file.module);
 	if (err != 0) {
 		return err;
 	}
-	m->modules[m->count++] = module;
 	regions_cut(m, offset);
 	bool has_sections =
 		sections > 1 && sections <= ELF_SECTION_HEADERS_MAX && dcd_le16_get(file.bytes + 58) == ELF_SECTION_HEADER_SIZE;
 	uint64_t headers = has_sections ? table_offset(&file, 40, sections, ELF_SECTION_HEADER_SIZE) : 0;
 	size_t before = m->region_count;
+	uint64_t end = ELF_HEADER_SIZE;
 	if (headers != 0 && sections_plausible(&file, headers, sections, &module)) {
+		names_find(&file, headers, sections);
 		err = sections_add(m, &file, headers, sections);
+		/* Its user-space libraries are files inside this one, in the midst of its data. */
+		if (err == 0 && dcd_kernel_module(&module)) {
+			err = kernel_end_add(m, &file, headers + (uint64_t)sections * ELF_SECTION_HEADER_SIZE, &end);
+		}
 	}
 	if (err == 0 && m->region_count == before) {
 		err = segments_add(m, &file, table, segments);
 	}
-	*ret_end = offset + ELF_HEADER_SIZE;
+	*ret_end = offset + end;
 	return err;
 }
 
 int dcd_elf_modules_find(const struct dcd_bytes *image, struct dcd_elf_modules *ret)
 {
 	struct dcd_elf_modules modules = { 0 };
-	uint64_t at = 0;
-	while (at < image->len) {
+	uint64_t at = 0, kernel = 0;
+	bool kernels = dcd_kernel_image_find(image, 0, &kernel);
+	int err = 0;
+	while (err == 0 && at < image->len) {
 		const uint8_t *hit = memmem(image->data + at, image->len - at, "\177ELF", 4);
-		if (hit == NULL) {
+		uint64_t file = hit != NULL ? (uint64_t)(hit - image->data) : image->len;
+		if (kernels && kernel < file) {
+			regions_cut(&modules, kernel);
+			err = dcd_kernel_image_add(&modules, image, kernel, &at);
+			kernels = dcd_kernel_image_find(image, at, &kernel);
+		} else if (hit != NULL) {
+			err = file_add(&modules, image, file, &at);
+		} else {
 			break;
 		}
-		int err = file_add(&modules, image, (uint64_t)(hit - image->data), &at);
-		if (err != 0) {
-			dcd_elf_modules_free(&modules);
-			return err;
-		}
+		/* What lies inside the last file is a part of it. */
+		kernels = kernels && (kernel >= at || dcd_kernel_image_find(image, at, &kernel));
+	}
+	if (err != 0) {
+		dcd_elf_modules_free(&modules);
+		return err;
 	}
 	*ret = modules;
 	return 0;

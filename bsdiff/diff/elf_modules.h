@@ -15,14 +15,19 @@ struct dcd_elf_region {
 	enum dcd_region_kind kind;
 	uint32_t module;
 	uint64_t origin; /* DCD_REGION_RECORDS, as in struct dcd_ref_region */
-	uint32_t stride;
-	uint32_t position;
-	uint32_t scale;
+	uint32_t stride; /* ... and DCD_REGION_RELATIVE */
+	uint32_t fields;
+	int32_t scale;
+	/* DCD_REGION_BTF: */
+	uint32_t strings_len; /* bytes behind the types */
+	uint32_t strings;     /* how many */
+	uint32_t types;
 };
 
 struct dcd_elf_module {
 	uint64_t low; /* the first address */
 	uint64_t span;
+	uint32_t plain; /* as in struct dcd_ref_module */
 };
 
 /* Regions in ascending order of offset, without overlap. Zero-initialised is empty. */
@@ -35,9 +40,16 @@ struct dcd_elf_modules {
 	size_t region_capacity;
 };
 
-/* Finds all little-endian 64-bit x86-64 and AArch64 executables and shared objects. Nothing in the image is trusted. */
+/*
+ * Finds all little-endian 64-bit x86-64 and AArch64 executables and shared objects, and bare arm64 kernels. Nothing in the image
+ * is trusted.
+ */
 DCD_NODISCARD int dcd_elf_modules_find(const struct dcd_bytes *image, struct dcd_elf_modules *ret);
 void dcd_elf_modules_free(struct dcd_elf_modules *modules);
+
+/* For what finds modules: adds one, with its number; and a region of it, behind all others (or nothing happens). */
+DCD_NODISCARD int dcd_elf_modules_add(struct dcd_elf_modules *modules, const struct dcd_elf_module *module, uint32_t *ret_index);
+DCD_NODISCARD int dcd_elf_modules_add_region(struct dcd_elf_modules *modules, const struct dcd_elf_region *region);
 
 /* The region that holds the byte at `offset`, or else the first one behind it, or else null. */
 const struct dcd_elf_region *dcd_elf_modules_at(const struct dcd_elf_modules *modules, uint64_t offset);

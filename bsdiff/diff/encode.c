@@ -4,18 +4,26 @@
  */
 #include "bsdiff/diff/encode.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
+#include "bsdiff/apply/payload.h"
+#include "bsdiff/codec/zstd_encode.h"
 #include "bsdiff/diff/base_coverage.h"
+#include "bsdiff/codec/packer.h"
 #include "bsdiff/diff/encode_plan.h"
+#include "bsdiff/diff/flat_images.h"
 #include "bsdiff/diff/ordered_pool.h"
 #include "bsdiff/diff/payload_writer.h"
 #include "bsdiff/diff/ref_view.h"
 
 /* Views take as much memory as both images; beyond this, matching sees the bytes as they are. */
 #define VIEW_MAX (UINT64_C(2) << 30)
+
+/* Block matches of a segment are kept unless there are more than one in so many bytes: memory stays a twentieth of the image. */
+#define ANCHOR_SPACING 512
 
 struct encoding {
 	struct dcd_bytes base; /* empty: a full payload */
@@ -24,17 +32,20 @@ struct encoding {
 	struct dcd_effort effort;
 	struct dcd_image_leaves base_leaves;
 	struct dcd_image_leaves image_leaves;
+	uint64_t *full_at; /* where each segment's frame is in options.full; null: there is none */
 	struct dcd_block_index *blocks;
 	struct dcd_base_coverage *coverage;
 	struct dcd_seed_finder finder;   /* read by all workers while a piece is encoded */
 	struct dcd_ref_context refs;     /* likewise */
+	struct dcd_flat_images flat;     /* empty: no compressed blocks are laid open */
 	struct dcd_ref_view view;        /* what the matcher sees of base and image in the second round; else empty */
 	struct dcd_ref_samples *samples; /* one a worker: the first round's outcome */
 	bool surveying;                  /* the first round */
 	struct dcd_payload_writer writer;
 	unsigned workers;
 	struct dcd_segment_encoder *encoders[DCD_POOL_WORKERS_MAX];
-	struct dcd_copy_list *marks; /* one a worker */
+	struct dcd_copy_list *marks;   /* one a worker */
+	struct dcd_copy_list *anchors; /* one a segment: its block matches, found once and used again; may be null */
 	struct dcd_encoded_segment *slots;
 };
 
@@ -51,14 +62,36 @@ static struct dcd_effort effort_of(int effort)
 	return ret;
 }
 
+/* Base and image as deltas are taken between them. */
+static struct dcd_bytes open_base(const struct encoding *e)
+{
+	return e->flat.base.data != NULL ? e->flat.base : e->base;
+}
+
+static struct dcd_bytes open_image(const struct encoding *e)
+{
+	return e->flat.base.data != NULL ? e->flat.image : e->image;
+}
+
+static struct dcd_segment open_segment(const struct encoding *e, uint64_t index)
+{
+	return e->flat.base.data != NULL ? dcd_flat_segment_at(&e->flat, e->options.segment_size, index).segment
+					 : dcd_segment_at(&e->image, e->options.segment_size, index);
+}
+
+/* And as the matcher sees them. */
 static struct dcd_bytes matched_base(const struct encoding *e)
 {
-	return e->view.base.data != NULL ? e->view.base : e->base;
+	return e->view.base.data != NULL ? e->view.base : open_base(e);
 }
 
 static struct dcd_segment matched_segment(const struct encoding *e, uint64_t index)
 {
-	return dcd_segment_at(e->view.image.data != NULL ? &e->view.image : &e->image, e->options.segment_size, index);
+	struct dcd_segment segment = open_segment(e, index);
+	if (e->view.image.data != NULL) {
+		segment.data = e->view.image.data + segment.offset;
+	}
+	return segment;
 }
 
 static void report(const struct encoding *e, const char *phase, uint64_t done, uint64_t total)
@@ -112,7 +145,7 @@ static int mark_work(void *context, unsigned worker, uint64_t index, void *slot)
 	for (size_t i = 0; err == 0 && i < copies->count; i++) {
 		dcd_base_coverage_mark(e->coverage, copies->items[i].base, copies->items[i].len);
 	}
-	return err;
+	return err == 0 && copies->count <= segment.len / ANCHOR_SPACING ? dcd_copy_list_copy(copies, &e->anchors[index]) : err;
 }
 
 static int mark_deliver(void *context, uint64_t index, void *slot)
@@ -124,6 +157,16 @@ static int mark_deliver(void *context, uint64_t index, void *slot)
 	return 0;
 }
 
+/* The segment's frame in the full payload, where that was given. */
+static const struct dcd_bytes *known_full(const struct encoding *e, uint64_t index, struct dcd_bytes *ret)
+{
+	if (e->full_at == NULL) {
+		return NULL;
+	}
+	*ret = (struct dcd_bytes){ e->options.full.data + e->full_at[index], e->full_at[index + 1] - e->full_at[index] };
+	return ret;
+}
+
 static int segment_work(void *context, unsigned worker, uint64_t index, void *slot)
 {
 	struct encoding *e = context;
@@ -133,23 +176,36 @@ static int segment_work(void *context, unsigned worker, uint64_t index, void *sl
 		out->frame.len = 0;
 		out->filter = DCD_FILTER_NONE;
 		out->scratch = 0;
+		out->pack_memory = 0;
 		return 0;
 	}
 	struct dcd_segment view = matched_segment(e, index);
-	return dcd_segment_encoder_encode(e->encoders[worker], e->base.len > 0 ? &e->finder : NULL, &e->refs, &segment, &view,
-					  out);
+	struct dcd_flat_segment flat_segment;
+	struct dcd_segment_sources sources = { .references = &e->refs, .view = &view };
+	if (e->base.len > 0) {
+		sources.finder = &e->finder;
+	}
+	if (e->flat.base.data != NULL) {
+		flat_segment = dcd_flat_segment_at(&e->flat, e->options.segment_size, index);
+		sources.flat = &e->flat;
+		sources.flat_segment = &flat_segment;
+	}
+	struct dcd_bytes full;
+	sources.full = known_full(e, index, &full);
+	return dcd_segment_encoder_encode(e->encoders[worker], &sources, &segment, out);
 }
 
 static int survey_work(void *context, unsigned worker, uint64_t index, void *slot)
 {
 	(void)slot;
 	struct encoding *e = context;
-	struct dcd_segment segment = dcd_segment_at(&e->image, e->options.segment_size, index);
+	struct dcd_segment segment = open_segment(e, index);
 	enum dcd_frame_kind kind;
 	if (segment_without_frame(e, index, &kind) || !segment_has_modules(e, &segment)) {
 		return 0;
 	}
-	return dcd_segment_encoder_survey(e->encoders[worker], &e->finder, &e->refs, &segment, &e->samples[worker]);
+	struct dcd_segment view = matched_segment(e, index);
+	return dcd_segment_encoder_survey(e->encoders[worker], &e->finder, &e->refs, &segment, &view, &e->samples[worker]);
 }
 
 static int survey_deliver(void *context, uint64_t index, void *slot)
@@ -185,7 +241,7 @@ static bool range_needs_matching(const struct encoding *e, uint64_t first, uint6
 {
 	enum dcd_frame_kind kind;
 	for (uint64_t i = first; i < end; i++) {
-		struct dcd_segment segment = dcd_segment_at(&e->image, e->options.segment_size, i);
+		struct dcd_segment segment = open_segment(e, i);
 		if (!segment_without_frame(e, i, &kind) && (!e->surveying || segment_has_modules(e, &segment))) {
 			return true;
 		}
@@ -214,8 +270,60 @@ static int piece_encode(struct encoding *e, const struct dcd_base_range *ranges,
 /* One suffix array over the whole of a small base. */
 static int encode_whole_base(struct encoding *e)
 {
-	const struct dcd_base_range whole = { 0, e->base.len };
+	const struct dcd_base_range whole = { 0, open_base(e).len };
 	return piece_encode(e, &whole, 1, 0, e->image_leaves.count);
+}
+
+/* Zeros compress to nothing, and a block that is laid open has its content elsewhere: neither is worth a suffix array. */
+static void useless_mark(struct encoding *e)
+{
+	for (uint32_t i = 0; i < e->base_leaves.count; i++) {
+		if (e->base_leaves.zero[i]) {
+			struct dcd_segment segment = dcd_segment_at(&e->base, e->options.segment_size, i);
+			dcd_base_coverage_mark(e->coverage, segment.offset, segment.len);
+		}
+	}
+	for (size_t i = 0; i < e->flat.base_blocks.count; i++) {
+		dcd_base_coverage_mark(e->coverage, e->flat.base_blocks.items[i].offset, e->flat.base_blocks.items[i].coded);
+	}
+}
+
+/*
+ * The uncovered rest of the base from segment *next on, and of what is laid open of it, up to about the size of one suffix array;
+ * *next moves behind it.
+ */
+static int rest_of_flat(const struct encoding *e, uint64_t *next, struct dcd_base_ranges *ret)
+{
+	struct dcd_base_ranges opened = { 0 };
+	int err = 0;
+	while (err == 0 && *next < e->base_leaves.count && ret->len + opened.len < e->effort.suffix_text_max) {
+		uint64_t from = *next * e->options.segment_size, end = from + e->options.segment_size;
+		uint64_t open_from = dcd_flat_base_place(&e->flat, from), open_end = dcd_flat_base_place(&e->flat, end);
+		end = dcd_min_u64(dcd_min_u64(end, e->base.len), from + (DCD_SUFFIX_TEXT_MAX - ret->len));
+		err = dcd_base_coverage_add_rest(e->coverage, from, end, ret);
+		err = err != 0 || open_end <= open_from ? err : dcd_base_coverage_add_rest(e->coverage, open_from, open_end, &opened);
+		++*next;
+	}
+	/* A large segment may bring more than an index takes; exact matches find what is left out. */
+	for (size_t i = 0; err == 0 && i < opened.count && ret->len < DCD_SUFFIX_TEXT_MAX; i++) {
+		uint64_t len = dcd_min_u64(opened.items[i].len, DCD_SUFFIX_TEXT_MAX - ret->len);
+		err = dcd_base_ranges_add(ret, opened.items[i].offset, len);
+	}
+	free(opened.items);
+	return err;
+}
+
+/* The next piece of what exact matches left of the base. *ret_end: the segment of the image that the piece after it begins with. */
+static int rest_take(const struct encoding *e, uint64_t *next, struct dcd_base_ranges *ret, uint64_t *ret_end)
+{
+	if (e->flat.base.data != NULL) {
+		int err = rest_of_flat(e, next, ret);
+		*ret_end = *next >= e->base_leaves.count ? e->image_leaves.count : *next;
+		return err;
+	}
+	int err = dcd_base_coverage_rest(e->coverage, *next, e->effort.suffix_text_max, &ret->items, &ret->count, next);
+	*ret_end = *next >= e->base.len ? e->image_leaves.count : *next / e->options.segment_size;
+	return err;
 }
 
 /* Blocks first, then suffix arrays over what they left, piece by piece; a piece serves the segments up to where the next begins.
@@ -224,45 +332,55 @@ static int encode_by_pieces(struct encoding *e)
 {
 	struct dcd_bytes base = matched_base(e);
 	int err = dcd_block_index_new(&base, &e->blocks);
-	err = err != 0 ? err : dcd_base_coverage_new(e->base.len, &e->coverage);
+	err = err != 0 ? err : dcd_base_coverage_new(base.len, &e->coverage);
 	if (err != 0) {
 		return err;
 	}
-	e->finder.blocks = e->blocks;
-	/* Zeros compress to nothing; a suffix array of them would find nothing better. */
-	for (uint32_t i = 0; i < e->base_leaves.count; i++) {
-		if (e->base_leaves.zero[i]) {
-			struct dcd_segment segment = dcd_segment_at(&e->base, e->options.segment_size, i);
-			dcd_base_coverage_mark(e->coverage, segment.offset, segment.len);
-		}
+	e->anchors = calloc(e->image_leaves.count + (size_t)1, sizeof *e->anchors);
+	if (e->anchors == NULL) {
+		return DCD_ERR_NO_MEMORY;
 	}
+	e->finder.blocks = e->blocks;
+	useless_mark(e);
 	struct dcd_pool_job pool = { .work = mark_work, .deliver = mark_deliver, .context = e, .workers = e->workers };
 	err = dcd_pool_run(&pool, 0, e->image_leaves.count);
-	uint64_t base_next = 0, first = 0;
+	/* Kept by the segments' places in the image; those of the flat image are others. */
+	e->finder.anchors = e->flat.base.data != NULL ? NULL : e->anchors;
+	e->finder.segment_size = e->options.segment_size;
+	uint64_t next = 0, first = 0, end;
 	while (err == 0 && first < e->image_leaves.count) {
-		struct dcd_base_range *ranges = NULL;
-		size_t count = 0;
-		err = dcd_base_coverage_rest(e->coverage, base_next, e->effort.suffix_text_max, &ranges, &count, &base_next);
-		uint64_t end = base_next >= e->base.len ? e->image_leaves.count : base_next / e->options.segment_size;
+		struct dcd_base_ranges ranges = { 0 };
+		err = rest_take(e, &next, &ranges, &end);
 		end = dcd_min_u64(end, e->image_leaves.count);
 		if (err == 0 && end > first) {
-			err = piece_encode(e, ranges, count, first, end);
+			err = piece_encode(e, ranges.items, ranges.count, first, end);
 			first = end;
 		}
-		free(ranges);
+		free(ranges.items);
 	}
 	return err;
+}
+
+static void matching_end(struct encoding *e)
+{
+	for (uint32_t i = 0; e->anchors != NULL && i < e->image_leaves.count; i++) {
+		dcd_copy_list_free(&e->anchors[i]);
+	}
+	free(e->anchors);
+	dcd_base_coverage_free(e->coverage);
+	dcd_block_index_free(e->blocks);
+	e->anchors = NULL;
+	e->coverage = NULL;
+	e->blocks = NULL;
+	e->finder.blocks = NULL;
+	e->finder.anchors = NULL;
 }
 
 static int matching_run(struct encoding *e)
 {
 	e->finder.base = matched_base(e);
-	int err = e->base.len <= e->effort.whole_base_max ? encode_whole_base(e) : encode_by_pieces(e);
-	dcd_base_coverage_free(e->coverage);
-	dcd_block_index_free(e->blocks);
-	e->coverage = NULL;
-	e->blocks = NULL;
-	e->finder.blocks = NULL;
+	int err = open_base(e).len <= e->effort.whole_base_max ? encode_whole_base(e) : encode_by_pieces(e);
+	matching_end(e);
 	return err;
 }
 
@@ -272,8 +390,9 @@ static int matching_run(struct encoding *e)
  */
 static int view_prepare(struct encoding *e)
 {
+	struct dcd_bytes base = open_base(e), image = open_image(e);
 	if (e->refs.old_modules.region_count == 0 || e->refs.new_modules.region_count == 0 ||
-	    e->base.len > VIEW_MAX - dcd_min_u64(e->image.len, VIEW_MAX)) {
+	    base.len > VIEW_MAX - dcd_min_u64(image.len, VIEW_MAX)) {
 		return 0;
 	}
 	int err = 0;
@@ -287,21 +406,69 @@ static int view_prepare(struct encoding *e)
 			e->samples[i].count = 0;
 		}
 		if (err == 0 && e->samples[0].count > 0) {
-			err = dcd_ref_view_new(&e->refs, &e->image, e->samples[0].items, e->samples[0].count, &e->view);
+			err = dcd_ref_view_new(&e->refs, &image, e->samples[0].items, e->samples[0].count, &e->view);
 			e->samples[0].count = 0;
 		}
 	}
 	return err;
 }
 
+/* Lays compressed blocks open, when there are any that changed. */
+static int blocks_open(struct encoding *e)
+{
+	report(e, "unpacking", 0, e->image.len);
+	return dcd_flat_images_make(&e->base, &e->image, &e->options, e->options.pack_memory, &e->flat);
+}
+
+/* From the table where there is one. */
+static int leaves_find(const struct encoding *e, const struct dcd_bytes *table, const struct dcd_bytes *bytes,
+		       struct dcd_image_leaves *ret)
+{
+	return table->data != NULL ? dcd_image_leaves_read(table, bytes, &e->options, ret)
+				   : dcd_image_leaves_compute(bytes, &e->options, ret);
+}
+
+static int full_index(struct encoding *e)
+{
+	const struct dcd_bytes *full = &e->options.full;
+	struct dcd_payload view;
+	uint64_t length = 0;
+	int err = dcd_payload_table_length(full->data, (size_t)full->len, &length);
+	err = err != 0 ? err : dcd_payload_open(full->data, (size_t)length, e->options.alg, &view);
+	if (err != 0 || full->len - length != view.frames_length) {
+		return DCD_ERR_USAGE;
+	}
+	e->full_at = calloc(view.segment_count + (size_t)1, sizeof *e->full_at);
+	if (e->full_at == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	e->full_at[0] = length;
+	for (uint32_t i = 0; i < view.segment_count; i++) {
+		struct dcd_payload_entry entry;
+		dcd_payload_entry(&view, i, &entry);
+		e->full_at[i + 1] = e->full_at[i] + entry.frame_length;
+	}
+	return 0;
+}
+
+static int leaves_begin(struct encoding *e)
+{
+	int err = leaves_find(e, &e->options.full, &e->image, &e->image_leaves);
+	if (err == 0 && e->options.full.data != NULL) {
+		err = full_index(e);
+	}
+	return err == 0 && e->base.len > 0 ? leaves_find(e, &e->options.base_table, &e->base, &e->base_leaves) : err;
+}
+
 static int encoding_begin(struct encoding *e, int fd)
 {
-	int err = dcd_image_leaves_compute(&e->image, &e->options, &e->image_leaves);
+	int err = leaves_begin(e);
 	if (err == 0 && e->base.len > 0) {
-		e->refs.base = e->base;
-		err = dcd_image_leaves_compute(&e->base, &e->options, &e->base_leaves);
-		err = err != 0 ? err : dcd_elf_modules_find(&e->base, &e->refs.old_modules);
-		err = err != 0 ? err : dcd_elf_modules_find(&e->image, &e->refs.new_modules);
+		err = e->options.keep_packed ? 0 : blocks_open(e);
+		e->refs.base = open_base(e);
+		e->refs.image = open_image(e);
+		err = err != 0 ? err : dcd_elf_modules_find(&e->refs.base, &e->refs.old_modules);
+		err = err != 0 ? err : dcd_elf_modules_find(&e->refs.image, &e->refs.new_modules);
 	}
 	if (err != 0) {
 		return err;
@@ -328,6 +495,8 @@ static int encoding_begin(struct encoding *e, int fd)
 						 .base_size = e->base.len };
 	if (e->base.len > 0) {
 		e->writer.base_id = e->base_leaves.id;
+		e->writer.features = e->flat.features;
+		e->writer.pack_mark = dcd_block_packer().mark(e->flat.features);
 	}
 	return dcd_payload_writer_begin(&e->writer);
 }
@@ -346,15 +515,15 @@ static void encoding_free(struct encoding *e)
 	for (unsigned i = 0; e->slots != NULL && i < dcd_pool_slots(e->workers); i++) {
 		dcd_byte_buffer_free(&e->slots[i].frame);
 	}
+	free(e->full_at);
 	free(e->marks);
 	free(e->samples);
 	dcd_ref_view_free(&e->view);
+	dcd_flat_images_free(&e->flat);
 	free(e->slots);
 	dcd_payload_writer_free(&e->writer);
 	dcd_elf_modules_free(&e->refs.old_modules);
 	dcd_elf_modules_free(&e->refs.new_modules);
-	dcd_base_coverage_free(e->coverage);
-	dcd_block_index_free(e->blocks);
 	dcd_image_leaves_free(&e->base_leaves);
 	dcd_image_leaves_free(&e->image_leaves);
 	free(e);
@@ -370,11 +539,18 @@ static int failure_say(struct dcd_diag *diag, int err)
 				    "not enough memory to encode the payload; fewer threads or a lower effort need less");
 	case DCD_ERR_NO_SPACE:
 		return dcd_diag_set(diag, err, "no space left where the payload is written");
+	case DCD_ERR_USAGE:
+		return dcd_diag_set(diag, err, "the full payload that was given is not of these bytes");
 	case DCD_ERR_IO:
 		return dcd_diag_set(diag, err, "the payload could not be written");
 	default:
 		return dcd_diag_set(diag, err, "encoding failed: %s", dcd_err_name(err));
 	}
+}
+
+void dcd_encoder_name(char ret[DCD_ENCODER_NAME_SIZE])
+{
+	(void)snprintf(ret, DCD_ENCODER_NAME_SIZE, "%d-zstd%s", DCD_ENCODER_VERSION, dcd_zstd_encoder_version());
 }
 
 int dcd_encode_payload(const struct dcd_bytes *base, const struct dcd_bytes *image, int fd,

@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "bsdiff/apply/image_id.h"
+#include "bsdiff/apply/payload.h"
 #include "bsdiff/diff/ordered_pool.h"
 
 int dcd_encode_options_check(const struct dcd_encode_options *options, uint64_t len, struct dcd_encode_options *ret,
@@ -32,6 +33,13 @@ int dcd_encode_options_check(const struct dcd_encode_options *options, uint64_t 
 		return dcd_diag_set(diag, DCD_ERR_USAGE,
 				    "an image of %llu bytes has more than %u segments of %u bytes: use larger ones",
 				    (unsigned long long)len, DCD_SEGMENT_COUNT_MAX, size);
+	}
+	if (checked.pack_memory == 0) {
+		checked.pack_memory = (uint32_t)dcd_min_u64(2 * (uint64_t)size + (2U << 20), DCD_PACK_MEMORY_MAX);
+	}
+	if (checked.pack_memory > DCD_PACK_MEMORY_MAX) {
+		return dcd_diag_set(diag, DCD_ERR_USAGE, "%u bytes to pack blocks in: the format allows %u", checked.pack_memory,
+				    DCD_PACK_MEMORY_MAX);
 	}
 	*ret = checked;
 	return 0;
@@ -118,6 +126,38 @@ int dcd_image_leaves_compute(const struct dcd_bytes *image, const struct dcd_enc
 	dcd_image_tree_id(&job.tree, image->len, options->segment_size, &leaves.id);
 	*ret = leaves;
 	return 0;
+}
+
+static int leaves_from_view(const struct dcd_payload *view, struct dcd_image_leaves *ret)
+{
+	struct dcd_image_leaves leaves = { .count = view->segment_count, .id = view->image_id };
+	leaves.leaves = calloc(leaves.count + (size_t)1, sizeof *leaves.leaves);
+	leaves.zero = calloc(leaves.count + (size_t)1, sizeof *leaves.zero);
+	if (leaves.leaves == NULL || leaves.zero == NULL) {
+		dcd_image_leaves_free(&leaves);
+		return DCD_ERR_NO_MEMORY;
+	}
+	for (uint32_t i = 0; i < leaves.count; i++) {
+		struct dcd_payload_entry entry;
+		dcd_payload_entry(view, i, &entry);
+		leaves.leaves[i] = entry.segment_hash;
+		leaves.zero[i] = entry.kind == DCD_FRAME_ZERO;
+	}
+	*ret = leaves;
+	return 0;
+}
+
+int dcd_image_leaves_read(const struct dcd_bytes *table, const struct dcd_bytes *image, const struct dcd_encode_options *options,
+			  struct dcd_image_leaves *ret)
+{
+	uint64_t length = 0;
+	struct dcd_payload view;
+	if (table->len > SIZE_MAX || dcd_payload_table_length(table->data, (size_t)table->len, &length) != 0 ||
+	    length > table->len || dcd_payload_open(table->data, (size_t)length, options->alg, &view) != 0 ||
+	    view.base_size != 0 || view.image_size != image->len || view.segment_size != options->segment_size) {
+		return DCD_ERR_USAGE;
+	}
+	return leaves_from_view(&view, ret);
 }
 
 void dcd_image_leaves_free(struct dcd_image_leaves *leaves)

@@ -25,6 +25,10 @@ DCD_NODISCARD int dcd_encode_options_check(const struct dcd_encode_options *opti
 /* Hashes the image on all threads. The hash of a zero segment is computed once. */
 DCD_NODISCARD int dcd_image_leaves_compute(const struct dcd_bytes *image, const struct dcd_encode_options *options,
 					   struct dcd_image_leaves *ret);
+/* The same from header and table of a full payload of the image. DCD_ERR_USAGE when it is of another one, as far as one can see.
+ */
+DCD_NODISCARD int dcd_image_leaves_read(const struct dcd_bytes *table, const struct dcd_bytes *image,
+					const struct dcd_encode_options *options, struct dcd_image_leaves *ret);
 void dcd_image_leaves_free(struct dcd_image_leaves *leaves);
 
 /* Segment `index` of the image. */

@@ -55,6 +55,7 @@ int dcd_payload_writer_add(struct dcd_payload_writer *writer, const struct dcd_e
 		writer->frames_length += length;
 		writer->max_frame = length > writer->max_frame ? length : writer->max_frame;
 		writer->max_scratch = segment->scratch > writer->max_scratch ? segment->scratch : writer->max_scratch;
+		writer->pack_memory = segment->pack_memory > writer->pack_memory ? segment->pack_memory : writer->pack_memory;
 	}
 	dcd_image_tree_add(&writer->tree, leaf);
 	writer->frames[segment->kind]++;
@@ -82,6 +83,11 @@ int dcd_payload_writer_finish(struct dcd_payload_writer *writer, struct dcd_enco
 	dcd_le64_put(header + DCD_HEADER_FRAMES_LENGTH, writer->frames_length);
 	dcd_le32_put(header + DCD_HEADER_MAX_FRAME, writer->max_frame);
 	dcd_le32_put(header + DCD_HEADER_MAX_SCRATCH, writer->max_scratch);
+	if (writer->pack_memory > 0) {
+		dcd_le32_put(header + DCD_HEADER_FEATURES, writer->features);
+		dcd_le32_put(header + DCD_HEADER_PACK_MEMORY, writer->pack_memory);
+		dcd_le32_put(header + DCD_HEADER_PACK_MARK, writer->pack_mark);
+	}
 	dcd_hash_once(writer->alg, writer->table, writer->table_length, &result.table_hash);
 	int err = write_at(writer->fd, 0, writer->table, writer->table_length);
 	if (err == 0) {

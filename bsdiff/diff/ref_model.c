@@ -6,6 +6,7 @@
 #include "base/checked.h"
 #include "base/varint.h"
 #include "bsdiff/apply/refs.h"
+#include "bsdiff/diff/btf_types.h"
 #include "bsdiff/diff/step_map.h"
 
 /* A region costs about this many bytes of MAP; it must save more. */
@@ -16,6 +17,7 @@
 /* A region that copies of this segment touch. */
 struct used_region {
 	const struct dcd_elf_region *old;
+	const struct dcd_elf_region *new;
 	const struct dcd_elf_module *new_module;
 	uint64_t adjust;
 	uint64_t origin_shift;
@@ -113,6 +115,7 @@ static int region_note(struct dcd_ref_model *model, const struct dcd_ref_context
 	if (err == 0) {
 		model->regions[model->region_count++] = (struct used_region){
 			.old = old,
+			.new = new,
 			.new_module = &context->new_modules.modules[new->module],
 			.adjust = (new->va - new->offset) - (old->va - old->offset),
 			.origin_shift = new->origin - old->origin,
@@ -132,6 +135,31 @@ static int region_order(const void *a, const void *b)
 		return x->adjust < y->adjust ? -1 : 1;
 	}
 	return x->origin_shift < y->origin_shift ? -1 : x->origin_shift > y->origin_shift;
+}
+
+/* Workspace that the decoder needs for a region of BTF; 0 for others. */
+static uint64_t btf_memory(const struct dcd_elf_region *region)
+{
+	const struct dcd_ref_btf btf = { .types_len = (uint32_t)region->len,
+					 .strings_len = region->strings_len,
+					 .types = region->types,
+					 .strings = region->strings };
+	return region->kind == DCD_REGION_BTF ? dcd_ref_btf_memory(&btf) : 0;
+}
+
+/* The format allows one region of BTF in a frame, and the scratch bound small ones in small segments. */
+static void btf_limit(struct dcd_ref_model *model)
+{
+	size_t kept = 0;
+	bool had = false;
+	for (size_t i = 0; i < model->region_count; i++) {
+		bool btf = model->regions[i].old->kind == DCD_REGION_BTF;
+		if (!btf || (!had && btf_memory(model->regions[i].old) <= (uint64_t)model->segment->len * 3 / 2)) {
+			model->regions[kept++] = model->regions[i];
+		}
+		had |= btf;
+	}
+	model->region_count = kept;
 }
 
 /* Joins the notes of each region; where they disagree on the adjustment, most bytes win. */
@@ -179,6 +207,7 @@ static int regions_collect(struct dcd_ref_model *model, const struct dcd_ref_con
 		}
 	}
 	regions_join(model);
+	btf_limit(model);
 	return 0;
 }
 
@@ -211,8 +240,42 @@ static int put_signed(struct dcd_byte_buffer *out, uint64_t value)
 	return dcd_byte_buffer_append_varint(out, dcd_zigzag((int64_t)value));
 }
 
-static int regions_write(struct dcd_byte_buffer *out, const struct used_region *regions, size_t count, uint64_t low, uint64_t *at)
+/* What a region of BTF says beyond the others. */
+static int btf_write(struct dcd_byte_buffer *out, const struct dcd_ref_context *context, const struct dcd_segment *segment,
+		     const struct used_region *region)
 {
+	const struct dcd_elf_region *old = region->old;
+	struct dcd_btf_sync sync = dcd_btf_sync(&context->image, region->new, segment->offset, segment->len);
+	const uint64_t values[] = { old->strings_len, old->types, old->strings, sync.first, sync.end, sync.id, sync.next };
+	int err = 0;
+	for (size_t i = 0; err == 0 && i < sizeof values / sizeof values[0]; i++) {
+		err = put(out, values[i]);
+	}
+	return err;
+}
+
+/* What a region of records says beyond the others. */
+static int record_write(struct dcd_byte_buffer *out, const struct used_region *region)
+{
+	const struct dcd_elf_region *old = region->old;
+	if (old->stride == 0) {
+		return 0;
+	}
+	int err = put(out, old->stride);
+	err = err != 0 ? err : put(out, old->fields);
+	if (err != 0 || old->kind == DCD_REGION_RELATIVE) {
+		return err;
+	}
+	err = put_signed(out, old->origin - old->va);
+	err = err != 0 ? err : put_signed(out, region->origin_shift);
+	return err != 0 ? err : put_signed(out, (uint64_t)(int64_t)old->scale);
+}
+
+static int regions_write(struct dcd_ref_model *model, const struct dcd_ref_context *context, size_t first, size_t count,
+			 uint64_t low, uint64_t *at)
+{
+	struct dcd_byte_buffer *out = &model->result.map;
+	const struct used_region *regions = model->regions + first;
 	uint64_t va = low, adjust = 0;
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < count; i++) {
@@ -222,12 +285,9 @@ static int regions_write(struct dcd_byte_buffer *out, const struct used_region *
 		err = err != 0 ? err : put(out, old->kind);
 		err = err != 0 ? err : put_signed(out, old->va - va);
 		err = err != 0 ? err : put_signed(out, regions[i].adjust - adjust);
-		if (old->kind == DCD_REGION_RECORDS) {
-			err = err != 0 ? err : put_signed(out, old->origin - old->va);
-			err = err != 0 ? err : put_signed(out, regions[i].origin_shift);
-			err = err != 0 ? err : put(out, old->stride);
-			err = err != 0 ? err : put(out, old->position);
-			err = err != 0 ? err : put(out, old->scale);
+		err = err != 0 ? err : record_write(out, &regions[i]);
+		if (err == 0 && old->kind == DCD_REGION_BTF) {
+			err = btf_write(out, context, model->segment, &regions[i]);
 		}
 		*at = old->offset + old->len;
 		va = old->va + old->len;
@@ -265,15 +325,19 @@ static int map_write(struct dcd_ref_model *model, const struct dcd_ref_context *
 		}
 		err = put(out, module->low);
 		err = err != 0 ? err : put(out, module->span);
+		err = err != 0 ? err : put(out, module->plain);
 		err = err != 0 ? err : put(out, count);
 		err = err != 0 ? err : put(out, model->module_steps[i]);
-		err = err != 0 ? err : regions_write(out, model->regions + region, count, module->low, &at);
+		err = err != 0 ? err : regions_write(model, context, region, count, module->low, &at);
 		err = err != 0 ? err : steps_write(out, model->steps.steps + step, model->module_steps[i]);
 		region += count;
 		step += model->module_steps[i];
 	}
 	model->result.memory =
 		dcd_refs_memory(model->module_count, model->region_count, model->steps.count, model->segment->len) + 15;
+	for (size_t i = 0; i < model->region_count; i++) {
+		model->result.memory += btf_memory(model->regions[i].old);
+	}
 	return err;
 }
 
@@ -283,6 +347,12 @@ static int run_settle(void *context, uint8_t *bytes, size_t len)
 	size_t at = (size_t)(bytes - model->work);
 	memcpy(model->predicted + at, bytes, len);
 	memcpy(bytes, model->segment->data + at, len);
+	return 0;
+}
+
+static int base_read(void *context, uint64_t offset, void *buf, size_t len)
+{
+	memcpy(buf, (const uint8_t *)context + offset, len);
 	return 0;
 }
 
@@ -300,7 +370,9 @@ static int run(struct dcd_ref_model *model, const struct dcd_ref_context *contex
 		model->memory_size = 0;
 		return DCD_ERR_NO_MEMORY;
 	}
-	struct dcd_refs refs = { .gates = model->result.gates.data,
+	struct dcd_reader base = { base_read, (void *)(uintptr_t)context->base.data, context->base.len };
+	struct dcd_refs refs = { .base = &base,
+				 .gates = model->result.gates.data,
 				 .gate_count = model->result.gates.len,
 				 .settle = run_settle,
 				 .watch = watch,
@@ -309,6 +381,7 @@ static int run(struct dcd_ref_model *model, const struct dcd_ref_context *contex
 	err = err != 0 ? err
 		       : dcd_refs_open(&refs, model->result.map.data, model->result.map.len, model->segment->len, model->memory,
 				       model->memory_size);
+	memcpy(model->work, model->segment->data, model->segment->len);
 	for (size_t i = 0; err == 0 && i < copies->count; i++) {
 		const struct dcd_copy *copy = &copies->items[i];
 		memcpy(model->work + copy->at, context->base.data + copy->base, copy->len);
@@ -323,6 +396,9 @@ static void watch_targets(void *context, const struct dcd_ref_site *site, const 
 	(void)settled;
 	struct dcd_ref_model *model = context;
 	const struct used_region *region = &model->regions[site->region];
+	if (model->surveying && region->old->kind == DCD_REGION_BTF) {
+		return; /* its view needs none */
+	}
 	if (!site->known || (site->local && !model->surveying) ||
 	    site->actual - region->new_module->low >= region->new_module->span || model->error != 0) {
 		return;
@@ -467,6 +543,9 @@ static int copies_sample(struct dcd_ref_model *model, const struct dcd_copy_list
 	for (size_t i = 0; i < model->region_count; i++) {
 		const struct used_region *region = &model->regions[i];
 		uint64_t region_end = region->old->offset + region->old->len;
+		if (region->old->kind == DCD_REGION_BTF) {
+			continue;
+		}
 		for (size_t j = 0; j < copies->count; j++) {
 			const struct dcd_copy *copy = &copies->items[j];
 			uint64_t from = copy->base > region->old->offset ? copy->base : region->old->offset;

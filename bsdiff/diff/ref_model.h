@@ -14,7 +14,8 @@
 
 /* What is known of both images; read by all workers. */
 struct dcd_ref_context {
-	struct dcd_bytes base; /* as it is, whatever view the matcher has */
+	struct dcd_bytes base; /* as they are, whatever view the matcher has */
+	struct dcd_bytes image;
 	struct dcd_elf_modules old_modules;
 	struct dcd_elf_modules new_modules;
 };

@@ -5,6 +5,7 @@
 
 #include "base/le.h"
 #include "bsdiff/apply/refs.h"
+#include "bsdiff/diff/btf_types.h"
 
 #define LESSON_BITS 4 /* the predictor wants some room for what it learns; nobody uses it here */
 
@@ -50,6 +51,13 @@ static void watch_rewrite(void *context, const struct dcd_ref_site *site, const 
 		dcd_le32_put(field + 4, (uint32_t)(target >> 32));
 		return;
 	}
+	if (site->width == 3) {
+		uint64_t hash = spread(target);
+		field[0] = (uint8_t)(hash >> 16);
+		field[1] = (uint8_t)(hash >> 8);
+		field[2] = (uint8_t)hash;
+		return;
+	}
 	uint32_t mask = w->region->kind == DCD_REGION_AARCH64 ? a64_mask(site->gate) : UINT32_MAX;
 	dcd_le32_put(field, (dcd_le32_get(site->old) & ~mask) | ((uint32_t)spread(target) & mask));
 }
@@ -62,7 +70,7 @@ static int leave(void *context, uint8_t *bytes, size_t len)
 	return 0;
 }
 
-static int image_rewrite(struct rewriting *w)
+static int image_rewrite(struct rewriting *w, const struct dcd_bytes *image)
 {
 	struct dcd_ref_lesson lessons[1U << LESSON_BITS] = { 0 };
 	struct dcd_ref_region one;
@@ -76,13 +84,20 @@ static int image_rewrite(struct rewriting *w)
 				 .context = w };
 	for (size_t i = 0; i < w->modules->region_count; i++) {
 		const struct dcd_elf_region *region = &w->modules->regions[i];
+		if (region->kind == DCD_REGION_BTF) {
+			int err = dcd_btf_view(image, region, w->bytes + region->offset);
+			if (err != 0) {
+				return err;
+			}
+			continue;
+		}
 		w->region = region;
 		one = (struct dcd_ref_region){ .base = region->offset,
 					       .len = region->len,
 					       .va = region->va,
 					       .origin = region->origin,
 					       .stride = region->stride,
-					       .position = region->position,
+					       .fields = region->fields,
 					       .scale = region->scale,
 					       .module = region->module,
 					       .kind = region->kind };
@@ -109,15 +124,18 @@ static int view_make(const struct dcd_bytes *bytes, const struct dcd_elf_modules
 		}
 		size_t before = steps.count;
 		err = dcd_step_map_fit(&steps, samples + first, end - first, modules->modules[i].low);
-		all[i] = (struct dcd_ref_module){ modules->modules[i].low, modules->modules[i].span, (uint32_t)before,
-						  (uint32_t)(steps.count - before) };
+		all[i] = (struct dcd_ref_module){ .low = modules->modules[i].low,
+						  .span = modules->modules[i].span,
+						  .plain = modules->modules[i].plain,
+						  .steps_first = (uint32_t)before,
+						  .steps_count = (uint32_t)(steps.count - before) };
 		first = end;
 	}
 	if (err == 0) {
 		memcpy(copy, bytes->data, bytes->len);
 		struct rewriting w = { .bytes = copy, .modules = modules };
 		w.map = (struct dcd_ref_map){ .steps = steps.steps, .modules = all, .module_count = modules->count };
-		err = image_rewrite(&w);
+		err = image_rewrite(&w, bytes);
 	}
 	dcd_step_map_free(&steps);
 	free(all);

@@ -2,7 +2,11 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "bsdiff/apply/frame.h"
+#include "bsdiff/codec/packer.h"
+#include "bsdiff/codec/zstd_decode.h"
 #include "bsdiff/codec/zstd_encode.h"
 #include "bsdiff/diff/delta_streams.h"
 
@@ -13,8 +17,9 @@
 /* A whole delta frame. */
 struct delta_candidate {
 	struct dcd_byte_buffer frame;
-	enum dcd_filter filter;
+	enum dcd_filter filter; /* bits */
 	uint32_t scratch;
+	uint32_t pack_memory;
 	bool fits; /* keeps the format's bounds */
 };
 
@@ -26,6 +31,10 @@ struct dcd_segment_encoder {
 	struct dcd_copy_list copies;
 	struct dcd_delta_streams streams;
 	struct dcd_byte_buffer coded; /* one stream, or a hasty full frame */
+	struct dcd_byte_buffer recipe;
+	uint64_t pack_memory; /* what the recipe needs */
+	uint8_t *proof;       /* a device's memory: segment and workspace */
+	size_t proof_size;
 	struct dcd_ref_model *model;
 	struct delta_candidate delta;     /* the better delta frame */
 	struct delta_candidate candidate; /* the one in the making */
@@ -59,6 +68,8 @@ void dcd_segment_encoder_free(struct dcd_segment_encoder *encoder)
 	dcd_copy_list_free(&encoder->copies);
 	dcd_delta_streams_free(&encoder->streams);
 	dcd_byte_buffer_free(&encoder->coded);
+	dcd_byte_buffer_free(&encoder->recipe);
+	free(encoder->proof);
 	dcd_byte_buffer_free(&encoder->delta.frame);
 	dcd_byte_buffer_free(&encoder->candidate.frame);
 	dcd_ref_model_free(encoder->model);
@@ -142,17 +153,26 @@ static int delta_pack(struct dcd_segment_encoder *encoder, uint64_t memory, uint
 	return err;
 }
 
-/* Makes the delta frame of encoder->copies, and keeps it in encoder->delta when it is better than what is there. */
-static int delta_try(struct dcd_segment_encoder *encoder, const struct dcd_bytes *base, const struct dcd_segment *segment,
-		     const struct dcd_ref_prediction *prediction)
+/*
+ * Makes the delta frame of encoder->copies for `source`, and keeps it in encoder->delta when it is better than what is there.
+ * `segment_len` is that of the segment that comes out.
+ */
+static int delta_try(struct dcd_segment_encoder *encoder, const struct dcd_bytes *base, const struct dcd_segment *source,
+		     uint32_t segment_len, const struct dcd_ref_prediction *prediction)
 {
-	int err = dcd_delta_streams_write(&encoder->streams, &encoder->copies, base, segment, prediction);
-	err = err != 0 ? err : delta_pack(encoder, prediction != NULL ? prediction->memory : 0, segment->len);
+	bool repacked = encoder->recipe.len > 0;
+	int err = dcd_delta_streams_write(&encoder->streams, &encoder->copies, base, source, prediction);
+	if (err == 0 && repacked) {
+		err = dcd_byte_buffer_append(&encoder->streams.streams[DCD_STREAM_RECIPE], encoder->recipe.data, encoder->recipe.len);
+	}
+	err = err != 0 ? err : delta_pack(encoder, prediction != NULL ? prediction->memory : 0, segment_len);
 	if (err == 0 && encoder->candidate.fits &&
 	    (!encoder->delta.fits || encoder->candidate.frame.len < encoder->delta.frame.len)) {
 		struct delta_candidate worse = encoder->delta;
 		encoder->delta = encoder->candidate;
-		encoder->delta.filter = prediction != NULL ? DCD_FILTER_REFERENCES : DCD_FILTER_NONE;
+		encoder->delta.filter = (enum dcd_filter)((prediction != NULL ? DCD_FILTER_REFERENCES : 0) |
+							  (repacked ? DCD_FILTER_REPACKED : 0));
+		encoder->delta.pack_memory = repacked ? (uint32_t)encoder->pack_memory : 0;
 		encoder->candidate = worse;
 	}
 	return err;
@@ -167,28 +187,113 @@ static int copies_find(struct dcd_segment_encoder *encoder, const struct dcd_see
 
 int dcd_segment_encoder_survey(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
 			       const struct dcd_ref_context *context, const struct dcd_segment *segment,
-			       struct dcd_ref_samples *samples)
+			       const struct dcd_segment *view, struct dcd_ref_samples *samples)
 {
-	int err = copies_find(encoder, finder, segment);
+	int err = copies_find(encoder, finder, view);
 	return err != 0 ? err : dcd_ref_model_survey(encoder->model, context, &encoder->copies, segment, samples);
 }
 
-/* Makes the best delta frame in encoder->delta, if any fits. */
-static int delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
-		       const struct dcd_ref_context *context, const struct dcd_segment *segment, const struct dcd_segment *view)
+/* Cuts the copies of a flat segment as the decoder will, and writes its recipe. *ret: it fits. */
+static int recipe_prepare(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *sources, bool *ret)
 {
-	encoder->delta.fits = false;
-	int err = copies_find(encoder, finder, view);
+	int err = dcd_flat_copies_cut(sources->flat, sources->flat_segment, &encoder->copies, &encoder->seeds);
+	if (err != 0) {
+		return err;
+	}
+	struct dcd_copy_list cut = encoder->seeds;
+	encoder->seeds = encoder->copies;
+	encoder->copies = cut;
+	err = dcd_flat_recipe_write(sources->flat, sources->flat_segment, &encoder->copies, &encoder->recipe, &encoder->pack_memory);
+	*ret = err == 0;
+	return err == DCD_ERR_SIZE ? 0 : err;
+}
+
+/* Makes the best delta frame in encoder->delta, if any fits. */
+static int delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *sources,
+		       const struct dcd_segment *segment)
+{
+	const struct dcd_bytes *base = &sources->references->base;
+	const struct dcd_segment *source = sources->flat != NULL ? &sources->flat_segment->segment : segment;
+	bool fits = true;
+	encoder->recipe.len = 0;
+	int err = copies_find(encoder, sources->finder, sources->view);
 	if (err != 0 || encoder->copies.count == 0) {
 		return err;
 	}
-	err = delta_try(encoder, &context->base, segment, NULL);
+	err = sources->flat != NULL ? recipe_prepare(encoder, sources, &fits) : 0;
+	if (err != 0 || !fits) {
+		return err;
+	}
+	err = delta_try(encoder, base, source, segment->len, NULL);
 	if (err != 0) {
 		return err;
 	}
 	const struct dcd_ref_prediction *prediction;
-	err = dcd_ref_model_predict(encoder->model, context, &encoder->copies, segment, &prediction);
-	return err != 0 || prediction == NULL ? err : delta_try(encoder, &context->base, segment, prediction);
+	err = dcd_ref_model_predict(encoder->model, sources->references, &encoder->copies, source, &prediction);
+	return err != 0 || prediction == NULL ? err : delta_try(encoder, base, source, segment->len, prediction);
+}
+
+static int proof_read(void *context, uint64_t offset, void *buf, size_t len)
+{
+	const struct dcd_bytes *base = context;
+	memcpy(buf, base->data + offset, len);
+	return 0;
+}
+
+static int proof_memory(struct dcd_segment_encoder *encoder, size_t need)
+{
+	if (encoder->proof_size < need) {
+		free(encoder->proof);
+		encoder->proof = aligned_alloc(16, (need + 15) & ~(size_t)15);
+		encoder->proof_size = encoder->proof != NULL ? need : 0;
+	}
+	return encoder->proof != NULL ? 0 : DCD_ERR_NO_MEMORY;
+}
+
+/* Applies the frame in encoder->delta as a device would; what doesn't give the segment is given up. */
+static int delta_prove(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *sources,
+		       const struct dcd_segment *segment)
+{
+	struct dcd_decoder zstd = dcd_zstd_decoder();
+	struct dcd_packer packer = dcd_block_packer();
+	struct dcd_bytes bytes = { sources->flat->base.data, sources->flat->base_len };
+	struct dcd_reader base = { proof_read, &bytes, bytes.len };
+	const struct dcd_payload_entry entry = { .kind = DCD_FRAME_DELTA,
+						 .filter = encoder->delta.filter,
+						 .frame_length = (uint32_t)encoder->delta.frame.len,
+						 .segment_length = segment->len,
+						 .segment_offset = segment->offset };
+	size_t workspace_size = ((zstd.memory_size + 15) & ~(size_t)15) + encoder->delta.scratch + encoder->delta.pack_memory;
+	size_t out = (segment->len + (size_t)15) & ~(size_t)15;
+	int err = proof_memory(encoder, out + workspace_size);
+	if (err != 0) {
+		return err;
+	}
+	const struct dcd_frame_tools tools = { .zstd = &zstd,
+					       .base = &base,
+					       .workspace = encoder->proof + out,
+					       .workspace_size = workspace_size,
+					       .packer = &packer };
+	err = dcd_frame_decode(&entry, encoder->delta.frame.data, encoder->delta.frame.len, &tools, encoder->proof);
+	encoder->delta.fits = err == 0 && memcmp(encoder->proof, segment->data, segment->len) == 0;
+	return 0;
+}
+
+/* A delta of the segment as it is, its blocks packed, when laying them open leads beyond a bound. */
+static int packed_delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *sources,
+			      const struct dcd_segment *segment)
+{
+	encoder->recipe.len = 0;
+	int err = copies_find(encoder, sources->finder, segment);
+	size_t kept = 0;
+	for (size_t i = 0; err == 0 && i < encoder->copies.count; i++) {
+		const struct dcd_copy *copy = &encoder->copies.items[i];
+		if (copy->base + copy->len <= sources->flat->base_len) {
+			encoder->copies.items[kept++] = *copy;
+		}
+	}
+	encoder->copies.count = kept;
+	return err != 0 || kept == 0 ? err : delta_try(encoder, &sources->references->base, segment, segment->len, NULL);
 }
 
 /* True when the delta frame is so small that only a hasty full frame need be compared with it. */
@@ -207,37 +312,49 @@ static void take_delta(struct dcd_segment_encoder *encoder, struct dcd_encoded_s
 	ret->kind = DCD_FRAME_DELTA;
 	ret->filter = encoder->delta.filter;
 	ret->scratch = encoder->delta.scratch;
+	ret->pack_memory = encoder->delta.pack_memory;
 	ret->frame = encoder->delta.frame;
 	encoder->delta.frame = previous;
 }
 
-int dcd_segment_encoder_encode(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder,
-			       const struct dcd_ref_context *context, const struct dcd_segment *segment,
-			       const struct dcd_segment *view, struct dcd_encoded_segment *ret)
+/* The full frame, made or known, in ret->frame. */
+static int take_full(struct dcd_segment_encoder *encoder, const struct dcd_segment *segment, const struct dcd_bytes *full,
+		     struct dcd_encoded_segment *ret)
 {
-	bool clear = false;
-	encoder->delta.fits = false;
-	if (finder != NULL) {
-		int err = delta_frame(encoder, finder, context, segment, view);
-		err = err != 0 || !encoder->delta.fits ? err : clearly_smaller(encoder, segment, &clear);
-		if (err != 0) {
-			return err;
-		}
-		if (clear) {
-			take_delta(encoder, ret);
-			return 0;
-		}
-	}
-	int err = full_frame(encoder, encoder->effort.full_level, segment, &ret->frame);
-	if (err != 0) {
-		return err;
-	}
-	if (encoder->delta.fits && encoder->delta.frame.len < ret->frame.len) {
-		take_delta(encoder, ret);
-		return 0;
-	}
 	ret->kind = DCD_FRAME_FULL;
 	ret->filter = DCD_FILTER_NONE;
 	ret->scratch = 0;
-	return 0;
+	ret->pack_memory = 0;
+	if (full == NULL) {
+		return full_frame(encoder, encoder->effort.full_level, segment, &ret->frame);
+	}
+	ret->frame.len = 0;
+	return dcd_byte_buffer_append(&ret->frame, full->data, (size_t)full->len);
+}
+
+int dcd_segment_encoder_encode(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *sources,
+			       const struct dcd_segment *segment, struct dcd_encoded_segment *ret)
+{
+	bool clear = false;
+	int err = 0;
+	encoder->delta.fits = false;
+	if (sources->finder != NULL) {
+		err = delta_frame(encoder, sources, segment);
+	}
+	if (err == 0 && encoder->delta.fits && encoder->delta.pack_memory > 0) {
+		err = delta_prove(encoder, sources, segment);
+	}
+	if (err == 0 && !encoder->delta.fits && sources->flat != NULL) {
+		err = packed_delta_frame(encoder, sources, segment);
+	}
+	if (err == 0 && encoder->delta.fits && sources->full == NULL) {
+		err = clearly_smaller(encoder, segment, &clear);
+	}
+	if (err == 0 && !clear) {
+		err = take_full(encoder, segment, sources->full, ret);
+	}
+	if (err == 0 && encoder->delta.fits && (clear || encoder->delta.frame.len < ret->frame.len)) {
+		take_delta(encoder, ret);
+	}
+	return err;
 }

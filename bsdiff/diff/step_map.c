@@ -46,7 +46,8 @@ int dcd_ref_sample_order(const void *a, const void *b)
 		return x->module < y->module ? -1 : 1;
 	}
 	if (x->target != y->target) {
-		return x->target < y->target ? -1 : 1;
+		/* Signed: a kernel's addresses are negative, but its per-processor data begin at 0. */
+		return (int64_t)x->target < (int64_t)y->target ? -1 : 1;
 	}
 	return x->shift < y->shift ? -1 : x->shift > y->shift;
 }

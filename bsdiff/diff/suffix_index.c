@@ -171,6 +171,9 @@ static uint32_t text_find(const struct dcd_suffix_index *index, const uint8_t *d
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 		uint32_t at = (uint32_t)index->suffixes[middle];
+		/* Wherever the search goes on, it waits for memory there: both places are asked for now. */
+		__builtin_prefetch(&index->suffixes[low + (middle - low) / 2]);
+		__builtin_prefetch(&index->suffixes[middle + 1 + (high - middle - 1) / 2]);
 		size_t max = (size_t)dcd_min_u64(dcd_min_u64(len, COMPARE_MAX), index->text_len - at);
 		size_t from = low_common < high_common ? low_common : high_common;
 		size_t common = from + dcd_common_prefix(data + from, index->text + at + from, max - from);

@@ -1,5 +1,8 @@
 #include "manifest/json/json.h"
 
+#include <setjmp.h>
+#include <stdlib.h>
+
 #include <jansson.h>
 
 #include "base/hex.h"
@@ -61,6 +64,43 @@ static int scan_document(const uint8_t *data, size_t len, const char *what, stru
 	return 0;
 }
 
+/*
+ * jansson (2.14) doesn't always look whether a buffer of its own could grow. Reading, it leaves out what found no room, and when
+ * that is a string's closing quote, it goes on behind the buffer; writing, it leaves out the name of a member and calls the text
+ * done. What we read comes from outside, and what we write is the journal, so memory that is short must not get that far: an
+ * allocation that fails leaves jansson at once. What it held until then is lost, which is little, once.
+ */
+static _Thread_local jmp_buf *way_out;
+
+static void *alloc_or_leave(size_t size)
+{
+	void *memory = malloc(size);
+	if (memory == NULL && way_out != NULL) {
+		longjmp(*way_out, 1);
+	}
+	return memory;
+}
+
+__attribute__((constructor)) static void watch_jansson(void)
+{
+	json_set_alloc_funcs(alloc_or_leave, free);
+}
+
+/* A function of its own, so that no variable lives across setjmp(). */
+static json_t *load(const uint8_t *data, size_t len, json_error_t *error, bool *ret_no_memory)
+{
+	jmp_buf no_memory;
+	if (setjmp(no_memory) != 0) {
+		way_out = NULL;
+		*ret_no_memory = true;
+		return NULL;
+	}
+	way_out = &no_memory;
+	json_t *value = json_loadb((const char *)data, len, JSON_REJECT_DUPLICATES, error);
+	way_out = NULL;
+	return value;
+}
+
 int dcd_json_parse(const uint8_t *data, size_t len, const char *what, struct dcd_json **ret, struct dcd_diag *diag)
 {
 	int err = scan_document(data, len, what, diag);
@@ -68,7 +108,11 @@ int dcd_json_parse(const uint8_t *data, size_t len, const char *what, struct dcd
 		return err;
 	}
 	json_error_t error;
-	json_t *value = json_loadb((const char *)data, len, JSON_REJECT_DUPLICATES, &error);
+	bool no_memory = false;
+	json_t *value = load(data, len, &error, &no_memory);
+	if (no_memory) {
+		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "%s: no memory to read it", what);
+	}
 	if (value == NULL) {
 		err = json_error_code(&error) == json_error_out_of_memory ? DCD_ERR_NO_MEMORY : DCD_ERR_MALFORMED;
 		return dcd_diag_set(diag, err, "%s: not acceptable JSON: %s, at byte %d", what, error.text, error.position);
@@ -292,5 +336,13 @@ struct dcd_json *dcd_json_copy(const struct dcd_json *node)
 
 char *dcd_json_text(const struct dcd_json *node, bool indent)
 {
-	return json_dumps(as_jansson(node), (indent ? JSON_INDENT(2) : JSON_COMPACT) | JSON_ENCODE_ANY);
+	jmp_buf no_memory;
+	if (setjmp(no_memory) != 0) {
+		way_out = NULL;
+		return NULL;
+	}
+	way_out = &no_memory;
+	char *text = json_dumps(as_jansson(node), (indent ? JSON_INDENT(2) : JSON_COMPACT) | JSON_ENCODE_ANY);
+	way_out = NULL;
+	return text;
 }

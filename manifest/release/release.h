@@ -28,6 +28,14 @@
  */
 bool dcd_release_name_ok(const char *name);
 
+/*
+ * A class that a device can have: it is a key in the device's configuration. 1 to DCD_RELEASE_CLASS_MAX letters, digits, '.', '_'
+ * and '-', and none of the keys that a slot has for itself. Asked when a release is made; a device takes any name that it has a
+ * slot for.
+ */
+#define DCD_RELEASE_CLASS_MAX 48
+bool dcd_release_class_ok(const char *class_name);
+
 struct dcd_release_payload {
 	struct dcd_hash base_id;    /* zero: full */
 	uint64_t base_size;         /* bytes; 0: full */

@@ -145,8 +145,10 @@ class Repo:
         self.product = product
         self.call("init", "--product", product)
 
-    def call(self, command, *words, timeout=240):
-        result = run("decade-repo", command, self.folder, "--keys", self.keys, *words, timeout=timeout)
+    patience = 240  # seconds for one call; real images take longer
+
+    def call(self, command, *words):
+        result = run("decade-repo", command, self.folder, "--keys", self.keys, *words, timeout=self.patience)
         if result.code != 0:
             raise AssertionError(str(result))
         return result

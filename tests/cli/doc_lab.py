@@ -37,7 +37,7 @@ class World:
         self.config = self.device / "etc" / "decade" / "decade.conf"
         self.server = Server(self.web / "srv" / "www")
         self.make_images()
-        for name in ("decade-repo", "decade-delta", "decade-bootsim"):
+        for name in ("decade-repo", "decade-delta", "decade-bootsim", "decade-qemu"):
             (self.bin / name).symlink_to(BIN.resolve() / name)
         real, config = shlex.quote(str(BIN.resolve() / "decade")), shlex.quote(str(self.config))
         self.program("decade", 'case " $* " in *" --config "*) exec %s "$@" ;; esac\nexec %s --config %s "$@"'

@@ -39,6 +39,10 @@ def index_of(data):
     return json.loads(data[BLOCK:BLOCK + size])
 
 
+def how_streams(way):
+    return way.endswith(("stdin", "pipe"))
+
+
 class BundleCase(LabCase):
     """Two releases of three images; the dtb doesn't change."""
 
@@ -395,6 +399,150 @@ class Making(BundleCase):
         device = Device(self.folder / "d", repo.root, "/nowhere", image=first, slot_size=8 * SEGMENT, classes=("boot", "rootfs"))
         self.expect(DONE, install_from(device, path))
         self.assert_installed(device, images=second)
+
+
+class Delegated(BundleCase):
+    """A release that a delegated role publishes, and another role beside it."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.team = cls.repo.copy(cls.lab / "team")
+        cls.team.call("delegate", "--name", "docs", "--path", "manuals/*", "--algorithm", "ed25519")
+        cls.team.call("delegate", "--name", "team:a", "--path", "releases/a-*.json", "--algorithm", "ed25519")
+        cls.v3 = {name: next_image(image, 3) for name, image in cls.v2.items()}
+        cls.team.release("a-3.0", cls.v3, name="team:a")
+        cls.a3 = cls.bundle("a3", "--base", "2.0", version="a-3.0", repo=cls.team)
+
+    def test_its_metadata_is_in_the_bundle_as_in_the_repository(self):
+        data = self.a3.read_bytes()
+        for name in ("metadata/1.docs.json", "metadata/2.team:a.json"):
+            entry, = [entry for entry in index_of(data)["entries"] if entry["name"] == name]
+            self.assertEqual((self.team.folder / name).read_bytes(), data[entry["offset"]:entry["offset"] + entry["size"]])
+
+    def test_it_installs_from_file_stdin_and_server(self):
+        server = self.serve(self.lab)
+        for how, install in (("file", lambda d: d.run("install", self.a3)), ("stdin", lambda d: install_from(d, self.a3)),
+                             ("pipe", lambda d: install_from(d, self.a3, how="pipe")),
+                             ("served", lambda d: d.run("install", server.url + "/a3.dcb"))):
+            with self.subTest(how):
+                device = self.device(how, image=self.v2)
+                self.expect(DONE, install(device), "a-3.0")
+                self.assert_installed(device, images=self.v3)
+                self.assertEqual("would install it" in device.run("info", self.a3).out, False)
+
+    def test_a_release_of_the_owner_installs_although_there_are_other_roles(self):
+        path = self.bundle("owner", version="2.0", repo=self.team)
+        for how in ("file", "stdin"):
+            device = self.device(how)
+            self.expect(DONE, device.run("install", path) if how == "file" else install_from(device, path), "2.0")
+            self.assert_installed(device)
+
+    def test_the_mirror_has_the_roles_too_and_is_whole(self):
+        mirror = self.folder / "mirror"
+        self.expect(DONE, run("decade-repo", "extract", self.a3, mirror, "--root", self.team.root))
+        for name in ("metadata/1.docs.json", "metadata/2.team:a.json"):
+            self.assertEqual((self.team.folder / name).read_bytes(), (mirror / name).read_bytes())
+        device = self.device("from-folder", image=self.v2)
+        self.expect(DONE, device.run("install", mirror))
+        self.assert_installed(device, images=self.v3)
+
+    def test_a_flip_in_a_roles_metadata_is_refused(self):
+        data = self.a3.read_bytes()
+        entry, = [entry for entry in index_of(data)["entries"] if entry["name"] == "metadata/2.team:a.json"]
+        for n in range(0, entry["size"], entry["size"] // 12):
+            bad = bytearray(data)
+            bad[entry["offset"] + n] ^= 4
+            device = self.device("device%d" % n, image=self.v2)
+            before = device.boots()
+            self.expect(NOT_AUTHENTIC, install_from(device, self.put(bad)), "team:a")
+            self.assert_untouched(device, before)
+
+
+class Twins(BundleCase):
+    """Two classes with one and the same image: a stream has its frames once."""
+
+    def test_both_are_made_from_one_payload_whatever_the_source(self):
+        kernel, root = (make_image(count * SEGMENT, count) for count in (12, 20))
+        first = {"boot": kernel, "recovery": make_image(8 * SEGMENT, "recovery"), "rootfs": root}
+        second = {"boot": next_image(kernel, 2), "recovery": next_image(kernel, 2), "rootfs": next_image(root, 2)}
+        repo = Repo(self.folder)
+        repo.release("1", first)
+        repo.release("2", second)
+        bundles = {}
+        for name, words in (("full", []), ("both", ["--base", "1"]), ("delta", ["--base", "1", "--no-full"])):
+            bundles[name] = self.folder / (name + ".dcb")
+            self.expect(DONE, run("decade-repo", "bundle", repo.folder, "--version", "2", *words, "-o", bundles[name]))
+        server = self.serve(self.folder)
+        cases = [("network", lambda d: d.run("install", "--json", server.url + "/repo")), ("folder", lambda d: d.run("install", "--json", repo.folder))]
+        for name, path in bundles.items():
+            cases += [(name + "-file", lambda d, path=path: d.run("install", "--json", path)),
+                      (name + "-stdin", lambda d, path=path: install_from(d, path, "--json")),
+                      (name + "-pipe", lambda d, path=path: install_from(d, path, "--json", how="pipe")),
+                      (name + "-served", lambda d, path=path: d.run("install", "--json", server.url + "/" + path.name))]
+        for way, install in cases:
+            with self.subTest(way):
+                device = Device(self.folder / way, repo.root, "/nowhere", image=first, slot_size=24 * SEGMENT, classes=sorted(first))
+                server.forget()
+                report = self.expect(DONE, install(device)).json
+                self.assert_installed(device, images=second)
+                # A stream's full tables are taken along beside those of the deltas; nothing else comes twice.
+                self.assertLess(report["bytes_payload"] - report["bytes_best"], 3000 if how_streams(way) else 1)
+                self.assertEqual("B", device.boot())
+                self.expect(DONE, device.run("mark-good"))
+                self.expect(DONE, device.run("verify"))
+
+    def test_a_cut_in_the_second_copy_is_resumed(self):
+        image = make_image(30 * SEGMENT, "twin")
+        repo = Repo(self.folder)
+        repo.release("1", {"a": image, "b": image})
+        path = self.folder / "x.dcb"
+        self.expect(DONE, run("decade-repo", "bundle", repo.folder, "--version", "1", "-o", path))
+        device = Device(self.folder / "d", repo.root, "/nowhere", image=b"", slot_size=30 * SEGMENT, classes=("a", "b"))
+        self.expect(DONE, install_from(device, path, "--no-activate"))
+        device.overwrite("b", 3 * SEGMENT, b"x" * 100, image="b")
+        device.overwrite("b", 17 * SEGMENT, b"x" * 100, image="b")
+        report = self.expect(DONE, install_from(device, path, "--json", "--reinstall")).json
+        self.assertEqual(58, report["segments_already_right"])
+        self.assert_installed(device, images={"a": image, "b": image})
+
+
+class SeveralSources(BundleCase):
+    """A bundle among the configured sources."""
+
+    def several(self, name, *urls):
+        device = self.device(name)
+        device.config.write_text(device.config.read_text().replace("url = http://127.0.0.1:9/\n", "".join("url = %s\n" % url for url in urls)))
+        return device
+
+    def test_it_serves_where_the_server_does_not(self):
+        for n, bundle in enumerate((self.full, self.both)):
+            device = self.several("device%d" % n, "http://127.0.0.1:9/", bundle)
+            self.expect(DONE, device.run("install"), "2.0")
+            self.assert_installed(device)
+
+    def test_an_older_bundle_in_the_first_place_gives_its_own_release(self):
+        repo = self.repo.copy(self.folder)
+        repo.release("3.0", {name: next_image(image, 3) for name, image in self.v2.items()})
+        path = self.folder / "two.dcb"
+        self.expect(DONE, run("decade-repo", "bundle", repo.folder, "--version", "2.0", "-o", path))
+        device = self.several("older", path, self.serve(repo.folder).url)
+        self.expect(DONE, device.run("install"), "2.0")
+        self.assert_installed(device)
+
+    def test_a_bundle_without_the_payload_says_so(self):
+        device = self.several("base", self.delta, "http://127.0.0.1:9/")
+        for name in CLASSES:
+            with open(device.paths[("a", name)], "r+b") as file:
+                file.write(b"another base")
+        self.expect(UNREACHABLE, device.run("install"), "holds no payload")
+
+    def test_a_stream_among_them_is_refused(self):
+        fifo = self.folder / "fifo"
+        os.mkfifo(fifo)
+        feeder = subprocess.Popen(["sh", "-c", 'cat "$1" > "$2"', "sh", str(self.full), str(fifo)], stderr=subprocess.DEVNULL)
+        self.addCleanup(feeder.wait, 10)
+        self.expect(USAGE, self.several("stream", fifo, "http://127.0.0.1:9/").run("install"), "name it alone")
 
 
 class Extract(BundleCase):

@@ -16,7 +16,7 @@ from device_lab import SOURCE, LabCase, run  # noqa: E402
 from doc_lab import World  # noqa: E402
 
 MAN = SOURCE / "docs" / "man"
-PROGRAMS = ("decade", "decade-repo", "decade-delta", "decade-bootsim", "decade-tuf")
+PROGRAMS = ("decade", "decade-repo", "decade-delta", "decade-bootsim", "decade-tuf", "decade-qemu")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 EXAMPLE = re.compile(r'^\.\\" (run: (?:host|device)(?:, ends with \d+)?|file: \S+)\n\.EX\n(.*?)^\.EE$', re.M | re.S)
 
@@ -46,6 +46,8 @@ def help_of(name):
     if name == "decade-repo":
         commands = sorted(set(re.findall(r"^    decade-repo ([a-z]+)", text, re.M)))
         text += "".join(run(name, command, "--help").out for command in commands)
+    if name == "decade-qemu":
+        text += "".join(run(name, command, "--help").out for command in re.findall(r"^    ([a-z]+) ", text, re.M))
     return text
 
 
@@ -67,7 +69,7 @@ class Pages(unittest.TestCase):
 
     def test_every_command_is_in_help_and_page(self):
         for name, pattern in (("decade", r"^  ([a-z-]+) .*"), ("decade-repo", r"^    decade-repo ([a-z]+) "),
-                              ("decade-delta", r"(?:usage:|      ) decade-delta (\w+) ")):
+                              ("decade-delta", r"(?:usage:|      ) decade-delta (\w+) "), ("decade-qemu", r"^    ([a-z]+)  ")):
             with self.subTest(program=name):
                 text = run(name, "--help").out
                 text = text.split("Options:")[0] if name == "decade" else text.split("xample")[0]
@@ -130,7 +132,7 @@ class Examples(LabCase):
     def test_examples_work_when_pasted(self):
         world = World(self.folder)
         self.addCleanup(world.close)
-        for name in ("decade-repo", "decade-delta"):
+        for name in ("decade-repo", "decade-delta", "decade-qemu"):
             self.run_page(world, name)
         self.run_page(world, "decade.conf", 5)
         shutil.copytree(world.host / "updates", world.web / "srv" / "www" / "thermostat")

@@ -216,10 +216,13 @@ class Refusing(RepoCase):
                      ["--version", "1", "--image", "a=" + image, "--segment-size", "5000"],
                      ["--version", "1", "--image", "a=" + self.folder]):
             self.run_tool(*release, *args, code=2)
+        # A class is a key in a device's configuration, so what can't be one there is refused here.
+        for name in ("bootname", "a+b", "a~", "a:b", "x" * 49, ".a", "-a", ""):
+            self.assertIn("a class is a key", self.run_tool(*release, "--version", "1", "--image", name + "=" + image, code=2).stderr)
         self.check()
 
     def test_every_help_has_an_example(self):
-        for command in ([], ["init"], ["release"], ["refresh"], ["check"], ["list"]):
+        for command in ([], ["init"], ["release"], ["plan"], ["work"], ["refresh"], ["check"], ["list"]):
             self.assertIn("Example", self.run_tool(*command, "--help").stdout)
         self.assertTrue(self.run_tool("--version").stdout.startswith("decade-repo "))
 

@@ -38,6 +38,11 @@ class Files(LabCase):
             path.parent.mkdir(exist_ok=True)
             text = text.replace("/usr/bin/decade", str(BIN.resolve() / "decade"))
             path.write_text(text.replace("/usr/bin/acme-health", "/bin/true"))
+        # With systemd-boot, what confirms the entry waits for the same checks.
+        name = "boot-complete.target"
+        (self.folder / (name + ".d")).mkdir()
+        shutil.copy(SOURCE / "packaging" / "systemd-boot" / (name + ".d") / "decade.conf", self.folder / (name + ".d"))
+        shutil.copy("/usr/lib/systemd/system/" + name, self.folder)
         units = [str(path) for path in sorted(self.folder.iterdir()) if path.is_file()]
         self.assertGreater(len(units), 8)
         done = subprocess.run(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *units], capture_output=True,

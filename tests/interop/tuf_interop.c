@@ -95,7 +95,7 @@ int main(int argc, char **argv)
 {
 	static const struct dcd_source_ops source_ops = { .fetch = folder_fetch };
 	static const struct dcd_dir_ops dir_ops = { empty_read, empty_write,    empty_name, empty_rename,
-						    empty_name, empty_sync_dir, NULL };
+						    empty_name, empty_sync_dir, NULL,       NULL };
 	if (argc != 2) {
 		fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
 		return 2;

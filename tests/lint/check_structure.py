@@ -50,6 +50,7 @@ HOST_ONLY_SEEN_BY = ["manifest/sign", "manifest/crypto", "tools", "tests"]
 # include any.
 THIRD_PARTY = [
     (r"zstd(_errors)?\.h", "bsdiff/codec", "folder"),
+    (r"(zlib|lzma|lz4|lz4hc)\.h", "bsdiff/codec", "folder"),
     (r"divsufsort(64)?\.h", "bsdiff/diff", "one file"),
     (r"(mbedtls|psa)/.*", "manifest/crypto", "folder"),
     # Ed25519, which mbedTLS lacks: one file verifies, one signs, so that the device never links the signing half.
@@ -58,6 +59,8 @@ THIRD_PARTY = [
     (r"curl/.*", "updater/source", "folder"),
     (r"archive(_entry)?\.h", ("updater/source", "tools/repo"), "one file"),
     (r"ini\.h", "updater/config", "one file"),
+    (r"libuboot\.h", "updater/boot", "one file"),
+    (r"efivar/.*", "updater/boot", "one file"),
 ]
 SYSTEM_HEADERS = re.compile(
     r"(assert|ctype|errno|float|inttypes|limits|locale|math|setjmp|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio"

@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include "tests/sim/sim_flow.h"
+#include "tests/sim/sim_memo.h"
 
 #define TASKS_MAX 256
 #define FAILURES_SHOWN 4
+#define MEMO_STEP 97
 
 static const struct sim_traits all_traits[] = {
 	{ .name = "512 B sectors", .sector = 512, .drive_cache = true },
@@ -28,6 +30,7 @@ static const struct sim_traits quick_traits = { .name = "the worst", .sector = 5
 struct options {
 	const char *flow; /* null: all */
 	unsigned second;  /* one in so many first-level states is cut again while it recovers; 0: none */
+	unsigned memory;  /* one in so many allocations fails; 0: none */
 	bool dense;       /* the second level too with every subset */
 	bool stop_first;
 	bool no_faults;
@@ -39,7 +42,7 @@ struct options {
 
 struct result {
 	const char *flow, *traits;
-	unsigned long operations, states, distinct, second, second_distinct, faults, failures;
+	unsigned long operations, states, distinct, second, second_distinct, faults, memory, failures;
 	double seconds;
 };
 
@@ -96,6 +99,7 @@ struct task {
 	struct sim_log log;
 	struct seen seen;      /* first-level states */
 	struct seen recovered; /* of any level: what came out well once does so again */
+	struct seen updated;   /* where recoveries ended: the next install from there ended right */
 	uint64_t floor;        /* promised so far */
 	uint64_t promised_hash;
 	size_t promised_cut;
@@ -122,6 +126,12 @@ static int failed(struct task *task, const char *what, const char *how, size_t c
 	return 0;
 }
 
+/* On to the next release, from each state in which a recovery ends. */
+static const char *update(struct task *task, const struct sim_image *image)
+{
+	return seen_add(&task->updated, sim_image_hash(image)) ? sim_flow_next_install(&task->stage, image) : NULL;
+}
+
 /* From a state to the goal and on to the next release. Null, or what is broken. */
 static const char *recover(struct task *task, const struct sim_image *image, int running, struct sim_log *log)
 {
@@ -131,13 +141,14 @@ static const char *recover(struct task *task, const struct sim_image *image, int
 	}
 	sim_device_open(device, task->stage.world, task->stage.generation, image, task->stage.traits, log);
 	int ran = running < 0 ? -1 : sim_world_slot_release(task->stage.world, image, running);
-	device->ran_bad = ran >= 0 && sim_world_release(task->stage.world, ran)->bad;
+	bool gone_sick = task->stage.flow->gone_sick && ran == task->stage.new_release;
+	device->ran_bad = gone_sick || (ran >= 0 && sim_world_release(task->stage.world, ran)->bad);
 	const char *broken = sim_flow_drive(&task->stage, device, false);
 	if (broken == NULL) {
 		broken = sim_flow_check(&task->stage, &device->media.now, task->stage.floor_after, NULL);
 	}
 	if (broken == NULL) {
-		broken = sim_flow_next_install(&task->stage, &device->media.now);
+		broken = update(task, &device->media.now);
 	}
 	sim_device_close(device);
 	free(device);
@@ -229,7 +240,7 @@ static int drive_fault(struct task *task, struct sim_device *device, const char 
 		broken = sim_flow_check(&task->stage, &device->media.now, task->stage.floor_after, NULL);
 	}
 	if (broken == NULL) {
-		broken = sim_flow_next_install(&task->stage, &device->media.now);
+		broken = update(task, &device->media.now);
 	}
 	(void)snprintf(text, sizeof text, "%s at access %lu", how, at);
 	return broken != NULL ? failed(task, broken, text, 0) : task->board->stop;
@@ -279,6 +290,43 @@ static int try_net_faults(struct task *task, unsigned long fetches)
 			stop = drive_fault(task, device, names[kind], at);
 			free_device(device);
 		}
+	}
+	return stop;
+}
+
+/* Each allocation alone, and each with all that follow until the reboot. */
+static int try_allocations(struct task *task, unsigned step)
+{
+	struct sim_device *whole = new_device(task);
+	(void)sim_flow_drive(&task->stage, whole, task->stage.flow->begins_running);
+	unsigned long allocations = whole->memory.asked;
+	free_device(whole);
+	int stop = 0;
+	for (unsigned long at = 0; stop == 0 && at < allocations; at += step) {
+		for (int for_good = 0; stop == 0 && for_good < 2; for_good++) {
+			struct sim_device *device = new_device(task);
+			device->memory = (struct sim_memory){ .fails = true, .fail_at = at, .for_good = for_good != 0 };
+			stop = drive_fault(task, device, for_good != 0 ? "no memory from allocation" : "no memory for allocation",
+					   at);
+			task->result->memory++;
+			free_device(device);
+		}
+	}
+	return stop;
+}
+
+/* The device's own allocations; then also those, a hundred times as many, of what is otherwise remembered for all devices. */
+static int try_memory(struct task *task)
+{
+	unsigned step = task->options->memory;
+	if (!sim_alloc_can_watch() || step == 0 || task->stage.flow->dies_without_memory) {
+		return 0;
+	}
+	int stop = try_allocations(task, step);
+	if (stop == 0) {
+		sim_memo_off(true);
+		stop = try_allocations(task, step * MEMO_STEP);
+		sim_memo_off(false);
 	}
 	return stop;
 }
@@ -337,7 +385,10 @@ static void run_task(struct task *task)
 			stop = try_net_faults(task, fetches);
 		}
 		if (stop == 0) {
-			(void)try_clocks(task);
+			stop = try_clocks(task);
+		}
+		if (stop == 0) {
+			(void)try_memory(task);
 		}
 	}
 }
@@ -380,6 +431,7 @@ static void work(const struct options *options, struct board *board)
 		sim_log_clear(&task->log);
 		free(task->seen.slots);
 		free(task->recovered.slots);
+		free(task->updated.slots);
 		free(task);
 		board->results[number].seconds = now_seconds() - began;
 	}
@@ -423,12 +475,13 @@ static int report(const struct options *options, const struct board *board, doub
 		sum.second += r->second;
 		sum.second_distinct += r->second_distinct;
 		sum.faults += r->faults;
+		sum.memory += r->memory;
 		sum.failures += r->failures;
 	}
 	unsigned long states = sum.states + sum.second;
-	printf("%lu operations, %lu crash states (%lu distinct, each recovered and updated again), %lu faults, %lu failures, "
-	       "%.1f s\n",
-	       sum.operations, states, sum.distinct + sum.second_distinct, sum.faults, sum.failures, seconds);
+	printf("%lu operations, %lu crash states (%lu distinct, each recovered and updated again), %lu faults (%lu of them of "
+	       "memory), %lu failures, %.1f s\n",
+	       sum.operations, states, sum.distinct + sum.second_distinct, sum.faults, sum.memory, sum.failures, seconds);
 	if (sum.failures == 0 && states < options->at_least) {
 		printf("fewer crash states than the %lu asked for\n", options->at_least);
 		return 1;
@@ -438,10 +491,12 @@ static int report(const struct options *options, const struct board *board, doub
 
 static int usage(FILE *to, int code)
 {
-	(void)fprintf(to, "usage: explore [--flow NAME] [--second N] [--dense] [--stop-first] [--no-faults] [--quick] [--jobs N] "
+	(void)fprintf(to, "usage: explore [--flow NAME] [--second N] [--memory N] [--dense] [--stop-first] [--no-faults] "
+			  "[--quick] [--jobs N] "
 			  "[--seed N] [--at-least N]\n"
 			  "Cuts the power of simulated devices at every operation of every flow.\n"
 			  "  --second N     cut one in N states again at each operation of its recovery (0: never; default 12)\n"
+			  "  --memory N     fail one in N allocations (0: none; default 23)\n"
 			  "  --dense        there too with every subset of what was not flushed\n"
 			  "  --quick        one kind of media, one access in three fails: for mutants\n"
 			  "  --at-least N   fail unless so many crash states were explored\n"
@@ -466,19 +521,14 @@ static bool flow_is_known(const char *name)
 
 int main(int argc, char **argv)
 {
-	struct options options = { .second = 12, .jobs = 2, .seed = 1 };
+	struct options options = { .second = 12, .memory = 23, .jobs = 2, .seed = 1 };
 	static const struct option known[] = {
-		{ "flow", required_argument, NULL, 'f' },
-		{ "second", required_argument, NULL, '2' },
-		{ "dense", no_argument, NULL, 'd' },
-		{ "stop-first", no_argument, NULL, 's' },
-		{ "no-faults", no_argument, NULL, 'n' },
-		{ "jobs", required_argument, NULL, 'j' },
-		{ "seed", required_argument, NULL, 'r' },
-		{ "at-least", required_argument, NULL, 'l' },
-		{ "quick", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+		{ "flow", required_argument, NULL, 'f' },     { "second", required_argument, NULL, '2' },
+		{ "memory", required_argument, NULL, 'm' },   { "dense", no_argument, NULL, 'd' },
+		{ "stop-first", no_argument, NULL, 's' },     { "no-faults", no_argument, NULL, 'n' },
+		{ "jobs", required_argument, NULL, 'j' },     { "seed", required_argument, NULL, 'r' },
+		{ "at-least", required_argument, NULL, 'l' }, { "quick", no_argument, NULL, 'q' },
+		{ "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 },
 	};
 	for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
 		switch (c) {
@@ -487,6 +537,9 @@ int main(int argc, char **argv)
 			break;
 		case '2':
 			options.second = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 'm':
+			options.memory = (unsigned)strtoul(optarg, NULL, 10);
 			break;
 		case 'd':
 			options.dense = true;

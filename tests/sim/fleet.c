@@ -16,6 +16,7 @@
 
 #define BOOTS_A_MONTH 12
 #define ATTEMPTS_A_MONTH 3
+#define FIRE 55 /* the month */
 
 static const struct sim_traits traits = { .name = "fleet", .sector = 512, .drive_cache = true };
 
@@ -344,6 +345,7 @@ static void live(struct sim_world *world, const int *generation, struct fleet *f
 	fleet->lost += life->lost[0] != '\0';
 	fleet->at_newest += life->lost[0] == '\0';
 	if (life->lost[0] != '\0' && fleet->first_lost[0] == '\0') {
+		fleet->first_lost_number = number;
 		(void)snprintf(fleet->first_lost, sizeof fleet->first_lost, "device %d, %.90s", number, life->lost);
 	}
 	sim_image_clear(&life->image);
@@ -351,6 +353,25 @@ static void live(struct sim_world *world, const int *generation, struct fleet *f
 }
 
 /* ---- the vendor's ten years ---- */
+
+/*
+ * Every two years new keys, and every four of another kind, also for the products. Once a fire takes one of the three root keys
+ * and the keys of all other roles.
+ */
+static void rotate_keys(struct sim_world *world, struct fleet *fleet, int month)
+{
+	static const enum dcd_key_algorithm kinds[] = { DCD_KEY_ECDSA_P256, DCD_KEY_ED25519, DCD_KEY_ECDSA_P384 };
+	bool lost = month == FIRE;
+	if (!lost && (month == 0 || month % 24 != 0)) {
+		return;
+	}
+	enum dcd_key_algorithm kind = kinds[month / 48 % 3];
+	const struct sim_rotation rotation = { .targets = lost || month % 48 == 0, .root_key_lost = lost, .algorithm = kind };
+	sim_world_rotate(world, &rotation);
+	fleet->rotations++;
+	fleet->algorithm_changes += !lost && month % 48 == 0;
+	fleet->lost_keys += lost ? 4 : 0;
+}
 
 static void publish_years(struct sim_world *world, struct fleet *fleet, int *generation)
 {
@@ -369,11 +390,7 @@ static void publish_years(struct sim_world *world, struct fleet *fleet, int *gen
 			.days_valid = 45,
 		};
 		sim_world_set_now(world, SIM_EPOCH + month * 30 * SIM_DAY);
-		/* Every two years new keys for all but the products; once, in between, because the key of targets was lost. */
-		if (month > 0 && (month % 24 == 0 || month == 55)) {
-			sim_world_rotate(world, month == 55 || month % 48 == 0);
-			fleet->rotations++;
-		}
+		rotate_keys(world, fleet, month);
 		(void)sim_world_publish(world, &publication);
 		generation[month] = sim_world_generation(world);
 		fleet->bad_releases += bad;
@@ -391,8 +408,10 @@ static void add(struct fleet *to, const struct fleet *from)
 {
 	to->lost += from->lost;
 	to->at_newest += from->at_newest;
-	if (to->first_lost[0] == '\0') {
+	/* The lowest number, whoever ran it. */
+	if (from->first_lost[0] != '\0' && (to->first_lost[0] == '\0' || from->first_lost_number < to->first_lost_number)) {
 		memcpy(to->first_lost, from->first_lost, sizeof to->first_lost);
+		to->first_lost_number = from->first_lost_number;
 	}
 	for (int m = 0; m < to->months; m++) {
 		struct fleet_month *a = &to->month[m];

@@ -27,9 +27,10 @@ struct fleet_sums {
 struct fleet {
 	uint64_t seed;
 	int devices, months;
-	int bad_releases, rotations, stones;
+	int bad_releases, rotations, algorithm_changes, lost_keys, stones;
 	uint64_t full_release_bytes; /* of the newest release */
 	unsigned long lost, at_newest;
+	int first_lost_number;
 	char first_lost[FLEET_LOST_TEXT];
 	double seconds;
 	struct fleet_month month[FLEET_MONTHS_MAX];

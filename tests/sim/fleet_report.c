@@ -21,6 +21,8 @@ static int rows_of(const struct fleet *fleet, struct row rows[40])
 	rows[n++] = (struct row){ "releases", fleet->months, "" };
 	rows[n++] = (struct row){ "bad releases", fleet->bad_releases, "" };
 	rows[n++] = (struct row){ "root rotations", fleet->rotations, "" };
+	rows[n++] = (struct row){ "of these to another algorithm", fleet->algorithm_changes, "" };
+	rows[n++] = (struct row){ "keys lost and replaced", fleet->lost_keys, "" };
 	rows[n++] = (struct row){ "stepping stones", fleet->stones, "" };
 	rows[n++] = (struct row){ "devices at the newest release", (double)fleet->at_newest, "" };
 	rows[n++] = (struct row){ "devices lost", (double)fleet->lost, "" };

@@ -1,262 +1,239 @@
 #!/usr/bin/env python3
 """Proves the proof: breaks the device code on purpose, once a mutant, and shows that the explorer or a unit test notices.
 
-    mutate.py [--only TEXT] [--list] [--limit SECONDS] [--jobs N] [--scratch FOLDER]
+    mutate.py [--only PATTERN] [--list] [--quick] [--jobs N] [--scratch FOLDER] [--report FILE]
 
-Mutants are made from the source itself (each flush deleted, each check dropped) and from the table below (each ordered pair of
-persistence operations swapped; bricks that other updaters are known for). A mutant that nothing can notice has its reason in
-mutants_equivalent.txt. Ends with 1 when a mutant lives that isn't in that file.
+The mutants are in mutants.py. Each is one changed source file: it is compiled alone and linked before the archives, so that it takes the
+place of the original. A build with gcov tells which unit tests and which flows come by the changed lines; only these are asked, the quick
+way first, then as ./check does. A mutant that nothing can notice has its reason in mutants_equivalent.txt. Ends with 1 when a mutant
+lives that isn't in that file.
 """
 import argparse
-import filecmp
+import concurrent.futures
+import difflib
+import gzip
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
-ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-HERE = os.path.dirname(os.path.abspath(__file__))
-UNIT = ["life", "boot_control", "boot_file", "journal_file", "segment_writer"]
-UNIT_TUF = ["tuf_client", "tuf_attacks"] # slow; asked only when the TUF client was changed
+from mutants import HERE, ROOT, equivalents, mutants
 
-ENGINE = "updater/engine/"
-# (name, file, text, what it becomes)
-SEEDED = [
-    ("seed: renamed before flushed", "base/dir.c",
-     "err = dir->ops->sync(dir, fresh);\n\t}\n\tif (err == 0) {\n\t\terr = dir->ops->rename(dir, fresh, name);",
-     "err = dir->ops->rename(dir, fresh, name);\n\t}\n\tif (err == 0) {\n\t\terr = dir->ops->sync(dir, name);"),
-    ("seed: folder synced before the rename", "base/dir.c",
-     "err = dir->ops->rename(dir, fresh, name);\n\t}\n\tif (err == 0) {\n\t\terr = dir->ops->sync_dir(dir);",
-     "err = dir->ops->sync_dir(dir);\n\t}\n\tif (err == 0) {\n\t\terr = dir->ops->rename(dir, fresh, name);"),
-    ("seed: torn magic write (boot state written in place)", "updater/boot/boot_file.c",
-     "return dcd_dir_replace(bf->dir, STATE_FILE, text, len, diag);",
-     "err = bf->dir->ops->write(bf->dir, STATE_FILE, text, len);\n\tif (err == 0) {\n\t\terr = bf->dir->ops->sync(bf->dir, STATE_FILE);\n\t}\n"
-     "\treturn err != 0 ? err : bf->dir->ops->sync_dir(bf->dir);"),
-    ("seed: boot state erased, then programmed", "updater/boot/boot_file.c",
-     "\tchar text[DCD_BOOT_FILE_MAX];\n\tsize_t len = dcd_boot_file_encode(state,",
-     "\tchar text[DCD_BOOT_FILE_MAX];\n\tstruct dcd_boot_state blank = *state;\n\tfor (int i = 0; i < DCD_SLOT_COUNT; i++) {\n"
-     "\t\tblank.slot[i] = (struct dcd_boot_slot){ 0 };\n\t}\n\terr = dcd_dir_replace(bf->dir, STATE_FILE, text, dcd_boot_file_encode(&blank, "
-     "bf->bootname, text), diag);\n\tif (err != 0) {\n\t\treturn err;\n\t}\n\tsize_t len = dcd_boot_file_encode(state,"),
-    ("seed: the flip in two stores, order first", ENGINE + "engine_state.c",
-     "\tint err = control->ops->store(control, &session->boot, diag);",
-     "\tstruct dcd_boot_state half = session->stored_boot;\n\thalf.order[0] = session->boot.order[0];\n\thalf.order[1] = session->boot.order[1];\n"
-     "\tint err = control->ops->store(control, &half, diag);\n\terr = err != 0 ? err : control->ops->store(control, &session->boot, diag);"),
-    ("seed: interrupted erase taken for done", ENGINE + "image_install.c",
-     "if (err == 0 && segment_is_right(job, &entry, segment, &zero)) {",
-     "if (err == 0 && (segment[0] == 0xFF || segment_is_right(job, &entry, segment, &zero))) {"),
-    ("seed: a segment that was begun is taken for done", ENGINE + "image_install.c",
-     "if (err == 0 && segment_is_right(job, &entry, segment, &zero)) {",
-     "if (err == 0 && (segment[0] != 0x3C || segment_is_right(job, &entry, segment, &zero))) {"),
-    ("seed: security floor raised before the confirmation", ENGINE + "life.c",
-     "\tmake_pending(state, boot, state->target, tries, now);\n\treturn 0;",
-     "\tmake_pending(state, boot, state->target, tries, now);\n\tif (state->slot[state->target].security_version > state->security_floor) {\n"
-     "\t\tstate->security_floor = state->slot[state->target].security_version;\n\t}\n\treturn 0;"),
-    ("seed: fallback overwritten while unconfirmed", ENGINE + "life.c",
-     "if (!boot->slot[boot->booted].good) {\n\t\treturn dcd_diag_set(diag, DCD_ERR_NOT_CONFIRMED,",
-     "if (0) {\n\t\treturn dcd_diag_set(diag, DCD_ERR_NOT_CONFIRMED,"),
-    ("seed: tries not counted", ENGINE + "boot_control.c", "ret_after->slot[chosen].tries_left--;", ";"),
-    ("seed: tries not stored before the load", "tests/sim/sim_device.c",
-     "err = device->boot->ops->store(device->boot, &after, &device->diag);", "err = 0;"),
-    ("seed: the slot is bootable while it is written", ENGINE + "life.c",
-     "boot->slot[target] = (struct dcd_boot_slot){ 0 };\n\trecord_of_release", "boot->slot[target].good = false;\n\trecord_of_release"),
-    ("seed: the slot being written stays verified in the journal", ENGINE + "life.c",
-     "ret->content = DCD_CONTENT_WRITING;", "ret->content = DCD_CONTENT_VERIFIED;"),
-    ("seed: one copy of the journal", "updater/journal/journal_file.c",
-     "\t\terr = dcd_dir_replace(jf->dir, copy_names[jf->newest], data, len, diag);", "\t\terr = 0;"),
-    ("seed: the target's first write before the loader knows", ENGINE + "engine_install.c",
-     "\tif (err == 0) {\n\t\terr = dcd_run_begin_writing(run, diag);\n\t}\n\tif (err == 0) {\n\t\terr = dcd_run_write_images(run, diag);\n\t}\n\tif (err == 0) {\n\t\terr = dcd_source_finish(run->engine->source, diag);\n\t}\n"
-     "\tif (err != 0) {",
-     "\tif (err == 0) {\n\t\terr = dcd_run_write_images(run, diag);\n\t}\n\tif (err == 0) {\n\t\terr = dcd_run_begin_writing(run, diag);\n\t}\n\tif (err != 0) {"),
-    ("seed: staged before it is written", ENGINE + "engine_write.c",
-     "\tint err = dcd_session_store_boot(&run->session, diag);\n",
-     "\tdcd_life_staged(&run->session.state, run->session.now);\n\tint err = dcd_session_store_boot(&run->session, diag);\n"),
-    ("seed: not staged in the journal", ENGINE + "engine_install.c",
-     "\tdcd_life_staged(&run->session.state, run->session.now);\n\treturn dcd_session_store_journal(&run->session, diag);",
-     "\tdcd_life_staged(&run->session.state, run->session.now);\n\treturn 0;"),
-    ("seed: bad release forgotten", ENGINE + "life.c",
-     "\tremember_bad(state, &state->slot[state->target].manifest_hash);\n\tnote_format(state, DCD_OUTCOME_ROLLED_BACK",
-     "\tnote_format(state, DCD_OUTCOME_ROLLED_BACK"),
-    ("seed: confirmed floor not raised", ENGINE + "life.c",
-     "state->security_floor = record->security_version;", ";"),
-]
-SWAPS = [
-    ("swap: activate stores the loader first", ENGINE + "engine_boot.c", "store_journal_then_boot(&session, diag);\n}\n\n/*\n * A journal",
-     "store_boot_then_journal(&session, diag);\n}\n\n/*\n * A journal"),
-    ("swap: mark-good stores the journal first", ENGINE + "engine_boot.c", "\treturn store_boot_then_journal(&session, diag);\n}",
-     "\treturn store_journal_then_boot(&session, diag);\n}"),
-    ("swap: mark-bad stores the loader first", ENGINE + "engine_boot.c",
-     "int err = dcd_session_store_journal(session, diag);\n\tint boot_err = dcd_session_store_boot(session, err == 0 ? diag : NULL);",
-     "int boot_err = dcd_session_store_boot(session, diag);\n\tint err = dcd_session_store_journal(session, diag);"),
-    ("swap: rollback stores the loader first", ENGINE + "engine_boot.c",
-     "return withdraws ? store_boot_then_journal(&session, diag) : store_journal_then_boot(&session, diag);",
-     "return store_boot_then_journal(&session, diag);"),
-    ("swap: withdrawal stores the journal first", ENGINE + "engine_boot.c",
-     "return withdraws ? store_boot_then_journal(&session, diag) : store_journal_then_boot(&session, diag);",
-     "return store_journal_then_boot(&session, diag);"),
-    ("swap: the journal says writing before the loader forgets the slot", ENGINE + "engine_write.c",
-     "\tint err = dcd_session_store_boot(&run->session, diag);\n",
-     "\tint err = dcd_session_store_journal(&run->session, diag);\n\terr = err != 0 ? err : dcd_session_store_boot(&run->session, diag);\n"),
-    ("swap: install flips before the journal says pending", ENGINE + "engine_install.c",
-     "\t\terr = dcd_session_store_journal(session, diag);\n\t}\n\treturn err != 0 ? err : dcd_session_store_boot(session, diag);",
-     "\t\terr = dcd_session_store_boot(session, diag);\n\t}\n\treturn err != 0 ? err : dcd_session_store_journal(session, diag);"),
-    ("swap: repair stores the loader before the journal", ENGINE + "engine_repair.c",
-     "\tint err = dcd_session_store_journal(session, diag);\n\treturn err != 0 ? err : dcd_session_store_boot(session, diag);\n}\n\nstatic int repair",
-     "\tint err = dcd_session_store_boot(session, diag);\n\treturn err != 0 ? err : dcd_session_store_journal(session, diag);\n}\n\nstatic int repair"),
-    ("swap: read back before the flush", ENGINE + "segment_writer.c", "int err = dev->ops->flush(dev);\n",
-     "for (size_t i = 0; i < plain->group_count; i++) {\n\t\t(void)came_back(plain, &plain->group[i]);\n\t}\n\tplain->group_count = 0;\n"
-     "\tint err = dev->ops->flush(dev);\n"),
-    ("swap: the newer journal copy goes first", "updater/journal/journal_file.c", "int first = COPIES - 1 - jf->newest;", "int first = jf->newest;"),
-    ("swap: boot state before booted on the first store", "updater/boot/boot_file.c", "if (err == DCD_ERR_NOT_FOUND) {\n\t\tstruct dcd_boot_state now;",
-     "if (0) {\n\t\tstruct dcd_boot_state now;"),
-    ("swap: root stored before old metadata is forgotten", "manifest/tuf/tuf_root.c", "err = tuf_store_forget(tuf, diag);", "err = 0;"),
-]
-FLUSH_FILES = ["base/dir.c", ENGINE + "segment_writer.c", ENGINE + "image_install.c", "manifest/tuf/tuf_store.c"]
-FLUSH = re.compile(r"(\w+->ops->(?:flush|sync|sync_dir)\([^;()]*(?:\([^()]*\))?[^;()]*\))")
-CHECK_FILES = [ENGINE + name for name in ("life.c", "boot_control.c", "segment_writer.c", "engine_boot.c", "engine_state.c", "engine_install.c",
-                                         "engine_repair.c", "engine_run.c", "engine_select.c", "engine_write.c")] + [
-    "updater/boot/boot_file.c", "updater/journal/journal_file.c"]
-CHECK = re.compile(r"^(\t+(?:\} else )?if \()(.*)(\) \{)$", re.M)
-# Memory that is short, progress and reports are other tests' business; the error of a call is what faults are for.
-NOT_A_CHECK = re.compile(r"== NULL|!= NULL|capacity|progress\.report|options->no_activate|NO_MEMORY")
+UNIT = ["life", "boot_control", "boot_file", "journal_file", "segment_writer", "engine", "tuf_client", "tuf_attacks"]
+PROGRAMS = ["explore"] + ["test_" + unit for unit in UNIT]
+QUICK = ["--quick", "--stop-first", "--second", "0", "--jobs", "1"]
+WHOLE = ["--stop-first", "--jobs", "1"]
 
 
-def generated():
-    for path in FLUSH_FILES:
-        text = open(os.path.join(ROOT, path), encoding="utf-8").read()
-        for number, match in enumerate(FLUSH.finditer(text), 1):
-            yield (f"flush: {path} {number}: {match[1]}", path, text[:match.start()] + "0" + text[match.end():])
-    for path in CHECK_FILES:
-        text = open(os.path.join(ROOT, path), encoding="utf-8").read()
-        seen = {}
-        for match in CHECK.finditer(text):
-            condition = match[2]
-            if NOT_A_CHECK.search(condition):
-                continue
-            seen[condition] = seen.get(condition, 0) + 1
-            name = f"check: {path}: {condition}" + (f" #{seen[condition]}" if seen[condition] > 1 else "")
-            yield (name, path, text[:match.start(2)] + f"0 && ({condition})" + text[match.end(2):])
+def run(command, **options):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, errors="replace", check=False, **options)
 
 
-def mutants():
-    for name, path, old, new in SEEDED + SWAPS:
-        text = open(os.path.join(ROOT, path), encoding="utf-8").read()
-        if text.count(old) != 1:
-            raise SystemExit(f"{name}: {path} has its text {text.count(old)} times; bring the table up to date")
-        yield name, path, text.replace(old, new)
-    yield from generated()
+def build(folder, flags):
+    """A build of the unchanged tree, and how its compiler was called: by file, and by program."""
+    configure = run(["cmake", "-S", ROOT, "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=None", "-DCMAKE_C_FLAGS=-O1 " + flags,
+                     "-DDECADE_WERROR=OFF", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON"])
+    made = run(["ninja", "-C", folder] + PROGRAMS)
+    if configure.returncode != 0 or made.returncode != 0:
+        raise SystemExit("the unchanged tree doesn't build:\n" + configure.stderr + made.stdout[-4000:])
+    with open(os.path.join(folder, "compile_commands.json"), encoding="utf-8") as file:
+        compilers = {os.path.relpath(entry["file"], ROOT): entry["command"] for entry in json.load(file)}
+    linkers = {}
+    for program in PROGRAMS:
+        line = run(["ninja", "-C", folder, "-t", "commands", program]).stdout.strip().split("\n")[-1]
+        linkers[program] = re.search(r"(\S+/)?(cc|gcc|clang|c\+\+)(-\d+)? .*? -o \S+ [^&]*", line)[0]
+    return compilers, linkers
 
 
-def equivalents():
-    known = {}
-    with open(os.path.join(HERE, "mutants_equivalent.txt"), encoding="utf-8") as file:
-        name = None
-        for line in file:
-            if line.startswith("#") or not line.strip():
-                continue
-            if line.startswith("\t"):
-                known[name] = line.strip()
-            else:
-                name = line.strip()
-                known[name] = ""
-    return known
+class Reach:
+    """Which tests come by which lines."""
+
+    def __init__(self, folder, sources, jobs):
+        self.folder = folder
+        self.sources = sources
+        build(folder, "--coverage")
+        self.places = {name: os.path.join(at, name) for at, _, names in os.walk(folder) for name in names if name in PROGRAMS}
+        shown = run([self.places["explore"], "--help"])
+        self.flows = [line[2:] for line in shown.stdout.split("Flows:\n")[1].splitlines() if line.startswith("  ")]
+        tests = [("unit", unit) for unit in UNIT] + [("flow", flow) for flow in self.flows]
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            answers = list(pool.map(self.ask, range(len(tests)), tests))
+        self.lines = {test: lines for test, (lines, _) in zip(tests, answers)}
+        self.seconds = {test: seconds for test, (_, seconds) in zip(tests, answers)}
+
+    def command(self, test, options=()):
+        kind, name = test
+        return ["test_" + name] if kind == "unit" else ["explore", "--flow", name, *options]
+
+    def ask(self, number, test):
+        records = os.path.join(self.folder, f"records-{number}")
+        command = self.command(test, QUICK)
+        began = time.monotonic()
+        done = run([self.places[command[0]]] + command[1:], cwd=os.path.join(ROOT, "tests"),
+                   env={**os.environ, "GCOV_PREFIX": records, "GCOV_PREFIX_STRIP": "0"})
+        if done.returncode != 0:
+            raise SystemExit(f"the unchanged tree doesn't pass {test}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        seconds = time.monotonic() - began
+        return self.lines_of(records), seconds
+
+    def lines_of(self, records):
+        """{source: {line}} from the records of one run."""
+        reached = {}
+        for at, _, names in os.walk(records):
+            for name in names:
+                source = next((s for s in self.sources if name == os.path.basename(s) + ".gcda"), None)
+                if source is None:
+                    continue
+                notes = os.path.join("/" + os.path.relpath(at, records), name[:-5] + ".gcno")
+                shutil.copy(notes, at)
+                run(["gcov", "--json-format", name], cwd=at)
+                with gzip.open(os.path.join(at, name[:-5] + ".gcov.json.gz"), "rt") as file:
+                    for entry in json.load(file)["files"]:
+                        if entry["file"].endswith(source):
+                            reached.setdefault(source, set()).update(l["line_number"] for l in entry["lines"] if l["count"] > 0)
+        shutil.rmtree(records)
+        return reached
+
+    def by(self, path, changed):
+        """The tests that come by these lines, or next to them where the lines themselves are no code."""
+        found = [test for test, lines in self.lines.items() if lines.get(path, set()) & changed]
+        return found or [test for test, lines in self.lines.items() if path in lines]
+
+
+def changed_lines(old, new):
+    changed = set()
+    for tag, begin, end, _, _ in difflib.SequenceMatcher(None, old.split("\n"), new.split("\n"), autojunk=False).get_opcodes():
+        if tag != "equal":
+            changed.update(range(begin + 1, max(end, begin + 1) + 1))
+    return changed
 
 
 class Bench:
-    def __init__(self, scratch, jobs):
-        self.tree = os.path.join(scratch, "tree")
-        self.build = os.path.join(scratch, "build")
-        self.jobs = jobs
-        files = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"], check=True,
-                               capture_output=True).stdout.split(b"\0")
-        for name in (os.fsdecode(f) for f in files if f):
-            source, target = os.path.join(ROOT, name), os.path.join(self.tree, name)
-            # With a fresh time, and only what differs: a scratch folder that is used again builds what changed.
-            if os.path.isfile(source) and not (os.path.isfile(target) and filecmp.cmp(source, target, shallow=False)):
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                shutil.copy(source, target)
-        self.targets = ["explore"] + ["test_" + unit for unit in UNIT + UNIT_TUF]
-        subprocess.run(["cmake", "-S", self.tree, "-B", self.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DDECADE_WERROR=OFF"],
-                       check=True, stdout=subprocess.DEVNULL)
-        if self.compile() != 0:
-            raise SystemExit("the unchanged tree doesn't build")
-        self.programs = {name: os.path.join(folder, name) for folder, _, names in os.walk(self.build) for name in names if name in self.targets}
-        by = self.noticed()
-        if by is not None:
-            raise SystemExit("the unchanged tree doesn't pass: " + by)
+    def __init__(self, scratch, sources, jobs, ways):
+        self.scratch = scratch
+        self.ways = ways
+        self.plain = os.path.join(scratch, "plain")
+        self.compilers, self.linkers = build(self.plain, "")
+        self.reach = Reach(os.path.join(scratch, "coverage"), sources, jobs)
+        self.kills = {} # by source: test -> how often it noticed
+        self.lock = threading.Lock()
 
-    def compile(self):
-        return subprocess.run(["ninja", "-C", self.build, f"-j{self.jobs}"] + self.targets, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL).returncode
+    def compile(self, folder, path, text):
+        source, made = os.path.join(folder, os.path.basename(path)), os.path.join(folder, "mutant.o")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(text)
+        words = shlex.split(self.compilers[path])
+        words[words.index("-o") + 1] = made
+        words[words.index("-c") + 1] = source
+        return run(words + ["-w"], cwd=self.plain).returncode == 0
 
-    def run(self, command):
+    def link(self, folder, program):
+        place = os.path.join(folder, program)
+        if not os.path.exists(place):
+            command = re.sub(r" -o \S+ ", f" {shlex.quote(folder + '/mutant.o')} -o {shlex.quote(place)} ", self.linkers[program], count=1)
+            done = run(command, shell=True, cwd=self.plain)
+            if done.returncode != 0:
+                raise SystemExit(f"{folder} can't be linked:\n{done.stderr[-3000:]}")
+        return place
+
+    def notices(self, folder, test, options):
+        command = self.reach.command(test, options)
+        place = self.link(folder, command[0])
+        patience = 60 + 40 * self.reach.seconds[test]
         try:
-            return subprocess.run(command, cwd=os.path.join(self.tree, "tests"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                  timeout=600).returncode
+            done = run([place] + command[1:], cwd=os.path.join(ROOT, "tests"), timeout=patience)
         except subprocess.TimeoutExpired:
-            return -1
+            return "it doesn't end"
+        if done.returncode == 0:
+            return None
+        told = re.search(r"FAILED [^:]*: (.*?) \(", done.stderr) or re.search(r"can't be prepared: (.*)", done.stderr) or re.search(
+            r"\[  FAILED  \] (\w+)", done.stdout + done.stderr)
+        return told[1] if told else ("it crashes" if done.returncode < 0 else "it fails")
 
-    def noticed(self, path=""):
-        """Who notices that something is wrong, or None."""
-        for unit in UNIT + (UNIT_TUF if path.startswith("manifest/") else []):
-            if self.run([self.programs["test_" + unit]]) != 0:
-                return "unit/" + unit
-        explore = os.path.join(self.build, "tests/sim/explore")
-        if self.run([explore, "--quick", "--stop-first", "--second", "0", "--jobs", str(self.jobs)]) != 0:
-            return "explorer"
+    def ask(self, folder, path, tests):
+        with self.lock:
+            known = dict(self.kills.get(path, {}))
+        cheap_first = sorted(tests, key=lambda test: (test[0] != "unit", -known.get(test, 0), self.reach.seconds[test]))
+        for options in self.ways:
+            for test in cheap_first:
+                if options is WHOLE and test[0] == "unit":
+                    continue
+                what = self.notices(folder, test, options)
+                if what is not None:
+                    with self.lock:
+                        counts = self.kills.setdefault(path, {})
+                        counts[test] = counts.get(test, 0) + 1
+                    return f"{test[0]} {test[1]}", what
         return None
 
     def try_one(self, path, text):
-        place = os.path.join(self.tree, path)
-        original = open(place, encoding="utf-8").read()
+        """(who noticed, what it said), or None."""
+        folder = tempfile.mkdtemp(prefix="mutant-", dir=self.scratch)
         try:
-            with open(place, "w", encoding="utf-8") as file:
-                file.write(text)
-            return "compiler" if self.compile() != 0 else self.noticed(path)
+            with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+                original = file.read()
+            if not self.compile(folder, path, text):
+                return "compiler", "it doesn't compile"
+            return self.ask(folder, path, self.reach.by(path, changed_lines(original, text)))
         finally:
-            with open(place, "w", encoding="utf-8") as file:
-                file.write(original)
+            shutil.rmtree(folder)
+
+
+def write_report(place, results, known, sentence):
+    with open(place, "w", encoding="utf-8") as file:
+        file.write("# Mutants\n\nWritten by `python3 tests/sim/mutate.py --report tests/sim/mutants.md`; what they are is in "
+                   f"`tests/sim/mutants.py`.\n\n{sentence}\n\n| mutant | noticed by | what it saw |\n|---|---|---|\n")
+        for name, answer in results:
+            who, what = answer if answer else ("equivalent", known[name]) if name in known else ("**nobody**", "")
+            file.write("| `{}` | {} | {} |\n".format(name.replace("|", "\\|"), who, what.replace("|", "\\|")))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", default="", help="mutants whose name has this in it")
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--only", default="", help="mutants whose name has this regular expression in it")
     parser.add_argument("--list", action="store_true", help="name them, run nothing")
-    parser.add_argument("--limit", type=float, default=0, help="stop after so many seconds and report as far as it came")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--scratch", help="folder for the copy (default: a temporary one)")
+    parser.add_argument("--quick", action="store_true", help="don't ask a second time, as ./check does, when the quick way notices nothing")
+    parser.add_argument("--scratch", help="folder for the builds (default: a temporary one)")
+    parser.add_argument("--report", help="write what came out to this file")
     arguments = parser.parse_args()
-    chosen = [mutant for mutant in mutants() if arguments.only in mutant[0]]
+    chosen = [mutant for mutant in mutants() if re.search(arguments.only, mutant[0])]
     if arguments.list:
         print("\n".join(mutant[0] for mutant in chosen))
         return 0
     known = equivalents()
     scratch = arguments.scratch or tempfile.mkdtemp(prefix="decade-mutants-")
     began = time.monotonic()
-    bench = Bench(scratch, arguments.jobs)
-    killed, equivalent, living, tried = {}, 0, [], 0
-    for name, path, text in chosen:
-        if arguments.limit and time.monotonic() - began > arguments.limit:
-            break
-        tried += 1
-        if name in known:
-            equivalent += 1
-            continue
-        by = bench.try_one(path, text)
-        print(f"{'killed by ' + by if by else 'LIVES':28} {name}", flush=True)
-        if by:
-            killed[by] = killed.get(by, 0) + 1
-        else:
-            living.append(name)
+    bench = Bench(scratch, sorted({path for _, path, _ in chosen}), arguments.jobs,
+                  (QUICK,) if arguments.quick else (QUICK, WHOLE))
+
+    def attempt(mutant):
+        name, path, text = mutant
+        answer = None if name in known else bench.try_one(path, text)
+        print(f"{answer[0] if answer else 'equivalent' if name in known else 'LIVES':34} {name}", flush=True)
+        return name, answer
+
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        results = list(pool.map(attempt, chosen))
     if not arguments.scratch:
         shutil.rmtree(scratch)
-    total = sum(killed.values())
-    print(f"{tried} of {len(chosen)} mutants: {total} killed ({', '.join(f'{count} by {by}' for by, count in sorted(killed.items()))}), "
-          f"{equivalent} equivalent, {len(living)} live; {time.monotonic() - began:.0f} s")
+    living = [name for name, answer in results if answer is None and name not in known]
+    equivalent = sum(1 for name, _ in results if name in known)
+    units = sum(1 for _, answer in results if answer and answer[0].startswith("unit"))
+    flows = sum(1 for _, answer in results if answer and answer[0].startswith("flow"))
+    sentence = (f"{len(results)} mutants: {len(results) - equivalent - len(living)} noticed ({flows} by the explorer, {units} by a unit test), "
+                f"{equivalent} equivalent, {len(living)} live.")
+    print(f"{sentence} {time.monotonic() - began:.0f} s")
     for name in living:
         print("lives: " + name)
+    if arguments.report:
+        write_report(arguments.report, results, known, sentence)
     return 1 if living else 0
 
 

@@ -161,9 +161,9 @@ static bool tear_sectors(const struct walk *walk, uint8_t *at, const struct sim_
 	for (size_t i = 0; i < data->len; i++) {
 		/* Erased; half erased: some bits are back at one; programmed in part. */
 		at[i] = (uint8_t)(variant == 0        ? 0xFF
-			: variant == 1      ? (uint8_t)(at[i] | (0x11 << (i % 4)))
-			: i < data->len / 2 ? data->data[i]
-					    : 0xFF);
+				  : variant == 1      ? (uint8_t)(at[i] | (0x11 << (i % 4)))
+				  : i < data->len / 2 ? data->data[i]
+						      : 0xFF);
 	}
 	return true;
 }

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bsdiff/codec/packer.h"
 #include "bsdiff/codec/zstd_decode.h"
 #include "manifest/crypto/sha256.h"
+#include "tests/sim/sim_bundle.h"
 #include "updater/boot/boot_file.h"
 #include "updater/journal/journal_file.h"
 
@@ -30,7 +32,9 @@ void sim_device_open(struct sim_device *device, const struct sim_world *world, i
 {
 	const struct sim_blob *root = sim_world_factory_root(world);
 	static struct dcd_decoder zstd;
+	static struct dcd_packer packer;
 	zstd = dcd_zstd_decoder();
+	packer = dcd_block_packer();
 	device->world = world;
 	device->clock = sim_world_now(world);
 	sim_media_open(&device->media, image);
@@ -51,6 +55,8 @@ void sim_device_open(struct sim_device *device, const struct sim_world *world, i
 		.slots = { sim_media_open_slot, &device->media, SIM_CLASSES, sim_class_names },
 		.alg = &dcd_sha256,
 		.zstd = &zstd,
+		.packer = &packer,
+		.pack_memory_max = 16 << 20,
 		.now = device_clock,
 		.now_context = device,
 		.product = SIM_PRODUCT,
@@ -95,6 +101,7 @@ int sim_device_boot(struct sim_device *device)
 {
 	struct dcd_boot_state before, after;
 	device->media.gone = false;
+	device->memory.fails = device->memory.fails && !(device->memory.struck && device->memory.for_good);
 	device->media.running = -1;
 	device->running_release = -1;
 	device->boots++;
@@ -119,6 +126,22 @@ int sim_device_boot(struct sim_device *device)
 	return err;
 }
 
+void sim_device_watch(struct sim_device *device)
+{
+	if (device->watched++ == 0) {
+		sim_alloc_watch(&device->memory);
+	}
+}
+
+void sim_device_unwatch(struct sim_device *device)
+{
+	if (--device->watched == 0) {
+		sim_alloc_watch(NULL);
+		/* As after any fault: what fails now may fail, but nothing may be lost by it. */
+		device->media.fault_struck = device->media.fault_struck || device->memory.struck;
+	}
+}
+
 int sim_device_told(struct sim_device *device, int err)
 {
 	if (err == 0 && device->media.log != NULL) {
@@ -135,7 +158,7 @@ int sim_device_settle(struct sim_device *device)
 	}
 	const struct sim_release *release =
 		device->running_release < 0 ? NULL : sim_world_release(device->world, device->running_release);
-	bool healthy = release != NULL && !release->bad && !device->sick;
+	bool healthy = release != NULL && !release->bad && !device->sick && device->running_release + 1 != device->sick_release;
 	if (!healthy) {
 		/* A release that isn't well may still ask for updates; its fallback must stay as it is. */
 		const struct dcd_install_options options = { .again = true };
@@ -163,6 +186,24 @@ int sim_device_install(struct sim_device *device, bool full, bool no_activate, b
 	int err = sim_device_told(device, dcd_engine_install(&device->engine, &options, &device->report, &device->diag));
 	int look = dcd_engine_status(&device->engine, &device->state, &device->boot_state, NULL);
 	return err != 0 ? err : look;
+}
+
+int sim_device_install_bundle(struct sim_device *device, bool stream)
+{
+	struct dcd_source *bundle = NULL;
+	int err = sim_bundle_open(&device->source, stream, &bundle, &device->diag);
+	if (err != 0) {
+		return err;
+	}
+	struct dcd_plain_stream frames;
+	dcd_plain_stream_init(&frames, bundle);
+	device->engine.source = bundle;
+	device->engine.stream = &frames.stream;
+	err = sim_device_install(device, false, false, false);
+	device->engine.source = &device->source.base;
+	device->engine.stream = &device->stream.stream;
+	bundle->ops->close(bundle);
+	return err;
 }
 
 /* ---- what must hold at any time ---- */

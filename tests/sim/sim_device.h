@@ -5,6 +5,7 @@
 #ifndef DCD_TESTS_SIM_SIM_DEVICE_H
 #define DCD_TESTS_SIM_SIM_DEVICE_H
 
+#include "tests/sim/sim_alloc.h"
 #include "tests/sim/sim_crash.h"
 #include "tests/sim/sim_world.h"
 #include "updater/engine/engine.h"
@@ -19,10 +20,14 @@ struct sim_device {
 	struct dcd_journal *journal;
 	struct dcd_engine engine;
 	const struct sim_world *world;
+	struct sim_memory memory;
+	int watched;         /* depth of sim_device_watch() */
 	int64_t clock;       /* what the device believes, seconds since 1970 */
 	bool gives_up;       /* the health check of a bad release says so, instead of hanging until the tries are spent */
 	bool sick;           /* what runs fails its health check, whatever it is */
+	int sick_release;    /* 1 + the release that fails it, though it once passed; 0: none */
 	bool ran_bad;        /* when the power went, a bad release ran */
+	bool left_bad;       /* one ran before, and no longer does */
 	int running_release; /* by the bytes of the running slot */
 	struct dcd_device_state state; /* as status showed it last */
 	struct dcd_boot_state boot_state;
@@ -44,6 +49,13 @@ int sim_device_boot(struct sim_device *device);
 
 /* What a device does after each boot: looks, and confirms or gives up a trial. */
 int sim_device_settle(struct sim_device *device);
+
+/* From a bundle that the world serves, as a file or as a stream on stdin. */
+int sim_device_install_bundle(struct sim_device *device, bool stream);
+
+/* Between these, the device's memory may run short. They nest. */
+void sim_device_watch(struct sim_device *device);
+void sim_device_unwatch(struct sim_device *device);
 
 int sim_device_install(struct sim_device *device, bool full, bool no_activate, bool again);
 

@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "manifest/tuf/tuf.h"
+#include "updater/pipeline/threaded_writer.h"
 
 /* ---- pieces ---- */
 
 static int publish(struct sim_stage *stage, bool bad, uint64_t security_version)
 {
-	const struct sim_publication publication = { .bad = bad, .security_version = security_version, .stone = -1, .bases = 3 };
+	const struct sim_publication publication = {
+		.bad = bad, .security_version = security_version, .stone = -1, .bases = 3, .bundle = true
+	};
 	return sim_world_publish(stage->world, &publication);
 }
 
@@ -77,11 +80,41 @@ static void prepare_floor(struct sim_stage *stage)
 	stage->floor_after = 2;
 }
 
+/* Both copies are gone, and with them the floor that the running release had raised. */
+static void prepare_lost_journal(struct sim_stage *stage)
+{
+	sim_device_factory(stage->world, publish(stage, false, 0), &stage->start);
+	publish(stage, false, 2);
+	update_start(stage, true);
+	stage->old_release = 1;
+	sim_files_remove(&stage->start.dir[SIM_STATE_DIR], "journal.0");
+	sim_files_remove(&stage->start.dir[SIM_STATE_DIR], "journal.1");
+	stage->new_release = publish(stage, false, 2);
+	stage->floor_after = 2;
+}
+
 static void prepare_rotation(struct sim_stage *stage)
 {
 	prepare_confirmed(stage);
-	sim_world_rotate(stage->world, true);
-	sim_world_rotate(stage->world, false);
+	sim_world_rotate(stage->world, &(struct sim_rotation){ .targets = true, .algorithm = DCD_KEY_ECDSA_P256 });
+	sim_world_rotate(stage->world, &(struct sim_rotation){ .algorithm = DCD_KEY_ECDSA_P256 });
+	stage->new_release = publish(stage, false, 0);
+}
+
+/* P-256, Ed25519, P-384: nobody who has the old keys only can follow. */
+static void prepare_algorithms(struct sim_stage *stage)
+{
+	prepare_confirmed(stage);
+	sim_world_rotate(stage->world, &(struct sim_rotation){ .targets = true, .algorithm = DCD_KEY_ED25519 });
+	sim_world_rotate(stage->world, &(struct sim_rotation){ .targets = true, .algorithm = DCD_KEY_ECDSA_P384 });
+	stage->new_release = publish(stage, false, 0);
+}
+
+static void prepare_lost_key(struct sim_stage *stage)
+{
+	prepare_confirmed(stage);
+	sim_world_rotate(stage->world,
+			 &(struct sim_rotation){ .targets = true, .root_key_lost = true, .algorithm = DCD_KEY_ED25519 });
 	stage->new_release = publish(stage, false, 0);
 }
 
@@ -99,6 +132,33 @@ static void prepare_withdraw(struct sim_stage *stage)
 	publish(stage, false, 0);
 	update_start(stage, false);
 	stage->new_release = stage->old_release;
+}
+
+static void prepare_withdraw_bad(struct sim_stage *stage)
+{
+	prepare_confirmed(stage);
+	publish(stage, true, 0);
+	update_start(stage, false);
+	stage->new_release = stage->old_release;
+}
+
+/* The device has seen versions far ahead; the vendor replaces the one key that he knows to be stolen, and goes on where he was.
+ */
+static void prepare_fast_forward(struct sim_stage *stage)
+{
+	prepare_confirmed(stage);
+	sim_world_fast_forward(stage->world);
+	struct sim_device *device = sim_must_alloc(sizeof *device);
+	sim_device_open(device, stage->world, sim_world_generation(stage->world), &stage->start, stage->traits, NULL);
+	if (sim_device_boot(device) != 0 || sim_device_install(device, false, false, false) != DCD_ERR_UP_TO_DATE) {
+		give_up(stage, device, "see the versions far ahead");
+	}
+	sim_image_clear(&stage->start);
+	sim_image_copy(&stage->start, &device->media.now);
+	sim_device_close(device);
+	free(device);
+	sim_world_rotate(stage->world, &(struct sim_rotation){ .timestamp_only = true, .algorithm = DCD_KEY_ECDSA_P256 });
+	stage->new_release = publish(stage, false, 0);
 }
 
 /* Runs 1.2, the fallback is 1.1 with a record. */
@@ -155,6 +215,22 @@ static int act_install(struct sim_device *device)
 static int act_install_full(struct sim_device *device)
 {
 	return sim_device_install(device, true, false, false);
+}
+
+static int act_bundle_file(struct sim_device *device)
+{
+	return sim_device_install_bundle(device, false);
+}
+
+static int act_bundle_stream(struct sim_device *device)
+{
+	return sim_device_install_bundle(device, true);
+}
+
+static int act_install_threaded(struct sim_device *device)
+{
+	device->engine.new_writer = dcd_threaded_writer_new;
+	return sim_device_install(device, false, false, false);
 }
 
 static int act_stage_activate(struct sim_device *device)
@@ -240,8 +316,14 @@ static const char *missing_withdraw(const struct sim_stage *stage, struct sim_de
 	if (device->running_release != stage->old_release) {
 		return "the old release doesn't run";
 	}
-	bool pending = device->boot_state.order[0] != device->boot_state.booted || device->state.phase == DCD_PHASE_PENDING;
-	return pending ? "the flip was not taken back" : NULL;
+	int other = dcd_slot_other(device->boot_state.booted);
+	const struct dcd_boot_slot *slot = &device->boot_state.slot[other];
+	bool first = device->boot_state.order[0] == other && slot->bootable && (slot->good || slot->tries_left > 0);
+	if (first || device->state.phase == DCD_PHASE_PENDING) {
+		return "the flip was not taken back";
+	}
+	/* The power may have gone before it was, and then it was tried. */
+	return device->left_bad && device->state.known_bad_count == 0 ? "what was tried and left isn't known as bad" : NULL;
 }
 
 static const char *missing_repair(const struct sim_stage *stage, struct sim_device *device)
@@ -267,6 +349,9 @@ const struct sim_flow sim_flows[] = {
 	{ "first install, full", prepare_factory, act_install_full, missing_new, .begins_running = false },
 	{ "delta install", prepare_delta, act_install, missing_new, .begins_running = false },
 	{ "resumed install", prepare_resume, act_install, missing_new, .begins_running = false },
+	{ "delta install, threaded", prepare_delta, act_install_threaded, missing_new, .begins_running = false },
+	{ "bundle, a file", prepare_delta, act_bundle_file, missing_new, .dies_without_memory = true },
+	{ "bundle, a stream", prepare_delta, act_bundle_stream, missing_new, .dies_without_memory = true },
 	{ "stage, then activate", prepare_delta, act_stage_activate, missing_new, .begins_running = false },
 	{ "repair", prepare_repair, act_repair, missing_repair, .damaged = true },
 	{ "trial that never confirms", prepare_bad, act_install, missing_fallback, .gives_up = false },
@@ -274,8 +359,15 @@ const struct sim_flow sim_flows[] = {
 	{ "staged trial that never confirms", prepare_bad, act_stage_activate, missing_fallback, .gives_up = false },
 	{ "user rollback", prepare_user_rollback, act_rollback, missing_rollback, .begins_running = false },
 	{ "rollback before the reboot", prepare_withdraw, act_rollback, missing_withdraw, .begins_running = true },
+	{ "user rollback that never confirms", prepare_user_rollback, act_rollback, missing_fallback, .gone_sick = true },
+	{ "rollback of a bad one before the reboot", prepare_withdraw_bad, act_rollback, missing_withdraw,
+	  .begins_running = true },
+	{ "recovery from versions far ahead", prepare_fast_forward, act_install, missing_new, .begins_running = false },
 	{ "security floor", prepare_floor, act_install, missing_new, .begins_running = false },
+	{ "lost journal", prepare_lost_journal, act_install, missing_new, .begins_running = false },
 	{ "root rotation", prepare_rotation, act_install, missing_new, .begins_running = false },
+	{ "key algorithms", prepare_algorithms, act_install, missing_new, .begins_running = false },
+	{ "lost keys", prepare_lost_key, act_install, missing_new, .begins_running = false },
 	{ "newer over pending", prepare_pending, act_install, missing_new, .begins_running = true },
 };
 const int sim_flow_count = sizeof sim_flows / sizeof sim_flows[0];
@@ -300,9 +392,18 @@ void sim_stage_close(struct sim_stage *stage)
 	sim_world_free(stage->world);
 }
 
+/* What a step does while memory may run short. */
+static int watched(struct sim_device *device, int (*step)(struct sim_device *device))
+{
+	sim_device_watch(device);
+	int err = step(device);
+	sim_device_unwatch(device);
+	return err;
+}
+
 static const char *round_of(const struct sim_stage *stage, struct sim_device *device, bool *ret_done)
 {
-	int err = sim_device_settle(device);
+	int err = watched(device, sim_device_settle);
 	if (device->media.violation != NULL) {
 		return device->media.violation;
 	}
@@ -316,26 +417,27 @@ static const char *round_of(const struct sim_stage *stage, struct sim_device *de
 		*ret_done = true;
 		return NULL;
 	}
-	(void)stage->flow->act(device);
+	(void)watched(device, stage->flow->act);
 	*ret_done = stage->flow->missing(stage, device) == NULL;
 	return device->media.violation;
 }
 
 /* Once is a trial; once it was left, a bad release must not come back. */
-static bool came_back(const struct sim_stage *stage, const struct sim_device *device, bool *ran_bad, bool *left_bad)
+static bool came_back(const struct sim_stage *stage, struct sim_device *device)
 {
-	bool bad = device->running_release >= 0 && sim_world_release(stage->world, device->running_release)->bad;
-	*left_bad = *left_bad || (*ran_bad && !bad);
-	*ran_bad = bad;
-	return bad && *left_bad && !device->media.fault_struck;
+	bool bad = device->running_release >= 0 && (sim_world_release(stage->world, device->running_release)->bad ||
+						    device->running_release + 1 == device->sick_release);
+	device->left_bad = device->left_bad || (device->ran_bad && !bad);
+	device->ran_bad = bad;
+	return bad && device->left_bad && !device->media.fault_struck;
 }
 
 const char *sim_flow_drive(const struct sim_stage *stage, struct sim_device *device, bool booted)
 {
 	const char *broken = NULL;
-	bool ran_bad = device->ran_bad, left_bad = false;
 	bool done = false;
 	device->gives_up = stage->flow->gives_up;
+	device->sick_release = stage->flow->gone_sick ? stage->new_release + 1 : 0;
 	if (booted) {
 		device->media.running = stage->running;
 		device->running_release = stage->old_release;
@@ -352,7 +454,7 @@ const char *sim_flow_drive(const struct sim_stage *stage, struct sim_device *dev
 		if (err == 0 && device->running_release < 0) {
 			return "content runs that nobody verified";
 		}
-		if (err == 0 && came_back(stage, device, &ran_bad, &left_bad)) {
+		if (err == 0 && came_back(stage, device)) {
 			return "a bad release was tried again after it was left";
 		}
 		if (err == 0) {

@@ -21,6 +21,10 @@ struct sim_flow {
 	const char *(*missing)(const struct sim_stage *stage, struct sim_device *device);
 	bool begins_running; /* the first act comes before any boot: slot 0 or 1 runs already */
 	bool gives_up;
+	bool gone_sick; /* new_release, which once was good, no longer comes up healthy */
+	/* libarchive ends the program when it gets no memory: for the device a cut, of which there are enough, but the explorer's
+	 * end. */
+	bool dies_without_memory;
 	bool damaged; /* a slot is spoilt from the start */
 };
 

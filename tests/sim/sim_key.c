@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "manifest/crypto/public_key.h"
 #include "manifest/crypto/sha256.h"
 #include "manifest/sign/key_signer.h"
 
@@ -23,20 +22,63 @@ static void base64(const uint8_t *data, size_t len, char *ret)
 	*ret = '\0';
 }
 
-/* RFC 5915: version 1, the private number, the curve P-256; who reads it computes the public half. */
-int sim_key_signer(uint64_t seed, int number, struct dcd_signer **ret, struct dcd_diag *diag)
+/* How a private number is written: what stands before it in the DER form, and after it. */
+struct form {
+	const char *label;
+	size_t secret_len;
+	size_t before_len, after_len;
+	uint8_t before[16], after[12];
+};
+
+/* RFC 5915: version 1, the private number, the curve; who reads it computes the public half. RFC 8410 for Ed25519. */
+static const struct form forms[DCD_KEY_ALGORITHMS] = {
+	[DCD_KEY_ECDSA_P256] = { "EC PRIVATE KEY",
+				 32,
+				 7,
+				 12,
+				 { 0x30, 0x31, 0x02, 0x01, 0x01, 0x04, 0x20 },
+				 { 0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 } },
+	[DCD_KEY_ECDSA_P384] = { "EC PRIVATE KEY",
+				 48,
+				 7,
+				 9,
+				 { 0x30, 0x3e, 0x02, 0x01, 0x01, 0x04, 0x30 },
+				 { 0xa0, 0x07, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22 } },
+	[DCD_KEY_ED25519] = { "PRIVATE KEY",
+			      32,
+			      16,
+			      0,
+			      { 0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20 },
+			      { 0 } },
+};
+
+static void make_secret(uint64_t seed, int number, uint8_t secret[2 * DCD_HASH_SIZE])
 {
-	static const uint8_t before[] = { 0x30, 0x31, 0x02, 0x01, 0x01, 0x04, 0x20 };
-	static const uint8_t after[] = { 0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 };
-	uint8_t der[sizeof before + DCD_HASH_SIZE + sizeof after];
-	char text[2 * sizeof der], line[64];
-	struct dcd_hash secret;
-	int len = snprintf(line, sizeof line, "decade simulation %llu/%d", (unsigned long long)seed, number);
-	dcd_hash_once(&dcd_sha256, line, (size_t)len, &secret);
-	memcpy(der, before, sizeof before);
-	memcpy(der + sizeof before, secret.bytes, DCD_HASH_SIZE);
-	memcpy(der + sizeof before + DCD_HASH_SIZE, after, sizeof after);
-	base64(der, sizeof der, text);
+	char line[64];
+	for (int half = 0; half < 2; half++) {
+		struct dcd_hash hash;
+		int len = snprintf(line, sizeof line,
+				   half == 0 ? "decade simulation %llu/%d" : "decade simulation %llu/%d, second half",
+				   (unsigned long long)seed, number);
+		dcd_hash_once(&dcd_sha256, line, (size_t)len, &hash);
+		memcpy(secret + half * DCD_HASH_SIZE, hash.bytes, DCD_HASH_SIZE);
+	}
+}
+
+int sim_key_signer(uint64_t seed, int number, enum dcd_key_algorithm algorithm, struct dcd_signer **ret, struct dcd_diag *diag)
+{
+	const struct form *form = &forms[algorithm];
+	uint8_t der[96], secret[2 * DCD_HASH_SIZE];
+	char text[2 * sizeof der];
+	size_t len = form->before_len + form->secret_len + form->after_len;
+	if (form->label == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_UNSUPPORTED, "no simulated key of that kind");
+	}
+	make_secret(seed, number, secret);
+	memcpy(der, form->before, form->before_len);
+	memcpy(der + form->before_len, secret, form->secret_len);
+	memcpy(der + form->before_len + form->secret_len, form->after, form->after_len);
+	base64(der, len, text);
 	const char *folder = getenv("TMPDIR");
 	char path[256];
 	(void)snprintf(path, sizeof path, "%s/decade-sim-key-XXXXXX", folder != NULL ? folder : "/tmp");
@@ -44,119 +86,12 @@ int sim_key_signer(uint64_t seed, int number, struct dcd_signer **ret, struct dc
 	if (fd < 0) {
 		return dcd_diag_set(diag, DCD_ERR_HOST, "no temporary file for a key");
 	}
-	int written = dprintf(fd, "-----BEGIN EC PRIVATE KEY-----\n%.64s\n%s\n-----END EC PRIVATE KEY-----\n", text, text + 64);
+	size_t first = strlen(text) < 64 ? strlen(text) : 64;
+	int written = dprintf(fd, "-----BEGIN %s-----\n%.64s%s%s\n-----END %s-----\n", form->label, text,
+			      strlen(text) > 64 ? "\n" : "", text + first, form->label);
 	close(fd);
 	int err = written > 0 ? dcd_key_signer_load(path, ret, diag)
 			      : dcd_diag_set(diag, DCD_ERR_HOST, "%s can't be written", path);
 	unlink(path);
 	return err;
-}
-
-/*
- * A million simulated devices read the same few keys and check the same few signatures. Both are pure functions, so the real code
- * does each once and the answer is remembered (the linker's --wrap puts this in between). Questions are told apart by 128 bits of
- * a fast hash: nobody attacks a simulation from inside.
- */
-#define MEMO_SIZE 16384
-#define KEYS_MAX 256
-
-struct question {
-	uint64_t a, b;
-};
-
-struct memo {
-	struct question question;
-	bool known;
-	bool answer;
-};
-
-struct known_key {
-	struct question question;
-	struct dcd_public_key *key;
-};
-
-static struct memo memos[MEMO_SIZE];
-static struct known_key known_keys[KEYS_MAX];
-static size_t known_key_count;
-static unsigned long answered;
-
-unsigned long sim_key_memoized(void)
-{
-	return answered;
-}
-
-static void ask(struct question *question, const void *data, size_t len)
-{
-	const uint8_t *bytes = data;
-	question->a ^= len;
-	for (; len > 0;) {
-		uint64_t word = 0;
-		size_t n = len < 8 ? len : 8;
-		memcpy(&word, bytes, n);
-		question->a = (question->a ^ word) * UINT64_C(0x9E3779B97F4A7C15);
-		question->a ^= question->a >> 31;
-		question->b = (question->b + word) * UINT64_C(0xD6E8FEB86659FD93);
-		question->b ^= question->b >> 29;
-		bytes += n;
-		len -= n;
-	}
-}
-
-int __real_dcd_public_key_parse(const char *keytype, const char *scheme, const char *value, struct dcd_public_key **ret,
-				struct dcd_diag *diag);
-int __wrap_dcd_public_key_parse(const char *keytype, const char *scheme, const char *value, struct dcd_public_key **ret,
-				struct dcd_diag *diag);
-void __real_dcd_public_key_free(struct dcd_public_key *key);
-void __wrap_dcd_public_key_free(struct dcd_public_key *key);
-bool __real_dcd_public_key_verify(const struct dcd_public_key *key, const uint8_t *message, size_t message_len,
-				  const uint8_t *signature, size_t signature_len);
-bool __wrap_dcd_public_key_verify(const struct dcd_public_key *key, const uint8_t *message, size_t message_len,
-				  const uint8_t *signature, size_t signature_len);
-
-int __wrap_dcd_public_key_parse(const char *keytype, const char *scheme, const char *value, struct dcd_public_key **ret,
-				struct dcd_diag *diag)
-{
-	struct question question = { 1, 2 };
-	ask(&question, keytype, strlen(keytype));
-	ask(&question, scheme, strlen(scheme));
-	ask(&question, value, strlen(value));
-	for (size_t i = 0; i < known_key_count; i++) {
-		if (known_keys[i].question.a == question.a && known_keys[i].question.b == question.b) {
-			*ret = known_keys[i].key;
-			return 0;
-		}
-	}
-	int err = __real_dcd_public_key_parse(keytype, scheme, value, ret, diag);
-	if (err == 0 && known_key_count < KEYS_MAX) {
-		known_keys[known_key_count++] = (struct known_key){ question, *ret };
-	}
-	return err;
-}
-
-void __wrap_dcd_public_key_free(struct dcd_public_key *key)
-{
-	for (size_t i = 0; i < known_key_count; i++) {
-		if (known_keys[i].key == key) {
-			return;
-		}
-	}
-	__real_dcd_public_key_free(key);
-}
-
-bool __wrap_dcd_public_key_verify(const struct dcd_public_key *key, const uint8_t *message, size_t message_len,
-				  const uint8_t *signature, size_t signature_len)
-{
-	struct question question = { 3, 4 };
-	ask(&question, &key, sizeof key); /* known keys live for ever, each at its own address */
-	ask(&question, message, message_len);
-	ask(&question, signature, signature_len);
-	struct memo *memo = &memos[question.a % MEMO_SIZE];
-	if (!memo->known || memo->question.a != question.a || memo->question.b != question.b) {
-		memo->answer = __real_dcd_public_key_verify(key, message, message_len, signature, signature_len);
-		memo->question = question;
-		memo->known = true;
-	} else {
-		answered++;
-	}
-	return memo->answer;
 }

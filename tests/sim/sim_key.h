@@ -4,11 +4,11 @@
 
 #include <stdint.h>
 
+#include "manifest/crypto/private_key.h"
 #include "manifest/sign/signer.h"
 
-DCD_NODISCARD int sim_key_signer(uint64_t seed, int number, struct dcd_signer **ret, struct dcd_diag *diag);
-
-/* How many signature checks were answered from memory; see sim_key.c. */
-unsigned long sim_key_memoized(void);
+/* ECDSA P-256 or P-384, or Ed25519. */
+DCD_NODISCARD int sim_key_signer(uint64_t seed, int number, enum dcd_key_algorithm algorithm, struct dcd_signer **ret,
+				 struct dcd_diag *diag);
 
 #endif

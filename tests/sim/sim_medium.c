@@ -1,8 +1,11 @@
 #include "tests/sim/sim_medium.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/sim/sim_alloc.h"
 
 const char *const sim_class_names[SIM_CLASSES] = { "rootfs", "boot" };
 
@@ -18,17 +21,9 @@ size_t sim_dev_size(int dev)
 
 /* ---- blobs, files, images ---- */
 
-static void *must(void *memory)
-{
-	if (memory == NULL) {
-		abort();
-	}
-	return memory;
-}
-
 struct sim_blob *sim_blob_new(const void *data, size_t len)
 {
-	struct sim_blob *blob = must(malloc(sizeof *blob + len));
+	struct sim_blob *blob = sim_must_alloc(sizeof *blob + len);
 	blob->refs = 1;
 	blob->len = len;
 	if (len > 0) {
@@ -151,7 +146,7 @@ void sim_log_mark(struct sim_log *log)
 {
 	if (log->mark_count == log->mark_capacity) {
 		log->mark_capacity = log->mark_capacity == 0 ? 16 : log->mark_capacity * 2;
-		log->marks = must(realloc(log->marks, log->mark_capacity * sizeof *log->marks));
+		log->marks = sim_must_realloc(log->marks, log->mark_capacity * sizeof *log->marks);
 	}
 	log->marks[log->mark_count++] = log->count;
 }
@@ -164,7 +159,7 @@ static struct sim_op *record(struct sim_media *media, enum sim_kind kind, int me
 	if (log != NULL) {
 		if (log->count == log->capacity) {
 			log->capacity = log->capacity == 0 ? 128 : log->capacity * 2;
-			log->ops = must(realloc(log->ops, log->capacity * sizeof *log->ops));
+			log->ops = sim_must_realloc(log->ops, log->capacity * sizeof *log->ops);
 		}
 		op = &log->ops[log->count++];
 	}
@@ -227,20 +222,29 @@ static int read_from(struct sim_blockdev *sim, const uint8_t *bytes, uint64_t of
 	return 0;
 }
 
+/* A writer may have a thread of its own. What it writes comes in one order all the same. */
+static pthread_mutex_t bus = PTHREAD_MUTEX_INITIALIZER;
+
 static int dev_read(struct dcd_blockdev *dev, uint64_t offset, void *buf, size_t len)
 {
 	struct sim_blockdev *sim = (struct sim_blockdev *)dev;
-	return read_from(sim, sim->media->now.dev[sim->index], offset, buf, len);
+	pthread_mutex_lock(&bus);
+	int err = read_from(sim, sim->media->now.dev[sim->index], offset, buf, len);
+	pthread_mutex_unlock(&bus);
+	return err;
 }
 
 static int dev_read_medium(struct dcd_blockdev *dev, uint64_t offset, void *buf, size_t len)
 {
 	struct sim_blockdev *sim = (struct sim_blockdev *)dev;
 	struct sim_media *media = sim->media;
-	return read_from(sim, media->drive_cache ? media->now.dev[sim->index] : media->flushed[sim->index], offset, buf, len);
+	pthread_mutex_lock(&bus);
+	int err = read_from(sim, media->drive_cache ? media->now.dev[sim->index] : media->flushed[sim->index], offset, buf, len);
+	pthread_mutex_unlock(&bus);
+	return err;
 }
 
-static int dev_write(struct dcd_blockdev *dev, uint64_t offset, const void *buf, size_t len)
+static int write_to(struct dcd_blockdev *dev, uint64_t offset, const void *buf, size_t len)
 {
 	struct sim_blockdev *sim = (struct sim_blockdev *)dev;
 	struct sim_media *media = sim->media;
@@ -268,15 +272,30 @@ static int dev_write(struct dcd_blockdev *dev, uint64_t offset, const void *buf,
 	return fault == SIM_FAULT_SPACE ? DCD_ERR_NO_SPACE : fault == SIM_FAULT_SHORT ? DCD_ERR_IO : 0;
 }
 
-static int dev_flush(struct dcd_blockdev *dev)
+static int dev_write(struct dcd_blockdev *dev, uint64_t offset, const void *buf, size_t len)
 {
-	struct sim_blockdev *sim = (struct sim_blockdev *)dev;
+	pthread_mutex_lock(&bus);
+	int err = write_to(dev, offset, buf, len);
+	pthread_mutex_unlock(&bus);
+	return err;
+}
+
+static int flush(struct sim_blockdev *sim)
+{
 	if (access_fault(sim->media) != SIM_FAULT_NONE) {
 		return DCD_ERR_IO;
 	}
 	(void)record(sim->media, SIM_FLUSH, sim->index, "");
 	memcpy(sim->media->flushed[sim->index], sim->media->now.dev[sim->index], SIM_DEV_MAX);
 	return 0;
+}
+
+static int dev_flush(struct dcd_blockdev *dev)
+{
+	pthread_mutex_lock(&bus);
+	int err = flush((struct sim_blockdev *)dev);
+	pthread_mutex_unlock(&bus);
+	return err;
 }
 
 static void dev_close(struct dcd_blockdev *dev)
@@ -293,7 +312,7 @@ int sim_media_open_slot(void *context, int slot, const char *class_name, bool wr
 	for (int c = 0; c < SIM_CLASSES; c++) {
 		if (strcmp(class_name, sim_class_names[c]) == 0) {
 			int index = slot * SIM_CLASSES + c;
-			struct sim_blockdev *dev = must(calloc(1, sizeof *dev));
+			struct sim_blockdev *dev = sim_must_alloc(sizeof *dev);
 			dev->base = (struct dcd_blockdev){ .ops = &dev_ops, .size = sim_class_max(c), .name = names[index] };
 			dev->media = context;
 			dev->index = index;
@@ -401,13 +420,25 @@ static int folder_sync_dir(struct dcd_dir *dir)
 	return 0;
 }
 
+static int folder_list(struct dcd_dir *dir, void (*each)(void *context, const char *name), void *context)
+{
+	struct sim_folder *folder = (struct sim_folder *)dir;
+	if (access_fault(folder->media) != SIM_FAULT_NONE) {
+		return DCD_ERR_IO;
+	}
+	for (int i = 0; i < files_of(dir)->count; i++) {
+		each(context, files_of(dir)->file[i].name);
+	}
+	return 0;
+}
+
 static void folder_close(struct dcd_dir *dir)
 {
 	(void)dir;
 }
 
 static const struct dcd_dir_ops folder_ops = {
-	folder_read, folder_write, folder_sync, folder_rename, folder_remove, folder_sync_dir, folder_close,
+	folder_read, folder_write, folder_sync, folder_rename, folder_remove, folder_sync_dir, folder_close, folder_list,
 };
 
 void sim_media_open(struct sim_media *media, const struct sim_image *image)

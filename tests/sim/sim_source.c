@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sends it whole, or as the network of the hour would have it. */
-static int send_bytes(struct sim_source *source, const uint8_t *data, size_t len, struct dcd_sink *sink, struct dcd_diag *diag)
+#include "tests/sim/sim_alloc.h"
+
+int sim_source_send(struct sim_source *source, const uint8_t *data, size_t len, struct dcd_sink *sink, struct dcd_diag *diag)
 {
 	unsigned long number = source->fetches++;
 	source->base.stats.requests++;
@@ -17,10 +18,7 @@ static int send_bytes(struct sim_source *source, const uint8_t *data, size_t len
 	source->base.stats.bytes += done;
 	int err;
 	if (fault == SIM_NET_FLIPS && len > 0) {
-		uint8_t *copy = malloc(len);
-		if (copy == NULL) {
-			abort();
-		}
+		uint8_t *copy = sim_must_alloc(len);
 		memcpy(copy, data, len);
 		copy[len / 2] ^= 8;
 		err = sink->write(sink->context, copy, len);
@@ -44,7 +42,7 @@ static int sim_fetch(struct dcd_source *base, const char *path, uint64_t max, st
 	if (bytes->len > max) {
 		return dcd_diag_set(diag, DCD_ERR_SIZE, "%s is too large", path);
 	}
-	return send_bytes(source, bytes->data, bytes->len, sink, diag);
+	return sim_source_send(source, bytes->data, bytes->len, sink, diag);
 }
 
 static int sim_fetch_range(struct dcd_source *base, const char *path, uint64_t object_size, uint64_t offset, uint64_t length,
@@ -58,7 +56,7 @@ static int sim_fetch_range(struct dcd_source *base, const char *path, uint64_t o
 	if (bytes->len != object_size || offset > bytes->len || length > bytes->len - offset) {
 		return dcd_diag_set(diag, DCD_ERR_SIZE, "%s has another size", path);
 	}
-	return send_bytes(source, bytes->data + offset, (size_t)length, sink, diag);
+	return sim_source_send(source, bytes->data + offset, (size_t)length, sink, diag);
 }
 
 static void sim_close(struct dcd_source *base)

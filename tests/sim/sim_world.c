@@ -12,15 +12,25 @@
 #include "manifest/release/release.h"
 #include "manifest/sign/envelope.h"
 #include "manifest/sign/metadata_document.h"
+#include "tests/sim/sim_bundle.h"
 #include "tests/sim/sim_key.h"
+#include "tests/sim/sim_memo.h"
 #include "tools/repo/repo_manifest.h"
 
 #define BUCKETS 4096
 #define SLACK_BYTE 0xC5
+#define KEYS_MAX 3
+#define FAR_AHEAD 40
 
 enum role { ROLE_ROOT, ROLE_TARGETS, ROLE_SNAPSHOT, ROLE_TIMESTAMP, ROLES };
 
 static const char *const role_names[ROLES] = { "root", "targets", "snapshot", "timestamp" };
+
+/* Root has three keys, of which two must sign, so that one may be lost; the others have one. */
+struct role_keys {
+	struct dcd_signer *signer[KEYS_MAX];
+	size_t count, threshold;
+};
 
 struct served {
 	struct served *next; /* in the bucket, newest first */
@@ -32,8 +42,8 @@ struct served {
 struct sim_world {
 	uint64_t seed;
 	int keys_made;
-	struct dcd_signer *signers[ROLES];
-	struct dcd_signer *old_root; /* of the version before, which vouches for the next */
+	struct role_keys keys[ROLES];
+	struct role_keys old_root; /* of the version before, whose keys vouch for the next */
 	uint64_t versions[ROLES];
 	struct dcd_json *targets; /* signed part of the newest targets.json */
 	struct served *buckets[BUCKETS];
@@ -43,6 +53,7 @@ struct sim_world {
 	struct sim_release *releases[SIM_RELEASES_MAX];
 	int release_count;
 	struct dcd_document_file targets_file;
+	uint64_t forward; /* by how much a thief has raised the versions of timestamp and snapshot */
 };
 
 static void check(int err, const struct dcd_diag *diag)
@@ -64,7 +75,7 @@ static unsigned bucket_of(const char *path)
 	return hash % BUCKETS;
 }
 
-static void serve(struct sim_world *world, const char *path, struct sim_blob *bytes)
+void sim_world_serve(struct sim_world *world, const char *path, struct sim_blob *bytes)
 {
 	struct served *served = calloc(1, sizeof *served);
 	if (served == NULL) {
@@ -76,6 +87,10 @@ static void serve(struct sim_world *world, const char *path, struct sim_blob *by
 	served->bytes = bytes;
 	served->next = world->buckets[bucket];
 	world->buckets[bucket] = served;
+	size_t len = strlen(path);
+	if (len > 5 && strcmp(path + len - 5, ".json") == 0) {
+		sim_memo_serve(bytes->data, bytes->len);
+	}
 }
 
 const struct sim_blob *sim_world_file(const struct sim_world *world, const char *path, int generation)
@@ -106,7 +121,7 @@ bool sim_world_knows_metadata(const struct sim_world *world, const char *name, c
 	if (was_served(world, path, bytes)) {
 		return true;
 	}
-	for (uint64_t v = 1; v <= world->versions[ROLE_SNAPSHOT] + 1; v++) {
+	for (uint64_t v = 1; v <= world->versions[ROLE_SNAPSHOT] + FAR_AHEAD + 1; v++) {
 		(void)snprintf(path, sizeof path, "metadata/%llu.%s", (unsigned long long)v, name);
 		if (was_served(world, path, bytes)) {
 			return true;
@@ -123,11 +138,29 @@ static struct dcd_document_head head_of(const struct sim_world *world, enum role
 	return (struct dcd_document_head){ .version = world->versions[role], .expires = world->now + days * SIM_DAY };
 }
 
+/* As many as must sign, each once. */
+static size_t add_signers(const struct role_keys *keys, struct dcd_signer **signers, size_t count)
+{
+	for (size_t i = 0; i < keys->threshold; i++) {
+		bool there = false;
+		for (size_t j = 0; j < count; j++) {
+			there = there || signers[j] == keys->signer[i];
+		}
+		if (!there) {
+			signers[count++] = keys->signer[i];
+		}
+	}
+	return count;
+}
+
 static struct dcd_document_file sign(struct sim_world *world, enum role role, const struct dcd_json *document)
 {
 	struct dcd_diag diag = { 0 };
-	struct dcd_signer *signers[2] = { world->signers[role], world->old_root };
-	size_t count = role == ROLE_ROOT && world->old_root != NULL ? 2 : 1;
+	struct dcd_signer *signers[2 * KEYS_MAX];
+	size_t count = add_signers(&world->keys[role], signers, 0);
+	if (role == ROLE_ROOT) {
+		count = add_signers(&world->old_root, signers, count);
+	}
 	uint8_t *data = NULL;
 	size_t len = 0;
 	char path[160];
@@ -138,7 +171,7 @@ static struct dcd_document_file sign(struct sim_world *world, enum role role, co
 		(void)snprintf(path, sizeof path, "metadata/%llu.%s.json", (unsigned long long)world->versions[role],
 			       role_names[role]);
 	}
-	serve(world, path, sim_blob_new(data, len));
+	sim_world_serve(world, path, sim_blob_new(data, len));
 	struct dcd_document_file file = { .version = world->versions[role], .length = len };
 	dcd_hash_once(&dcd_sha256, data, len, &file.sha256);
 	free(data);
@@ -151,7 +184,8 @@ static void sign_root(struct sim_world *world)
 	struct dcd_document_role roles[ROLES];
 	struct dcd_json *document = NULL;
 	for (int r = 0; r < ROLES; r++) {
-		roles[r] = (struct dcd_document_role){ role_names[r], 1, 1, &world->signers[r] };
+		const struct role_keys *keys = &world->keys[r];
+		roles[r] = (struct dcd_document_role){ role_names[r], keys->threshold, keys->count, keys->signer };
 	}
 	world->versions[ROLE_ROOT]++;
 	struct dcd_document_head head = head_of(world, ROLE_ROOT);
@@ -268,7 +302,7 @@ static struct dcd_release_payload encode(struct sim_world *world, struct sim_rel
 	close(fd);
 	dcd_release_payload_path(&payload, below);
 	(void)snprintf(path, sizeof path, "targets/%s", below);
-	serve(world, path, bytes);
+	sim_world_serve(world, path, bytes);
 	return payload;
 }
 
@@ -284,7 +318,7 @@ static void describe(struct sim_world *world, struct sim_release *made, const st
 	made->manifest_hash = file.sha256;
 	dcd_hash_to_hex(&file.sha256, hex);
 	(void)snprintf(path, sizeof path, "targets/releases/%s.%s.json", hex, made->version);
-	serve(world, path, sim_blob_new(data, len));
+	sim_world_serve(world, path, sim_blob_new(data, len));
 	free(data);
 	struct dcd_json *entry = NULL;
 	check(dcd_document_target_entry(&file, repo_manifest_custom(release), &entry, &diag), &diag);
@@ -337,28 +371,84 @@ int sim_world_publish(struct sim_world *world, const struct sim_publication *pub
 	}
 	describe(world, made, &release);
 	sign_upper(world);
+	if (publication->bundle) {
+		sim_bundle_serve(world, made, &release);
+	}
 	return index;
 }
 
-static void new_key(struct sim_world *world, enum role role)
+static struct dcd_signer *new_key(struct sim_world *world, enum dcd_key_algorithm algorithm)
 {
 	struct dcd_diag diag = { 0 };
-	check(sim_key_signer(world->seed, world->keys_made++, &world->signers[role], &diag), &diag);
+	struct dcd_signer *signer = NULL;
+	check(sim_key_signer(world->seed, world->keys_made++, algorithm, &signer, &diag), &diag);
+	return signer;
 }
 
-void sim_world_rotate(struct sim_world *world, bool all)
+static void new_keys(struct sim_world *world, enum role role, enum dcd_key_algorithm algorithm)
+{
+	struct role_keys *keys = &world->keys[role];
+	keys->count = role == ROLE_ROOT ? KEYS_MAX : 1;
+	keys->threshold = role == ROLE_ROOT ? KEYS_MAX - 1 : 1;
+	for (size_t i = 0; i < keys->count; i++) {
+		keys->signer[i] = new_key(world, algorithm);
+	}
+}
+
+static void forget_keys(struct role_keys *keys)
+{
+	for (size_t i = 0; i < keys->count; i++) {
+		dcd_signer_close(keys->signer[i]);
+	}
+	*keys = (struct role_keys){ 0 };
+}
+
+/* Its last key is gone: nobody can sign with it again. The others vouch for the root in which another one stands at its place. */
+static void replace_lost_root_key(struct sim_world *world, enum dcd_key_algorithm algorithm)
+{
+	struct role_keys *keys = &world->keys[ROLE_ROOT];
+	dcd_signer_close(keys->signer[keys->count - 1]);
+	keys->signer[keys->count - 1] = new_key(world, algorithm);
+	sign_root(world);
+}
+
+static void replace_root_keys(struct sim_world *world, enum dcd_key_algorithm algorithm)
+{
+	world->old_root = world->keys[ROLE_ROOT];
+	new_keys(world, ROLE_ROOT, algorithm);
+	sign_root(world);
+	forget_keys(&world->old_root);
+}
+
+static void raise_versions(struct sim_world *world, uint64_t forward)
+{
+	world->versions[ROLE_SNAPSHOT] += forward - world->forward;
+	world->versions[ROLE_TIMESTAMP] += forward - world->forward;
+	world->forward = forward;
+}
+
+void sim_world_fast_forward(struct sim_world *world)
 {
 	world->generation++;
-	world->old_root = world->signers[ROLE_ROOT];
-	new_key(world, ROLE_ROOT);
-	for (int r = all ? ROLE_TARGETS : ROLE_SNAPSHOT; r < ROLES; r++) {
-		dcd_signer_close(world->signers[r]);
-		new_key(world, (enum role)r);
+	raise_versions(world, FAR_AHEAD);
+	sign_upper(world);
+}
+
+void sim_world_rotate(struct sim_world *world, const struct sim_rotation *rotation)
+{
+	world->generation++;
+	raise_versions(world, 0);
+	int first = rotation->timestamp_only ? ROLE_TIMESTAMP : rotation->targets ? ROLE_TARGETS : ROLE_SNAPSHOT;
+	for (int r = first; r < ROLES; r++) {
+		forget_keys(&world->keys[r]);
+		new_keys(world, (enum role)r, rotation->algorithm);
 	}
-	sign_root(world);
-	dcd_signer_close(world->old_root);
-	world->old_root = NULL;
-	if (all) {
+	if (rotation->root_key_lost) {
+		replace_lost_root_key(world, rotation->algorithm);
+	} else {
+		replace_root_keys(world, rotation->algorithm);
+	}
+	if (rotation->targets) {
 		sign_targets(world, NULL, NULL);
 	}
 	sign_upper(world);
@@ -373,7 +463,7 @@ struct sim_world *sim_world_new(uint64_t seed)
 	world->seed = seed;
 	world->now = SIM_EPOCH;
 	for (int r = 0; r < ROLES; r++) {
-		new_key(world, (enum role)r);
+		new_keys(world, (enum role)r, DCD_KEY_ECDSA_P256);
 	}
 	sign_root(world);
 	return world;
@@ -392,10 +482,19 @@ void sim_world_free(struct sim_world *world)
 		free(world->releases[i]);
 	}
 	for (int r = 0; r < ROLES; r++) {
-		dcd_signer_close(world->signers[r]);
+		forget_keys(&world->keys[r]);
 	}
 	dcd_json_free(world->targets);
 	free(world);
+}
+
+uint64_t sim_world_version(const struct sim_world *world, const char *role)
+{
+	int r = 0;
+	while (strcmp(role_names[r], role) != 0) {
+		r++;
+	}
+	return world->versions[r];
 }
 
 int sim_world_generation(const struct sim_world *world)

@@ -7,12 +7,14 @@
 
 #include "base/hash.h"
 #include "base/source.h"
+#include "manifest/crypto/private_key.h"
 #include "tests/sim/sim_medium.h"
 
 #define SIM_RELEASES_MAX 160
 #define SIM_PRODUCT "thermostat"
 #define SIM_BOARD "board-a"
 #define SIM_CHANNEL "retail"
+#define SIM_BUNDLE "bundle.tar"       /* of the newest release, with all its payloads */
 #define SIM_EPOCH INT64_C(1767225600) /* 2026-01-01: the vendor's first day */
 #define SIM_DAY INT64_C(86400)
 
@@ -39,12 +41,31 @@ struct sim_publication {
 	int stone;          /* release index, or -1 */
 	int bases;          /* deltas against that many earlier releases */
 	int64_t days_valid; /* metadata expires after these; 0: 20 years */
+	bool bundle;        /* also as one file, SIM_BUNDLE */
 };
 
 /* Makes and signs the next release; returns its index. A new generation. */
 int sim_world_publish(struct sim_world *world, const struct sim_publication *publication);
-/* New keys for root, timestamp and snapshot (and targets with `all`), root N+1, everything signed anew. A new generation. */
-void sim_world_rotate(struct sim_world *world, bool all);
+
+struct sim_rotation {
+	bool targets; /* not only root, snapshot and timestamp */
+	/* One of the three root keys is lost, and with it the keys of the roles that are replaced: the two others replace them.
+	 * Else all root keys are new, and two old ones vouch for them. */
+	bool root_key_lost;
+	bool timestamp_only;              /* the thief's key alone, and the versions of sim_world_fast_forward() are taken back */
+	enum dcd_key_algorithm algorithm; /* of the new keys: ECDSA P-256 or P-384, Ed25519 */
+};
+
+/* New keys, root N+1, everything signed anew. A new generation. */
+void sim_world_rotate(struct sim_world *world, const struct sim_rotation *rotation);
+
+/* From this generation on; takes the reference. */
+void sim_world_serve(struct sim_world *world, const char *path, struct sim_blob *bytes);
+/* The newest of "root", "targets", "snapshot" or "timestamp". */
+uint64_t sim_world_version(const struct sim_world *world, const char *role);
+
+/* Who has stolen the timestamp and snapshot keys publishes versions far ahead, so that honest ones look old. A new generation. */
+void sim_world_fast_forward(struct sim_world *world);
 
 int sim_world_generation(const struct sim_world *world);
 int64_t sim_world_now(const struct sim_world *world);
@@ -78,6 +99,9 @@ struct sim_source {
 	enum sim_net_fault fault;
 	bool fault_struck;
 };
+
+/* Sends it whole, or as the network of the hour would have it. */
+int sim_source_send(struct sim_source *source, const uint8_t *data, size_t len, struct dcd_sink *sink, struct dcd_diag *diag);
 
 void sim_source_open(struct sim_source *source, const struct sim_world *world, int generation);
 

@@ -9,6 +9,7 @@
 
 #include "base/checked.h"
 #include "bsdiff/apply/frame.h"
+#include "bsdiff/codec/packer.h"
 #include "bsdiff/codec/zstd_decode.h"
 #include "bsdiff/diff/encode.h"
 #include "manifest/crypto/sha256.h"
@@ -88,9 +89,10 @@ static inline int fixture_apply(const struct fixture_payload *p, struct dcd_read
 		return err;
 	}
 	struct dcd_decoder zstd = dcd_zstd_decoder();
+	struct dcd_packer packer = dcd_block_packer();
 	size_t workspace_size = dcd_frame_workspace_size(&payload, &zstd);
 	void *workspace = malloc(workspace_size);
-	const struct dcd_frame_tools tools = { &dcd_sha256, &zstd, base, workspace, workspace_size };
+	const struct dcd_frame_tools tools = { &dcd_sha256, &zstd, base, workspace, workspace_size, &packer };
 	size_t at = (size_t)table_length;
 	for (uint32_t i = 0; err == 0 && i < payload.segment_count; i++) {
 		struct dcd_payload_entry entry;

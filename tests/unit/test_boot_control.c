@@ -56,6 +56,16 @@ static void an_unbootable_slot_is_passed_over_even_when_it_is_primary(void **sta
 	assert_int_equal(after.slot[1].tries_left, 3);
 }
 
+static void what_was_never_bootable_is_the_last_resort_of_all(void **state)
+{
+	(void)state;
+	struct dcd_boot_state boot = { .order = { 0, 1 }, .slot = { [1] = { .bootable = true } } };
+	struct dcd_boot_state after;
+	assert_int_equal(dcd_boot_choose(&boot, &after), 1);
+	boot.slot[1].bootable = false;
+	assert_int_equal(dcd_boot_choose(&boot, &after), 0);
+}
+
 static void there_is_no_dead_end_when_every_try_is_spent(void **state)
 {
 	(void)state;
@@ -75,6 +85,7 @@ int main(void)
 		cmocka_unit_test(a_trial_is_counted_down_and_then_the_good_slot_comes_back),
 		cmocka_unit_test(a_good_slot_is_never_counted),
 		cmocka_unit_test(an_unbootable_slot_is_passed_over_even_when_it_is_primary),
+		cmocka_unit_test(what_was_never_bootable_is_the_last_resort_of_all),
 		cmocka_unit_test(there_is_no_dead_end_when_every_try_is_spent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

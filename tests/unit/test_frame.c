@@ -58,13 +58,14 @@ static int hand_decode(struct hand *h, uint8_t out[16])
 		base_bytes[i] = (uint8_t)i;
 	}
 	struct dcd_decoder zstd = dcd_zstd_decoder();
+	struct dcd_packer packer = dcd_block_packer();
 	struct fixture_base base;
 	fixture_base_open(&base, base_bytes, sizeof base_bytes);
 	const size_t workspace_size = zstd.memory_size + 16 + 1024;
 	void *workspace = malloc(workspace_size);
 	uint8_t *frame = malloc(h->frame_len), *segment = malloc(16);
 	memcpy(frame, h->frame, h->frame_len);
-	const struct dcd_frame_tools tools = { &dcd_sha256, &zstd, &base.reader, workspace, workspace_size };
+	const struct dcd_frame_tools tools = { &dcd_sha256, &zstd, &base.reader, workspace, workspace_size, &packer };
 	const struct dcd_payload_entry entry = {
 		.kind = DCD_FRAME_DELTA, .frame_length = (uint32_t)h->frame_len, .segment_length = 16, .segment_offset = 32
 	};
@@ -257,11 +258,12 @@ static void forged_frames_stay_inside_their_buffers(void **state)
 	struct dcd_payload payload;
 	assert_int_equal(dcd_payload_open(p.data, (size_t)p.result.table_length, &dcd_sha256, &payload), 0);
 	struct dcd_decoder zstd = dcd_zstd_decoder();
+	struct dcd_packer packer = dcd_block_packer();
 	size_t workspace_size = dcd_frame_workspace_size(&payload, &zstd);
 	void *workspace = malloc(workspace_size);
 	struct fixture_base base;
 	fixture_base_open(&base, old_image, sizeof old_image);
-	const struct dcd_frame_tools tools = { &dcd_sha256, &zstd, &base.reader, workspace, workspace_size };
+	const struct dcd_frame_tools tools = { &dcd_sha256, &zstd, &base.reader, workspace, workspace_size, &packer };
 	uint64_t seed = 4;
 	size_t at = (size_t)p.result.table_length;
 	for (uint32_t i = 2; i < 4; i++) {

@@ -185,6 +185,10 @@ static void keys_of_every_algorithm_sign_for_their_public_half_also_after_a_file
 		enum dcd_key_algorithm found = DCD_KEY_ALGORITHMS;
 		assert_int_equal(dcd_key_algorithm_find(names->name, &found, NULL), 0);
 		assert_int_equal(found, algorithm);
+		if (found == DCD_KEY_LMS) { /* it counts its uses: test_lms_signer.c */
+			assert_int_equal(dcd_private_key_generate_as(found, &made, &diag), DCD_ERR_USAGE);
+			continue;
+		}
 		assert_int_equal(dcd_private_key_generate_as(found, &made, &diag), 0);
 		unlink(path);
 		assert_int_equal(dcd_private_key_save(made, path, &diag), 0);

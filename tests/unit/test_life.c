@@ -324,6 +324,103 @@ static void a_slot_that_proves_itself_after_all_is_not_known_bad(void **state)
 	assert_int_equal(reboot(&device), 1);
 }
 
+static void a_release_is_remembered_as_bad_once_and_only_by_a_name(void **state)
+{
+	(void)state;
+	struct device device = factory_device();
+	install(&device, 2, 0);
+	assert_int_equal(reboot(&device), 1);
+	assert_int_equal(dcd_life_mark_bad(&device.state, &device.boot, "sick", NOW, NULL), 0);
+	assert_true(device.state.known_bad_count == 1);
+	device.boot.booted = 1;
+	assert_int_equal(dcd_life_mark_bad(&device.state, &device.boot, "sick", NOW, NULL), 0);
+	assert_true(device.state.known_bad_count == 1);
+	memset(&device.state.slot[1].manifest_hash, 0, sizeof device.state.slot[1].manifest_hash);
+	assert_int_equal(dcd_life_mark_bad(&device.state, &device.boot, "sick", NOW, NULL), 0);
+	assert_true(device.state.known_bad_count == 1);
+}
+
+static void a_release_that_was_not_tried_yet_is_not_given_up(void **state)
+{
+	(void)state;
+	struct device device = factory_device();
+	install(&device, 2, 0);
+	assert_false(dcd_life_reconcile(&device.state, &device.boot, NOW));
+	assert_int_equal(dcd_life_of(&device.state, &device.boot), DCD_LIFE_PENDING);
+	assert_true(device.state.known_bad_count == 0);
+}
+
+static void what_somebody_else_made_the_loader_boot_is_not_ours_to_write(void **state)
+{
+	(void)state;
+	static const enum dcd_phase phases[] = { DCD_PHASE_WRITING, DCD_PHASE_STAGED };
+	for (size_t i = 0; i < sizeof phases / sizeof phases[0]; i++) {
+		struct device device = factory_device();
+		install(&device, 2, 0);
+		device.state.phase = phases[i];
+		device.boot.booted = 1;
+		assert_true(dcd_life_reconcile(&device.state, &device.boot, NOW));
+		assert_int_equal(device.state.phase, DCD_PHASE_IDLE);
+		device.state.phase = phases[i];
+		device.state.target = 1;
+		device.boot.booted = 0;
+		assert_false(dcd_life_reconcile(&device.state, &device.boot, NOW));
+		assert_int_equal(device.state.phase, phases[i]);
+	}
+}
+
+static void only_what_is_staged_is_activated_and_only_from_a_confirmed_slot(void **state)
+{
+	(void)state;
+	struct device device = factory_device();
+	const struct dcd_release release = release_of(2, 0);
+	assert_int_equal(dcd_life_activate(&device.state, &device.boot, 3, NOW, NULL), DCD_ERR_NOTHING_STAGED);
+	dcd_life_begin_writing(&device.state, &device.boot, 1, &release);
+	assert_int_equal(dcd_life_activate(&device.state, &device.boot, 3, NOW, NULL), DCD_ERR_NOTHING_STAGED);
+	dcd_life_staged(&device.state, NOW);
+	device.boot.slot[0].good = false;
+	assert_int_equal(dcd_life_activate(&device.state, &device.boot, 3, NOW, NULL), DCD_ERR_NOT_CONFIRMED);
+	assert_int_equal(device.state.phase, DCD_PHASE_STAGED);
+	assert_int_equal(device.boot.order[0], 0);
+}
+
+static void a_trial_without_a_way_back_is_not_given_up(void **state)
+{
+	(void)state;
+	struct device device = factory_device();
+	install(&device, 2, 0);
+	assert_int_equal(reboot(&device), 1);
+	device.boot.slot[0] = (struct dcd_boot_slot){ .bootable = false, .good = true };
+	assert_int_equal(dcd_life_mark_bad(&device.state, &device.boot, "sick", NOW, NULL), DCD_ERR_NO_OTHER_SLOT);
+	device.boot.slot[0] = (struct dcd_boot_slot){ .bootable = true, .good = false, .tries_left = 0 };
+	assert_int_equal(dcd_life_mark_bad(&device.state, &device.boot, "sick", NOW, NULL), DCD_ERR_NO_OTHER_SLOT);
+	assert_true(device.boot.slot[1].bootable);
+}
+
+static void going_back_from_a_trial_gives_it_up(void **state)
+{
+	(void)state;
+	struct device device = factory_device();
+	install(&device, 2, 0);
+	assert_int_equal(reboot(&device), 1);
+	assert_int_equal(dcd_life_rollback(&device.state, &device.boot, 3, NOW, NULL), 0);
+	assert_false(device.boot.slot[1].bootable);
+	assert_int_equal(device.state.last.kind, DCD_OUTCOME_ROLLED_BACK);
+	assert_true(dcd_life_is_known_bad(&device.state, &device.state.slot[1].manifest_hash));
+}
+
+static void nobody_goes_back_to_a_slot_that_holds_no_release(void **state)
+{
+	(void)state;
+	struct device device = factory_device();
+	assert_int_equal(dcd_life_rollback(&device.state, &device.boot, 3, NOW, NULL), DCD_ERR_NO_OTHER_SLOT);
+	device.state.slot[1].content = DCD_CONTENT_WRITING;
+	device.boot.slot[1] = (struct dcd_boot_slot){ .bootable = true, .good = true };
+	assert_int_equal(dcd_life_rollback(&device.state, &device.boot, 3, NOW, NULL), DCD_ERR_NO_OTHER_SLOT);
+	device.state.slot[1].content = DCD_CONTENT_UNKNOWN;
+	assert_int_equal(dcd_life_rollback(&device.state, &device.boot, 3, NOW, NULL), 0);
+}
+
 static void a_reason_has_no_control_characters(void **state)
 {
 	(void)state;
@@ -385,6 +482,13 @@ int main(void)
 		cmocka_unit_test(a_confirmed_slot_is_not_given_up_for_one_that_never_was),
 		cmocka_unit_test(a_confirmed_slot_is_not_given_up_for_one_below_the_floor),
 		cmocka_unit_test(a_slot_that_proves_itself_after_all_is_not_known_bad),
+		cmocka_unit_test(a_release_is_remembered_as_bad_once_and_only_by_a_name),
+		cmocka_unit_test(a_release_that_was_not_tried_yet_is_not_given_up),
+		cmocka_unit_test(what_somebody_else_made_the_loader_boot_is_not_ours_to_write),
+		cmocka_unit_test(only_what_is_staged_is_activated_and_only_from_a_confirmed_slot),
+		cmocka_unit_test(a_trial_without_a_way_back_is_not_given_up),
+		cmocka_unit_test(going_back_from_a_trial_gives_it_up),
+		cmocka_unit_test(nobody_goes_back_to_a_slot_that_holds_no_release),
 		cmocka_unit_test(a_reason_has_no_control_characters),
 		cmocka_unit_test(the_same_reason_is_noted_once),
 		cmocka_unit_test(the_list_of_bad_releases_forgets_the_oldest),

@@ -109,7 +109,7 @@ static void what_a_newer_writer_may_add_is_unsupported_not_guessed(void **state)
 	expect_u32(DCD_HEADER_FEATURES, 1U << 31, DCD_ERR_UNSUPPORTED);
 	expect_u32(DCD_FORMAT_HEADER_SIZE + DCD_ENTRY_KIND, 4, DCD_ERR_UNSUPPORTED);
 	expect_u32(DCD_FORMAT_HEADER_SIZE + DCD_ENTRY_KIND, 1U << 8, DCD_ERR_UNSUPPORTED); /* a filter where none belongs */
-	expect_u32(DCD_FORMAT_HEADER_SIZE + DCD_ENTRY_KIND, 2U << 8, DCD_ERR_UNSUPPORTED); /* a filter to come */
+	expect_u32(DCD_FORMAT_HEADER_SIZE + DCD_ENTRY_KIND, 4U << 8, DCD_ERR_UNSUPPORTED); /* a filter to come */
 }
 
 static void fields_out_of_bounds_are_malformed(void **state)
@@ -124,7 +124,10 @@ static void fields_out_of_bounds_are_malformed(void **state)
 	expect_u32(DCD_HEADER_MAX_FRAME, 0, DCD_ERR_MALFORMED);
 	expect_u32(DCD_HEADER_MAX_SCRATCH, UINT32_MAX, DCD_ERR_MALFORMED);
 	expect_u32(DCD_HEADER_FRAMES_LENGTH, 1, DCD_ERR_MALFORMED);
-	expect_u32(DCD_HEADER_RESERVED + 4, 1, DCD_ERR_MALFORMED);
+	/* Nothing of this payload is repacked. */
+	expect_u32(DCD_HEADER_FEATURES, 1, DCD_ERR_MALFORMED);
+	expect_u32(DCD_HEADER_PACK_MEMORY, 1, DCD_ERR_MALFORMED);
+	expect_u32(DCD_HEADER_PACK_MARK, 1, DCD_ERR_MALFORMED);
 	expect_u32(DCD_FORMAT_HEADER_SIZE + DCD_ENTRY_KIND, 1U << 24, DCD_ERR_MALFORMED);  /* reserved */
 	expect_u32(DCD_FORMAT_HEADER_SIZE + DCD_ENTRY_FRAME_LENGTH, 1, DCD_ERR_MALFORMED); /* of a zero frame */
 	expect_u32(DCD_FORMAT_HEADER_SIZE + DCD_ENTRY_SEGMENT_HASH, 1, DCD_ERR_HASH);

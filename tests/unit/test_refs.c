@@ -29,8 +29,8 @@ static void put(struct map_text *m, uint64_t value)
 static struct map_text map_of(enum dcd_region_kind kind, uint64_t adjust)
 {
 	struct map_text m = { .len = 0 };
-	const uint64_t head[] = { 1, 1, 2, LOW, SPAN, 1, 2 };
-	for (size_t i = 0; i < 7; i++) {
+	const uint64_t head[] = { 1, 1, 2, LOW, SPAN, 0, 1, 2 };
+	for (size_t i = 0; i < 8; i++) {
 		put(&m, head[i]);
 	}
 	put(&m, 0); /* gap */
@@ -38,11 +38,18 @@ static struct map_text map_of(enum dcd_region_kind kind, uint64_t adjust)
 	put(&m, kind);
 	put(&m, dcd_zigzag(0));
 	put(&m, dcd_zigzag((int64_t)adjust));
-	if (kind == DCD_REGION_RECORDS) {
-		const uint64_t record[] = { dcd_zigzag(0x4000), dcd_zigzag(0x30), 24, 12, 24 };
-		for (size_t i = 0; i < 5; i++) {
-			put(&m, record[i]);
-		}
+	/* Stride, fields, origin, its shift, scale. */
+	const uint64_t records[] = { 24, 1 << 3, dcd_zigzag(0x4000), dcd_zigzag(0x30), dcd_zigzag(24) };
+	const uint64_t relative[] = { 12, 1 << 0 | 1 << 1 };
+	const uint64_t sequence[] = { 3, 1, dcd_zigzag(0x800), dcd_zigzag(0x10), dcd_zigzag(4) };
+	for (size_t i = 0; kind == DCD_REGION_RECORDS && i < 5; i++) {
+		put(&m, records[i]);
+	}
+	for (size_t i = 0; kind == DCD_REGION_RELATIVE && i < 2; i++) {
+		put(&m, relative[i]);
+	}
+	for (size_t i = 0; kind == DCD_REGION_SEQUENCE && i < 5; i++) {
+		put(&m, sequence[i]);
 	}
 	/* From LOW + 0x1000 addresses have moved by 0x40, from LOW + 0x8000 by -0x1000. */
 	const uint64_t steps[] = { 0x1000, 0x7000, dcd_zigzag(0x40), dcd_zigzag(-0x1040) };
@@ -163,6 +170,60 @@ static void records_are_counted_from_the_origin_in_units(void **state)
 	assert_int_equal(dcd_le32_get(bytes + 12), (1000 * 24 - 0x1000 - 0x30) % 24 == 0 ? (1000 * 24 - 0x1030) / 24 : 1000);
 }
 
+static void kernel_tables_count_from_each_field(void **state)
+{
+	(void)state;
+	uint8_t bytes[LEN] = { 0 };
+	/* Records of 12 bytes; the third word is no field, whatever it looks like. */
+	put32(bytes, 0x2000);
+	put32(bytes + 4, 0x9000 - 4);
+	put32(bytes + 8, 0x2000 - 8);
+	put32(bytes + 12, 0x2000 - 12);
+	struct map_text map = map_of(DCD_REGION_RELATIVE, 8);
+	predict(&map, bytes, NULL);
+	assert_int_equal(dcd_le32_get(bytes), 0x2040 - 8);
+	assert_int_equal(dcd_le32_get(bytes + 4), 0x8000 - 4 - 8);
+	assert_int_equal(dcd_le32_get(bytes + 8), 0x2000 - 8);
+	assert_int_equal(dcd_le32_get(bytes + 12), 0x2040 - 12 - 8);
+}
+
+static void numbers_of_24_bits_have_their_highest_byte_first(void **state)
+{
+	(void)state;
+	uint8_t bytes[LEN] = { 0x00, 0x02, 0x01, 0x3f, 0xff, 0xff, 0x00, 0x20, 0x00 };
+	struct map_text map = map_of(DCD_REGION_SEQUENCE, 0);
+	predict(&map, bytes, NULL);
+	/* LOW + 0x800 + 4 * 0x201 moved by 0x40, the origin by 0x10: 0x30 / 4 more. */
+	const uint8_t wanted[] = { 0x00, 0x02, 0x0d, 0x3f, 0xff, 0xff };
+	assert_memory_equal(bytes, wanted, sizeof wanted);
+	assert_int_equal(bytes[6] << 16 | bytes[7] << 8 | bytes[8], 0x2000 - 0x1010 / 4);
+}
+
+static void a_kernel_in_the_last_gibibytes_has_sign_extended_addresses(void **state)
+{
+	(void)state;
+	const uint64_t low = 0xffffffff81000000, map_values[] = {
+		1, 1, 1, low, UINT64_C(0x7f010000), 0x10000, 1, 1, 0, LEN, DCD_REGION_X86_64, 0, 0, 0x1000, dcd_zigzag(0x40)
+	};
+	struct map_text map = { .len = 0 };
+	for (size_t i = 0; i < sizeof map_values / sizeof map_values[0]; i++) {
+		put(&map, map_values[i]);
+	}
+	uint8_t bytes[LEN];
+	memset(bytes, 0x11, LEN);
+	put32(bytes + 10, 0x81002000);
+	put32(bytes + 20, 0x00002000); /* the module goes on at 0, but a small number is no address */
+	put32(bytes + 30, 0x80fffff0); /* before the module */
+	bytes[40] = 0x8b;              /* mov 0x3000(%rip), as per-processor data are addressed */
+	bytes[41] = 0x05;
+	put32(bytes + 42, 0x3000 - (low + 46));
+	predict(&map, bytes, NULL);
+	assert_int_equal(dcd_le32_get(bytes + 10), 0x81002040);
+	assert_int_equal(dcd_le32_get(bytes + 20), 0x2000);
+	assert_int_equal(dcd_le32_get(bytes + 30), 0x80fffff0);
+	assert_int_equal(dcd_le32_get(bytes + 42), (uint32_t)(0x3040 - (low + 46)));
+}
+
 static void unwind_entries_find_their_code_and_their_common_entry(void **state)
 {
 	(void)state;
@@ -188,6 +249,7 @@ static void jump_tables_point_back_to_code(void **state)
 				     1,
 				     LOW,
 				     SPAN,
+				     0,
 				     1,
 				     1,
 				     0,
@@ -279,6 +341,14 @@ static void maps_that_are_cut_or_lie_are_refused(void **state)
 	}
 	map.data[map.len] = 0;
 	assert_int_equal(open_map(map.data, map.len + 1, memory), DCD_ERR_MALFORMED);
+	/* Stride and fields, each wrong alone. */
+	const size_t first = (size_t)((uint8_t *)memchr(map.data, 24, map.len) - map.data);
+	const uint8_t wrong[][2] = { { 0, 0 }, { 0, 22 }, { 1, 0 }, { 1, 1 << 6 } };
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+		struct map_text bad = map_of(DCD_REGION_RECORDS, 0);
+		bad.data[first + wrong[i][0]] = wrong[i][1];
+		assert_int_equal(open_map(bad.data, bad.len, memory), DCD_ERR_MALFORMED);
+	}
 	struct map_text newer = map_of(DCD_REGION_KINDS, 0);
 	assert_int_equal(open_map(newer.data, newer.len, memory), DCD_ERR_UNSUPPORTED);
 }
@@ -318,6 +388,9 @@ int main(void)
 		cmocka_unit_test(x86_64_branches_and_operands_are_relative_to_their_new_place),
 		cmocka_unit_test(aarch64_branches_and_address_pairs_are_predicted),
 		cmocka_unit_test(records_are_counted_from_the_origin_in_units),
+		cmocka_unit_test(kernel_tables_count_from_each_field),
+		cmocka_unit_test(numbers_of_24_bits_have_their_highest_byte_first),
+		cmocka_unit_test(a_kernel_in_the_last_gibibytes_has_sign_extended_addresses),
 		cmocka_unit_test(unwind_entries_find_their_code_and_their_common_entry),
 		cmocka_unit_test(jump_tables_point_back_to_code),
 		cmocka_unit_test(a_correction_teaches_the_next_reference_to_the_same_place),

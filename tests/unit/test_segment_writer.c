@@ -23,6 +23,7 @@ struct memory_device {
 	uint8_t *medium;
 	uint64_t fail_write_at; /* offset, or UINT64_MAX */
 	uint64_t rot_at;        /* the flush loses a bit of this byte, or UINT64_MAX */
+	bool fail_flush;
 	unsigned flushes;
 };
 
@@ -51,6 +52,9 @@ static int memory_write(struct dcd_blockdev *dev, uint64_t offset, const void *b
 static int memory_flush(struct dcd_blockdev *dev)
 {
 	struct memory_device *memory = (struct memory_device *)dev;
+	if (memory->fail_flush) {
+		return DCD_ERR_IO;
+	}
 	memcpy(memory->medium, memory->cache, (size_t)dev->size);
 	if (memory->rot_at != UINT64_MAX) {
 		memory->medium[memory->rot_at] ^= 0x10;
@@ -60,7 +64,10 @@ static int memory_flush(struct dcd_blockdev *dev)
 }
 
 static const struct dcd_blockdev_ops memory_ops = {
-	.read = memory_read, .read_medium = memory_read_medium, .write = memory_write, .flush = memory_flush,
+	.read = memory_read,
+	.read_medium = memory_read_medium,
+	.write = memory_write,
+	.flush = memory_flush,
 };
 
 struct fixture {
@@ -89,7 +96,11 @@ static void begin(struct fixture *fixture, dcd_segment_writer_factory *factory)
 	assert_non_null(memory->cache);
 	assert_non_null(memory->medium);
 	const struct dcd_segment_writer_options options = {
-		.dev = &memory->dev, .alg = &dcd_sha256, .segment_size = SEGMENT, .bad = note_bad, .context = fixture,
+		.dev = &memory->dev,
+		.alg = &dcd_sha256,
+		.segment_size = SEGMENT,
+		.bad = note_bad,
+		.context = fixture,
 	};
 	assert_int_equal(factory(&options, &fixture->writer, NULL), 0);
 }
@@ -147,6 +158,57 @@ static void check_rot_is_seen(dcd_segment_writer_factory *factory)
 	end(&fixture);
 }
 
+/* The memory that the list of written segments grows in. */
+static bool no_room;
+void *__real_reallocarray(void *old, size_t count, size_t size);
+void *__wrap_reallocarray(void *old, size_t count, size_t size);
+
+void *__wrap_reallocarray(void *old, size_t count, size_t size)
+{
+	return no_room ? NULL : __real_reallocarray(old, count, size);
+}
+
+static void a_segment_that_can_not_be_remembered_is_not_written_in_silence(void **state)
+{
+	(void)state;
+	struct fixture fixture;
+	begin(&fixture, dcd_plain_writer_new);
+	no_room = true;
+	assert_int_equal(put_one(&fixture, 0, NULL), DCD_ERR_NO_MEMORY);
+	no_room = false;
+	end(&fixture);
+}
+
+static void a_flush_that_fails_comes_out_even_when_the_data_reads_right(void **state)
+{
+	(void)state;
+	struct fixture fixture;
+	begin(&fixture, dcd_plain_writer_new);
+	assert_int_equal(put_one(&fixture, 0, NULL), 0);
+	memcpy(fixture.memory.medium, fixture.memory.cache, SEGMENT);
+	fixture.memory.fail_flush = true;
+	assert_int_equal(fixture.writer->ops->finish(fixture.writer, NULL), DCD_ERR_IO);
+	end(&fixture);
+}
+
+static void a_zero_segment_that_rots_is_seen(void **state)
+{
+	(void)state;
+	for (int rots = 0; rots < 2; rots++) {
+		struct fixture fixture;
+		uint8_t *data = NULL;
+		const struct dcd_written_segment segment = { .index = 2, .length = SEGMENT, .offset = 2 * SEGMENT, .zero = true };
+		begin(&fixture, dcd_plain_writer_new);
+		fixture.memory.rot_at = rots ? 2 * SEGMENT + 3 : UINT64_MAX;
+		assert_int_equal(fixture.writer->ops->buffer(fixture.writer, &data, NULL), 0);
+		memset(data, 0, SEGMENT);
+		assert_int_equal(fixture.writer->ops->put(fixture.writer, &segment, data, NULL), 0);
+		assert_int_equal(fixture.writer->ops->finish(fixture.writer, NULL), 0);
+		assert_int_equal(fixture.bad_count, rots);
+		end(&fixture);
+	}
+}
+
 static void check_write_error_comes_out(dcd_segment_writer_factory *factory)
 {
 	struct fixture fixture;
@@ -175,16 +237,16 @@ static void check_can_be_left_in_the_middle(dcd_segment_writer_factory *factory)
 	end(&fixture);
 }
 
-#define FOR_BOTH(name)                                  \
-	static void name##_by_the_plain_writer(void **state) \
-	{                                               \
-		(void)state;                            \
-		name(dcd_plain_writer_new);             \
-	}                                               \
-	static void name##_by_the_threaded_writer(void **state) \
-	{                                               \
-		(void)state;                            \
-		name(dcd_threaded_writer_new);          \
+#define FOR_BOTH(name)                                                                                                           \
+	static void name##_by_the_plain_writer(void **state)                                                                     \
+	{                                                                                                                        \
+		(void)state;                                                                                                     \
+		name(dcd_plain_writer_new);                                                                                      \
+	}                                                                                                                        \
+	static void name##_by_the_threaded_writer(void **state)                                                                  \
+	{                                                                                                                        \
+		(void)state;                                                                                                     \
+		name(dcd_threaded_writer_new);                                                                                   \
 	}
 
 FOR_BOTH(check_everything_arrives)
@@ -197,6 +259,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(check_everything_arrives_by_the_plain_writer),
 		cmocka_unit_test(check_everything_arrives_by_the_threaded_writer),
+		cmocka_unit_test(a_segment_that_can_not_be_remembered_is_not_written_in_silence),
+		cmocka_unit_test(a_flush_that_fails_comes_out_even_when_the_data_reads_right),
+		cmocka_unit_test(a_zero_segment_that_rots_is_seen),
 		cmocka_unit_test(check_rot_is_seen_by_the_plain_writer),
 		cmocka_unit_test(check_rot_is_seen_by_the_threaded_writer),
 		cmocka_unit_test(check_write_error_comes_out_by_the_plain_writer),

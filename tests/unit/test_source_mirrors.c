@@ -242,6 +242,49 @@ static void a_mirror_that_is_found_late_is_interrupted_too(void **state)
 	source->ops->close(source);
 }
 
+static bool holds_a_alone(const struct dcd_source *s, const char *path)
+{
+	(void)s;
+	return strcmp(path, "a") == 0;
+}
+
+static int end_is_missing(struct dcd_source *s, struct dcd_diag *diag)
+{
+	(void)s, (void)diag;
+	return DCD_ERR_MALFORMED;
+}
+
+static void who_serves_says_what_there_is_and_how_it_ends(void **state)
+{
+	(void)state;
+	static const struct dcd_source_ops bundle_ops = { .fetch = fake_fetch,
+							  .fetch_range = fake_range,
+							  .close = fake_close,
+							  .has = holds_a_alone,
+							  .finish = end_is_missing };
+	struct fake_mirror two[] = { MIRROR(0, DCD_ERR_UNREACHABLE), MIRROR(10, 0) };
+	two[1].base.ops = &bundle_ops;
+	struct dcd_source *source = open_two(two);
+	assert_true(dcd_source_has(source, "b"));
+	assert_int_equal(dcd_source_finish(source, NULL), 0);
+	assert_whole(source); /* from now on the second one serves */
+	assert_true(dcd_source_has(source, "a"));
+	assert_false(dcd_source_has(source, "b"));
+	assert_int_equal(dcd_source_finish(source, NULL), DCD_ERR_MALFORMED);
+	source->ops->close(source);
+}
+
+static void a_stream_is_refused(void **state)
+{
+	(void)state;
+	struct fake_mirror two[] = { MIRROR(10, 0), MIRROR(10, 0) };
+	two[1].base.sequential = true;
+	struct dcd_source *const list[] = { &two[0].base, &two[1].base };
+	struct dcd_source *source = NULL;
+	assert_int_equal(dcd_source_mirrors_new(list, 2, &source, NULL), DCD_ERR_CONFIG);
+	assert_int_equal(two[0].closed + two[1].closed, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -253,6 +296,8 @@ int main(void)
 		cmocka_unit_test(a_mirror_that_is_turned_down_gives_way_to_each_other_once),
 		cmocka_unit_test(who_forbids_a_payload_has_another_asked_and_who_forbids_a_file_has_answered),
 		cmocka_unit_test(a_mirror_that_is_found_late_is_interrupted_too),
+		cmocka_unit_test(who_serves_says_what_there_is_and_how_it_ends),
+		cmocka_unit_test(a_stream_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/hex.h"
 #include "bsdiff/apply/image_id.h"
+#include "bsdiff/codec/packer.h"
 #include "bsdiff/codec/zstd_decode.h"
 #include "manifest/crypto/sha256.h"
 #include "tools/delta/delta_commands.h"
@@ -20,6 +21,7 @@ struct application {
 	const char *old_path;
 	struct dcd_payload_file payload;
 	struct dcd_decoder zstd;
+	struct dcd_packer packer;
 	int base_fd;
 	struct dcd_reader base;
 	uint8_t *frame;
@@ -166,7 +168,8 @@ static int segment_apply(struct application *a, uint32_t index, uint64_t *frame_
 					       .zstd = &a->zstd,
 					       .base = &a->base,
 					       .workspace = a->workspace,
-					       .workspace_size = a->workspace_size };
+					       .workspace_size = a->workspace_size,
+					       .packer = &a->packer };
 	int err = dcd_frame_make_segment(&entry, a->frame, entry.frame_length, &tools, a->segment);
 	if (err != 0) {
 		return segment_fail(a, index, err, diag);
@@ -222,7 +225,7 @@ static int apply_opened(struct application *a, const char *new_path, uint64_t ma
 int dcd_delta_command_apply(const char *old_path, const char *payload_path, const char *new_path,
 			    const struct dcd_delta_options *options, struct dcd_diag *diag)
 {
-	struct application a = { .old_path = old_path, .zstd = dcd_zstd_decoder(), .base_fd = -1 };
+	struct application a = { .old_path = old_path, .zstd = dcd_zstd_decoder(), .packer = dcd_block_packer(), .base_fd = -1 };
 	int err = dcd_payload_file_open(payload_path, &a.payload, diag);
 	if (err != 0) {
 		return err;

@@ -12,6 +12,8 @@ struct dcd_delta_options {
 	int effort;            /* 0: default */
 	int threads;           /* 0: one a core */
 	uint64_t max_memory;   /* bytes; 0: no bound */
+	bool keep_packed;      /* take compressed blocks as they are */
+	uint32_t pack_memory;  /* bytes; 0: default */
 	bool json;
 };
 

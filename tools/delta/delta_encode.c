@@ -13,6 +13,8 @@ static struct dcd_encode_options encode_options(const struct dcd_delta_options *
 	return (struct dcd_encode_options){ .segment_size = options->segment_size,
 					    .effort = options->effort,
 					    .threads = options->threads,
+					    .keep_packed = options->keep_packed,
+					    .pack_memory = options->pack_memory,
 					    .alg = &dcd_sha256,
 					    .progress = dcd_progress_line_show,
 					    .context = line };

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/hex.h"
 #include "bsdiff/apply/frame.h"
+#include "bsdiff/codec/packer.h"
 #include "bsdiff/codec/zstd_decode.h"
 #include "manifest/json/json.h"
 #include "tools/delta/delta_commands.h"
@@ -17,13 +18,14 @@ struct info {
 	uint64_t bytes[4];                      /* of frames */
 	uint64_t streams[DCD_STREAM_COUNT + 1]; /* of delta frames, by enum dcd_stream; then their heads */
 	uint32_t predicted;                     /* segments with DCD_FILTER_REFERENCES */
+	uint32_t repacked;                      /* with DCD_FILTER_REPACKED */
 	uint64_t memory;                        /* bytes a device needs: table, frame, segment, workspace */
 	char payload_id[DCD_HASH_HEX_SIZE];
 	char image_id[DCD_HASH_HEX_SIZE];
 	char base_id[DCD_HASH_HEX_SIZE];
 };
 
-static const char *const stream_names[DCD_STREAM_COUNT + 1] = { "control", "runs", "literals", "extra", "map", "gate", "heads" };
+static const char *const stream_names[DCD_STREAM_COUNT + 1] = { "control", "runs", "literals", "extra", "map", "gate", "recipe", "heads" };
 
 /* Adds up the streams of one delta frame. */
 static int streams_gather(const struct dcd_payload_file *file, const struct dcd_payload_entry *entry, uint64_t at,
@@ -50,7 +52,8 @@ static int info_gather(const struct dcd_payload_file *file, struct info *ret)
 		dcd_payload_entry(payload, i, &entry);
 		ret->segments[entry.kind]++;
 		ret->bytes[entry.kind] += entry.frame_length;
-		ret->predicted += entry.filter == DCD_FILTER_REFERENCES;
+		ret->predicted += (entry.filter & DCD_FILTER_REFERENCES) != 0;
+		ret->repacked += (entry.filter & DCD_FILTER_REPACKED) != 0;
 		err = entry.kind == DCD_FRAME_DELTA ? streams_gather(file, &entry, at, buffer, ret) : 0;
 		at += entry.frame_length;
 	}
@@ -97,6 +100,30 @@ static int streams_to_json(const struct info *info, struct dcd_json *document)
 	return dcd_json_set(document, "streams", streams);
 }
 
+static const char *const method_names[DCD_PACK_METHODS] = { "zlib", "deflate", "zstd", "xz", "lz4" };
+
+/* The compressors that a device must have, and whether ours pack as those did that the payload was made with. */
+static int packers_to_json(const struct dcd_payload *payload, struct dcd_json *document)
+{
+	struct dcd_json *packers = dcd_json_new_object();
+	int err = packers == NULL ? DCD_ERR_NO_MEMORY : 0;
+	for (unsigned method = 0; err == 0 && method < DCD_PACK_METHODS; method++) {
+		if ((payload->features & DCD_FEATURE_PACK(method)) != 0) {
+			err = dcd_json_set_bool(packers, method_names[method], true);
+		}
+	}
+	if (err != 0) {
+		dcd_json_free(packers);
+		return err;
+	}
+	err = dcd_json_set_bool(document, "packs_alike", dcd_block_packer().mark(payload->features) == payload->pack_mark);
+	if (err != 0) {
+		dcd_json_free(packers);
+		return err;
+	}
+	return dcd_json_set(document, "packers", packers);
+}
+
 static int info_to_json(const struct dcd_payload_file *file, const struct info *info, struct dcd_json *document)
 {
 	const struct dcd_payload *payload = &file->payload;
@@ -115,6 +142,9 @@ static int info_to_json(const struct dcd_payload_file *file, const struct info *
 		err = err != 0 ? err : dcd_json_set_u64(document, "base_size", payload->base_size);
 	}
 	err = err != 0 ? err : dcd_json_set_u64(document, "segments_with_references", info->predicted);
+	err = err != 0 ? err : dcd_json_set_u64(document, "segments_repacked", info->repacked);
+	err = err != 0 ? err : dcd_json_set_u64(document, "pack_memory", payload->pack_memory);
+	err = err != 0 ? err : packers_to_json(payload, document);
 	err = err != 0 ? err : frames_to_json(info, document);
 	return err != 0 ? err : streams_to_json(info, document);
 }
@@ -153,6 +183,14 @@ static void print_text(const struct dcd_payload_file *file, const struct info *i
 		printf("  %-8s %llu bytes\n", stream_names[id], (unsigned long long)info->streams[id]);
 	}
 	printf("references predicted in %u segments\n", info->predicted);
+	if (payload->features != 0) {
+		printf("repacked in %u segments, %u bytes of the memory:", info->repacked, payload->pack_memory);
+		for (unsigned method = 0; method < DCD_PACK_METHODS; method++) {
+			printf("%s%s", (payload->features & DCD_FEATURE_PACK(method)) != 0 ? " " : "",
+			       (payload->features & DCD_FEATURE_PACK(method)) != 0 ? method_names[method] : "");
+		}
+		puts(dcd_block_packer().mark(payload->features) == payload->pack_mark ? "" : " (unlike those of this machine)");
+	}
 	printf("memory    %llu bytes on the device: table, frame, segment, workspace\n", (unsigned long long)info->memory);
 }
 

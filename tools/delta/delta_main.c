@@ -9,7 +9,8 @@
 #include "tools/delta/delta_commands.h"
 
 static const char usage_text[] =
-	"usage: decade-delta diff  [--segment-size BYTES] [--effort 1..9] [--threads N] OLD NEW PAYLOAD\n"
+	"usage: decade-delta diff  [--segment-size BYTES] [--effort 1..9] [--threads N] [--keep-packed] [--pack-memory BYTES]\n"
+	"                          OLD NEW PAYLOAD\n"
 	"       decade-delta full  [--segment-size BYTES] [--effort 1..9] [--threads N] NEW PAYLOAD\n"
 	"       decade-delta apply [--max-memory BYTES] OLD PAYLOAD NEW\n"
 	"       decade-delta info  [--json] PAYLOAD\n"
@@ -25,6 +26,8 @@ static const char help_text[] =
 	"  --segment-size BYTES  a power of two from 4096 to 67108864 (K and M are understood); default 1M\n"
 	"  --effort 1..9         1 is fastest, 9 makes the smallest payload; default 6\n"
 	"  --threads N           default: one a core; the payload is the same for any number\n"
+	"  --keep-packed         don't look into compressed file systems and files: larger, but takes no compressor on the device\n"
+	"  --pack-memory BYTES   what a device may need to compress a block again; default 2 segments and 2 MiB\n"
 	"  --max-memory BYTES    refuse a payload that needs more (K, M and G are understood)\n"
 	"  --json                machine-readable\n"
 	"\n"
@@ -36,13 +39,15 @@ static const char help_text[] =
 	"\n"
 	"Exit codes: 0 done, 1 failed, 2 wrong usage, 5 payload damaged, 6 file not found, 7 storage or wrong base.\n";
 
-enum { OPTION_SEGMENT_SIZE = 256, OPTION_EFFORT, OPTION_THREADS, OPTION_MAX_MEMORY, OPTION_JSON, OPTION_HELP, OPTION_VERSION };
+enum { OPTION_SEGMENT_SIZE = 256, OPTION_EFFORT, OPTION_THREADS, OPTION_MAX_MEMORY, OPTION_KEEP_PACKED, OPTION_PACK_MEMORY, OPTION_JSON, OPTION_HELP, OPTION_VERSION };
 
 static const struct option long_options[] = {
 	{ "segment-size", required_argument, NULL, OPTION_SEGMENT_SIZE },
 	{ "effort", required_argument, NULL, OPTION_EFFORT },
 	{ "threads", required_argument, NULL, OPTION_THREADS },
 	{ "max-memory", required_argument, NULL, OPTION_MAX_MEMORY },
+	{ "keep-packed", no_argument, NULL, OPTION_KEEP_PACKED },
+	{ "pack-memory", required_argument, NULL, OPTION_PACK_MEMORY },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -92,6 +97,13 @@ static bool option_take(int option, const char *argument, struct dcd_delta_optio
 		break;
 	case OPTION_MAX_MEMORY:
 		ok = parse_number(argument, 1, UINT64_MAX, &options->max_memory);
+		break;
+	case OPTION_KEEP_PACKED:
+		options->keep_packed = true;
+		break;
+	case OPTION_PACK_MEMORY:
+		ok = parse_number(argument, 1, DCD_PACK_MEMORY_MAX, &value);
+		options->pack_memory = (uint32_t)value;
 		break;
 	case OPTION_JSON:
 		options->json = true;

@@ -11,12 +11,14 @@
 #include "base/cleanup.h"
 #include "tools/repo/repo_bundle_items.h"
 #include "tools/repo/repo_commands.h"
+#include "tools/repo/repo_delegated.h"
 #include "tools/repo/repo_extract.h"
 #include "tools/repo/repo_file.h"
 #include "tools/repo/repo_payload.h"
 #include "tools/repo/repo_signing.h"
 #include "tools/repo/repo_text.h"
 #include "updater/source/bundle_format.h"
+#include "updater/source/bundle_index.h"
 
 /* One payload that goes into the bundle. */
 struct chosen {
@@ -134,6 +136,23 @@ static int add_root(struct bundle_run *run, uint64_t version, struct dcd_diag *d
 	return repo_view_missing(err, diag);
 }
 
+/* Every delegated role, in the order in which the client came to them: a device looks at all that may list releases. */
+static int add_delegated(struct bundle_run *run, struct dcd_diag *diag)
+{
+	const struct repo_store *store = &run->view->store;
+	for (size_t i = 0; i < store->count; i++) {
+		DCD_AUTO_FREE char *name = repo_delegated_path(repo_view_signed(run->view, REPO_SNAPSHOT), store->files[i].name);
+		if (name == NULL) {
+			continue;
+		}
+		if (!dcd_bundle_name_ok(name)) {
+			return dcd_diag_set(diag, DCD_ERR_UNSUPPORTED, "%s: a role of that name can't be in a bundle", name);
+		}
+		repo_bundle_add_memory(&run->items, name, store->files[i].data, store->files[i].len);
+	}
+	return 0;
+}
+
 /* What was verified is what goes in, byte for byte: a publish beside us can't mix two states of the repository. */
 static int collect_metadata(struct bundle_run *run, struct dcd_diag *diag)
 {
@@ -144,6 +163,9 @@ static int collect_metadata(struct bundle_run *run, struct dcd_diag *diag)
 	static const enum repo_role roles[] = { REPO_TIMESTAMP, REPO_SNAPSHOT, REPO_TARGETS };
 	for (size_t i = 0; err == 0 && i < sizeof roles / sizeof roles[0]; i++) {
 		err = add_stored(run, roles[i], diag);
+	}
+	if (err == 0) {
+		err = add_delegated(run, diag);
 	}
 	DCD_AUTO_FREE uint8_t *manifest = NULL;
 	size_t len = 0;

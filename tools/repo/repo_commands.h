@@ -8,6 +8,8 @@
 
 DCD_NODISCARD int repo_init(struct repo_place *place, const struct repo_options *options, struct dcd_diag *diag);
 DCD_NODISCARD int repo_release(struct repo_place *place, const struct repo_options *options, struct dcd_diag *diag);
+DCD_NODISCARD int repo_plan(struct repo_place *place, const struct repo_options *options, struct dcd_diag *diag);
+DCD_NODISCARD int repo_work(struct repo_place *place, const struct repo_options *options, struct dcd_diag *diag);
 DCD_NODISCARD int repo_refresh(struct repo_place *place, const struct repo_options *options, struct dcd_diag *diag);
 DCD_NODISCARD int repo_rotate(struct repo_place *place, const struct repo_options *options, struct dcd_diag *diag);
 DCD_NODISCARD int repo_delegate(struct repo_place *place, const struct repo_options *options, struct dcd_diag *diag);

@@ -31,20 +31,36 @@ bool repo_delegated_covers(const struct dcd_json *role, const char *path)
 	return false;
 }
 
-/* As the client calls a role's file in its store: other characters than these are percent-encoded (tuf_delegated.c). */
-static char *store_name(const char *name)
+static int hex_digit(char c)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~";
-	char *text = repo_text("%s", "");
-	for (const char *c = name; *c != '\0'; c++) {
-		char *longer =
-			strchr(plain, *c) != NULL ? repo_text("%s%c", text, *c) : repo_text("%s%%%02X", text, (unsigned char)*c);
-		free(text);
-		text = longer;
+	static const char digits[] = "0123456789ABCDEF";
+	const char *at = c == '\0' ? NULL : strchr(digits, c);
+	return at == NULL ? -1 : (int)(at - digits);
+}
+
+/* "team%3Aa.json" is team:a.json: the client stores roles under percent-encoded names. */
+static char *listed_name(const char *stored)
+{
+	char *name = repo_text("%s", stored);
+	char *to = name;
+	for (const char *c = stored; *c != '\0'; c++) {
+		int high = *c == '%' ? hex_digit(c[1]) : -1;
+		int low = high >= 0 ? hex_digit(c[2]) : -1;
+		*to++ = low >= 0 ? (char)(high << 4 | low) : *c;
+		c += low >= 0 ? 2 : 0;
 	}
-	char *whole = repo_text("%s.json", text);
-	free(text);
-	return whole;
+	*to = '\0';
+	return name;
+}
+
+char *repo_delegated_path(const struct dcd_json *snapshot, const char *stored)
+{
+	DCD_AUTO_FREE char *listed = listed_name(stored);
+	const struct dcd_json *entry = dcd_json_member(dcd_json_member(snapshot, "meta"), listed);
+	if (entry == NULL || strcmp(listed, "targets.json") == 0) {
+		return NULL;
+	}
+	return repo_text("metadata/%lld.%s", (long long)dcd_json_integer(dcd_json_member(entry, "version")), listed);
 }
 
 int repo_delegated_each(const struct repo_view *view,
@@ -72,10 +88,16 @@ int repo_delegated_each(const struct repo_view *view,
 
 int repo_delegated_load(const struct repo_view *view, const char *name, struct dcd_json **ret_envelope, struct dcd_diag *diag)
 {
-	DCD_AUTO_FREE char *file_name = store_name(name);
-	const struct repo_store_file *file = repo_store_find(&view->store, file_name);
+	DCD_AUTO_FREE char *wanted = repo_text("%s.json", name);
 	*ret_envelope = NULL;
-	return file == NULL ? 0 : dcd_json_parse(file->data, file->len, file_name, ret_envelope, diag);
+	for (size_t i = 0; i < view->store.count; i++) {
+		const struct repo_store_file *file = &view->store.files[i];
+		DCD_AUTO_FREE char *listed = listed_name(file->name);
+		if (strcmp(listed, wanted) == 0) {
+			return dcd_json_parse(file->data, file->len, wanted, ret_envelope, diag);
+		}
+	}
+	return 0;
 }
 
 int repo_delegated_write(struct repo_signing *signing, struct repo_publish *publish, const struct repo_options *options,

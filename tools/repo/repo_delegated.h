@@ -21,6 +21,13 @@ DCD_NODISCARD int repo_delegated_load(const struct repo_view *view, const char *
 				      struct dcd_diag *diag);
 
 /*
+ * Where a repository keeps the delegated role whose verified metadata the client has stored as `stored`
+ * ("metadata/3.team-a.json"; the caller frees). Null for the file of a top-level role. `snapshot`: the signed part of the
+ * snapshot.
+ */
+char *repo_delegated_path(const struct dcd_json *snapshot, const char *stored);
+
+/*
  * Signs `document` for a delegated role by the keys that `targets` (a signed part) gives it, writes VERSION.NAME.json, and notes
  * what the next snapshot says of it.
  */

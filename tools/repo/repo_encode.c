@@ -1,29 +1,29 @@
 #include "tools/repo/repo_encode.h"
 
-#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "bsdiff/diff/encode.h"
-#include "manifest/crypto/sha256.h"
-#include "tools/repo/repo_file.h"
-#include "tools/repo/repo_payload.h"
-#include "tools/repo/repo_progress.h"
+#include "bsdiff/diff/ordered_pool.h"
+#include "tools/repo/repo_delta.h"
+#include "tools/repo/repo_job.h"
 #include "tools/repo/repo_text.h"
 
-/* A delta that saves less than a tenth isn't worth its file, its place in every manifest and the device's base reads. */
-#define WORTH_IT_PERCENT 90
-#define FORGET_EVERY (64U << 20) /* bytes */
-
 struct encoding {
-	const struct repo_view *view;
 	struct repo_publish *publish;
-	const struct repo_options *options;
-	struct repo_mapping mapping; /* the new image */
+	struct repo_delta_target target;
 	struct repo_encoded_image *out;
+	/* The deltas. */
+	struct repo_base *bases;
+	size_t base_count;
+	struct repo_progress line;
+	pthread_mutex_t line_lock;
+	size_t makable; /* deltas */
+	size_t finished;
+	uint64_t bytes_done;
 };
 
 static void payload_path(const struct dcd_release_payload *payload, char **ret_relative)
@@ -48,74 +48,9 @@ static void add_report(struct encoding *e, const char *base_version, enum repo_d
 	out->reports[out->report_count++] = (struct repo_delta_report){ base_version, fate, length };
 }
 
-struct encode_watch {
-	struct repo_progress progress;
-	const struct repo_mapping *mapping;
-	const struct repo_mapping *base; /* or null */
-	uint64_t forgotten;              /* bytes */
-};
-
-/* The encoder goes through an image once: what lies well behind it need not stay in memory, whatever the image's size. */
-static void encode_step(void *context, const char *phase, uint64_t done, uint64_t total)
-{
-	struct encode_watch *watch = context;
-	repo_progress_step(&watch->progress, phase, done, total);
-	if (done < watch->forgotten || done - watch->forgotten >= FORGET_EVERY) {
-		repo_file_map_forget(watch->mapping, done);
-		if (watch->base != NULL) {
-			repo_file_map_forget(watch->base, watch->base->len);
-		}
-		watch->forgotten = done;
-	}
-}
-
-/* Encodes to a scratch file. */
-static int encode(const struct encoding *e, const struct repo_mapping *base, const char *scratch, const char *what,
-		  struct dcd_encode_result *ret, struct dcd_diag *diag)
-{
-	DCD_CLEANUP(repo_file_closep) int fd = open(scratch, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0) {
-		return repo_file_error(diag, "create", scratch);
-	}
-	struct encode_watch watch = { .mapping = &e->mapping, .base = base };
-	repo_progress_begin(&watch.progress, what);
-	struct dcd_encode_options options = {
-		.segment_size = e->options->segment_size,
-		.effort = e->options->effort,
-		.threads = e->options->threads,
-		.alg = &dcd_sha256,
-		.progress = encode_step,
-		.context = &watch,
-	};
-	struct dcd_bytes image = { e->mapping.data, e->mapping.len };
-	struct dcd_bytes base_bytes = { base == NULL ? NULL : base->data, base == NULL ? 0 : base->len };
-	int err = dcd_encode_payload(base == NULL ? NULL : &base_bytes, &image, fd, &options, ret, diag);
-	repo_progress_end(&watch.progress);
-	if (err == 0 && fsync(fd) != 0) {
-		err = repo_file_error(diag, "write", scratch);
-	}
-	return err;
-}
-
-/* What was encoded is decoded again: an encoder's fault, or an image that changed meanwhile, must not reach a device. */
-static int verify(const struct encoding *e, const struct repo_mapping *base, const char *scratch,
-		  const struct dcd_release_payload *payload, struct dcd_diag *diag)
-{
-	struct repo_payload opened;
-	struct repo_progress progress;
-	int err = repo_payload_open(scratch, &e->out->image, payload, &opened, diag);
-	if (err != 0) {
-		return err;
-	}
-	repo_progress_begin(&progress, "verify");
-	err = repo_payload_make(&opened, base, -1, &progress, diag);
-	repo_progress_end(&progress);
-	repo_payload_close(&opened);
-	return err;
-}
-
-/* Gives a payload its name, unless the repository or this release has it already. */
-static int keep_payload(struct encoding *e, const char *scratch, const struct dcd_release_payload *payload, struct dcd_diag *diag)
+/* Gives a cached payload its name, unless the repository or this release has it already. */
+static int keep_payload(struct encoding *e, const struct dcd_hash *base_id, const struct dcd_release_payload *payload,
+			struct dcd_diag *diag)
 {
 	DCD_AUTO_FREE char *relative = NULL;
 	payload_path(payload, &relative);
@@ -133,154 +68,173 @@ static int keep_payload(struct encoding *e, const char *scratch, const struct dc
 		}
 		return err;
 	}
-	int err = repo_file_rename(scratch, staged, diag);
+	DCD_AUTO_FREE char *name = repo_job_result(base_id, &e->out->image.image_id, e->target.effort);
+	DCD_AUTO_FREE char *cached = repo_cache_path(e->target.cache, name);
+	int err = repo_cache_link(cached, staged, diag);
+	if (err == 0) {
+		err = repo_file_sync_parent(staged, diag);
+	}
 	if (err == 0) {
 		repo_publish_add(e->publish, relative);
 	}
 	return err;
 }
 
-static int encode_full(struct encoding *e, const char *class_name, struct dcd_diag *diag)
+static int encode_full(struct encoding *e, const struct repo_options *options, const char *class_name, struct dcd_diag *diag)
 {
-	DCD_AUTO_FREE char *scratch = repo_publish_work(e->publish, "full.dcp");
 	DCD_AUTO_FREE char *what = repo_text("%s, full", class_name);
-	struct dcd_encode_result result;
-	int err = encode(e, NULL, scratch, what, &result, diag);
+	uint32_t segment_size = options->segment_size != 0 ? options->segment_size : DCD_SEGMENT_SIZE_DEFAULT;
+	struct dcd_release_payload payload;
+	int err = repo_delta_full(&e->target, segment_size, what, &payload, diag);
 	if (err != 0) {
 		return err;
 	}
-	uint32_t segment_size = e->options->segment_size != 0 ? e->options->segment_size : DCD_SEGMENT_SIZE_DEFAULT;
-	e->out->image.image_id = result.image_id;
-	e->out->image.size = e->mapping.len;
+	e->out->image.image_id = e->target.image.image_id;
+	e->out->image.size = e->target.image.size;
 	e->out->image.segment_size = segment_size;
-	struct dcd_release_payload payload = { .table_hash = result.table_hash,
-					       .table_length = result.table_length,
-					       .length = result.payload_length };
-	err = verify(e, NULL, scratch, &payload, diag);
-	return err == 0 ? keep_payload(e, scratch, &payload, diag) : err;
+	return keep_payload(e, NULL, &payload, diag);
 }
 
-/* Rebuilds the image of an earlier release into a scratch file that has no name any more, and maps it. */
-static int rebuild_base(const struct encoding *e, const struct dcd_release_image *base, struct repo_mapping *ret,
-			struct dcd_diag *diag)
+/* ---- deltas, several at a time ---- */
+
+/* What became of one, on its way to the thread that collects them in order. */
+struct made_delta {
+	int err;
+	struct dcd_diag diag;
+	struct dcd_release_payload payload;
+	enum repo_delta_fate fate;
+};
+
+struct delta_progress {
+	struct encoding *e;
+	uint64_t counted; /* bytes of this delta that are in e->bytes_done */
+};
+
+static void progress_to(struct delta_progress *progress, uint64_t bytes, bool finished)
 {
-	const struct dcd_release_payload *full = dcd_release_payload_find(base, NULL);
-	DCD_AUTO_FREE char *relative = NULL;
-	payload_path(full, &relative);
-	DCD_AUTO_FREE char *path = repo_text("%s/%s", e->publish->place->root, relative);
-	DCD_AUTO_FREE char *scratch = repo_publish_work(e->publish, "base.img");
-	struct repo_payload payload;
-	int err = repo_payload_open(path, base, full, &payload, diag);
-	if (err != 0) {
-		return err;
-	}
-	struct repo_progress progress;
-	repo_progress_begin(&progress, "rebuild base");
-	DCD_CLEANUP(repo_file_closep) int fd = open(scratch, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	err = fd < 0 ? repo_file_error(diag, "create", scratch) : repo_payload_make(&payload, NULL, fd, &progress, diag);
-	repo_progress_end(&progress);
-	repo_payload_close(&payload);
+	struct encoding *e = progress->e;
+	pthread_mutex_lock(&e->line_lock);
+	e->bytes_done += bytes > progress->counted ? bytes - progress->counted : 0;
+	e->finished += finished ? 1U : 0U;
+	progress->counted = bytes > progress->counted ? bytes : progress->counted;
+	char phase[64];
+	(void)snprintf(phase, sizeof phase, "%zu of %zu deltas,", e->finished, e->makable);
+	repo_progress_step(&e->line, phase, e->bytes_done, e->makable * e->target.image.size);
+	pthread_mutex_unlock(&e->line_lock);
+}
+
+static void delta_step(void *context, uint64_t bytes)
+{
+	progress_to(context, bytes, false);
+}
+
+static int make_delta(const struct encoding *e, const struct repo_base *base, struct delta_progress *progress,
+		      struct made_delta *made)
+{
+	struct repo_payload full;
+	const struct repo_delta_step step = { delta_step, progress };
+	int err = repo_base_open(e->publish->place->root, base->image, &full, &made->diag);
 	if (err == 0) {
-		err = repo_file_map(scratch, ret, diag);
+		err = repo_delta_make(&e->target, &full, &step, &made->payload, &made->diag);
+		repo_payload_close(&full);
 	}
-	unlink(scratch);
-	return err;
-}
-
-static int encode_delta(struct encoding *e, const struct dcd_release_image *base, const char *version, struct dcd_diag *diag)
-{
-	struct repo_mapping mapping = { 0 };
-	int err = rebuild_base(e, base, &mapping, diag);
 	if (err != 0) {
-		return dcd_diag_prefix(diag, err, "release %s can't be a base (--bases none does without)", version);
+		return dcd_diag_prefix(&made->diag, err, "release %s can't be a base (--bases none does without)", base->version);
 	}
-	DCD_AUTO_FREE char *scratch = repo_publish_work(e->publish, "delta.dcp");
-	DCD_AUTO_FREE char *what = repo_text("%s, delta from %s", base->class_name, version);
-	struct dcd_encode_result result;
-	err = encode(e, &mapping, scratch, what, &result, diag);
-	uint64_t full_length = e->out->payloads[0].length;
-	bool worth_it = err == 0 && result.payload_length < full_length - full_length / 100 * (100 - WORTH_IT_PERCENT);
-	if (worth_it) {
-		struct dcd_release_payload payload = { .base_id = result.base_id,
-						       .base_size = mapping.len,
-						       .base_version = version,
-						       .table_hash = result.table_hash,
-						       .table_length = result.table_length,
-						       .length = result.payload_length };
-		err = verify(e, &mapping, scratch, &payload, diag);
-		if (err == 0) {
-			err = keep_payload(e, scratch, &payload, diag);
+	made->payload.base_version = base->version;
+	made->fate = repo_delta_is_worth_it(made->payload.length, e->out->payloads[0].length) ? REPO_DELTA_KEPT
+											      : REPO_DELTA_NOT_WORTH_IT;
+	return 0;
+}
+
+static int delta_work(void *context, unsigned worker, uint64_t index, void *slot)
+{
+	struct encoding *e = context;
+	struct made_delta *made = slot;
+	const struct repo_base *base = &e->bases[index];
+	(void)worker;
+	*made = (struct made_delta){ .fate = base->fate };
+	if (base->fate == REPO_DELTA_KEPT) {
+		struct delta_progress progress = { .e = e };
+		made->err = make_delta(e, base, &progress, made);
+		progress_to(&progress, e->target.image.size, true);
+	}
+	return 0; /* an error is told in its turn, whichever comes first */
+}
+
+static int delta_deliver(void *context, uint64_t index, void *slot)
+{
+	struct encoding *e = context;
+	const struct made_delta *made = slot;
+	const struct repo_base *base = &e->bases[index];
+	if (made->err == 0) {
+		add_report(e, base->version, made->fate, made->payload.length);
+	}
+	if (made->err != 0 || made->fate != REPO_DELTA_KEPT) {
+		return made->err;
+	}
+	return keep_payload(e, &base->image->image_id, &made->payload, &((struct made_delta *)slot)->diag);
+}
+
+static int run_jobs(struct encoding *e, unsigned jobs, struct dcd_diag *diag)
+{
+	struct made_delta *slots = repo_alloc(dcd_pool_slots(jobs), sizeof *slots);
+	const struct dcd_pool_job pool = { .work = delta_work,
+					   .deliver = delta_deliver,
+					   .context = e,
+					   .workers = jobs,
+					   .slots = slots,
+					   .slot_size = sizeof *slots };
+	int err = dcd_pool_run(&pool, 0, e->base_count);
+	for (unsigned i = 0; err != 0 && i < dcd_pool_slots(jobs); i++) {
+		if (slots[i].diag.err == err) {
+			(void)dcd_diag_set(diag, err, "%s", slots[i].diag.text);
+			break;
 		}
 	}
-	repo_file_unmap(&mapping);
-	unlink(scratch);
-	if (err == 0) {
-		add_report(e, version, worth_it ? REPO_DELTA_KEPT : REPO_DELTA_NOT_WORTH_IT, result.payload_length);
-	}
+	free(slots);
 	return err;
 }
 
-/* The same image in several releases is one base. */
-static bool base_seen(const struct dcd_hash *seen, size_t count, const struct dcd_hash *id)
+static int encode_deltas(struct encoding *e, const struct repo_options *options, const char *class_name, struct dcd_diag *diag)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (dcd_hash_equal(&seen[i], id)) {
-			return true;
-		}
+	for (size_t i = 0; i < e->base_count; i++) {
+		e->makable += e->bases[i].fate == REPO_DELTA_KEPT ? 1U : 0U;
 	}
-	return false;
-}
-
-static int encode_base(struct encoding *e, const struct dcd_release_image *base, const char *version, struct dcd_diag *diag)
-{
-	if (base->segment_size != e->out->image.segment_size) {
-		add_report(e, version, REPO_DELTA_SEGMENT_SIZE, 0);
-		return 0;
-	}
-	DCD_AUTO_FREE char *relative = NULL;
-	payload_path(dcd_release_payload_find(base, NULL), &relative);
-	DCD_AUTO_FREE char *full = repo_text("%s/%s", e->publish->place->root, relative);
-	if (!repo_file_exists(full)) {
-		add_report(e, version, REPO_DELTA_NO_BASE, 0);
-		return 0;
-	}
-	if (e->out->image.payload_count == DCD_RELEASE_PAYLOADS_MAX) {
-		add_report(e, version, REPO_DELTA_TOO_MANY, 0);
-		return 0;
-	}
-	return encode_delta(e, base, version, diag);
-}
-
-static int encode_deltas(struct encoding *e, const char *class_name, struct dcd_diag *diag)
-{
-	DCD_AUTO_FREE struct dcd_hash *seen = repo_alloc(e->view->release_count, sizeof *seen);
-	size_t seen_count = 0;
-	int err = 0;
-	for (size_t i = 0; err == 0 && i < e->view->release_count && i < e->options->bases; i++) {
-		const struct repo_view_release *earlier = &e->view->releases[i];
-		const struct dcd_release_image *base = dcd_release_image_find(earlier->release, class_name);
-		if (base == NULL || base->size == 0 || base_seen(seen, seen_count, &base->image_id)) {
-			continue;
-		}
-		seen[seen_count++] = base->image_id;
-		err = encode_base(e, base, earlier->summary.version, diag);
-	}
+	unsigned jobs = options->jobs > 0 ? (unsigned)options->jobs : 1;
+	jobs = jobs > e->base_count && e->base_count > 0 ? (unsigned)e->base_count : jobs;
+	unsigned cores = dcd_pool_workers(options->threads);
+	e->target.threads = cores > jobs ? (int)(cores / jobs) : 1;
+	pthread_mutex_init(&e->line_lock, NULL);
+	repo_progress_begin(&e->line, class_name);
+	int err = run_jobs(e, jobs, diag);
+	repo_progress_end(&e->line);
+	pthread_mutex_destroy(&e->line_lock);
 	return err;
 }
 
-int repo_encode_image(const struct repo_view *view, struct repo_publish *publish, const struct repo_options *options,
-		      const struct repo_image_option *image, struct repo_encoded_image *ret, struct dcd_diag *diag)
+int repo_encode_image(const struct repo_view *view, struct repo_publish *publish, const struct repo_cache *cache,
+		      const struct repo_options *options, const struct repo_image_option *image, struct repo_encoded_image *ret,
+		      struct dcd_diag *diag)
 {
-	struct encoding e = { .view = view, .publish = publish, .options = options, .out = ret };
+	struct encoding e = { .publish = publish, .out = ret };
 	*ret = (struct repo_encoded_image){ .image = { .class_name = image->class_name } };
-	int err = repo_file_map(image->file, &e.mapping, diag);
+	DCD_AUTO_FREE char *scratch = repo_publish_work(publish, ".");
+	e.target = (struct repo_delta_target){
+		.effort = options->effort, .threads = options->threads, .scratch = scratch, .cache = cache
+	};
+	int err = repo_file_map(image->file, &e.target.bytes, diag);
 	if (err == 0) {
-		err = encode_full(&e, image->class_name, diag);
+		err = encode_full(&e, options, image->class_name, diag);
 	}
 	if (err == 0) {
-		err = encode_deltas(&e, image->class_name, diag);
+		e.bases = repo_bases_list(view, publish->place->root, image->class_name, options->bases, ret->image.segment_size,
+					  &e.base_count);
+		err = encode_deltas(&e, options, image->class_name, diag);
 	}
-	repo_file_unmap(&e.mapping);
+	free(e.bases);
+	repo_file_unmap(&e.target.full);
+	repo_file_unmap(&e.target.bytes);
 	return err;
 }
 

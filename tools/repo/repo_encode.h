@@ -3,18 +3,11 @@
 #define DCD_TOOLS_REPO_ENCODE_H
 
 #include "manifest/release/release.h"
+#include "tools/repo/repo_bases.h"
+#include "tools/repo/repo_cache.h"
 #include "tools/repo/repo_options.h"
 #include "tools/repo/repo_publish.h"
 #include "tools/repo/repo_view.h"
-
-/* What became of a delta. */
-enum repo_delta_fate {
-	REPO_DELTA_KEPT,
-	REPO_DELTA_NOT_WORTH_IT, /* not below 90 % of the full payload */
-	REPO_DELTA_SEGMENT_SIZE, /* the base was cut into segments of another size, so devices know it under another image id */
-	REPO_DELTA_NO_BASE,      /* the base's full payload isn't in the repository any more */
-	REPO_DELTA_TOO_MANY,     /* DCD_RELEASE_PAYLOADS_MAX reached */
-};
 
 struct repo_delta_report {
 	const char *base_version; /* belongs to the view */
@@ -29,9 +22,12 @@ struct repo_encoded_image {
 	size_t report_count;
 };
 
-/* Encodes the image of one --image option into the staging folder and adds its new payloads to the publish. The view has its
- * manifests loaded. */
-DCD_NODISCARD int repo_encode_image(const struct repo_view *view, struct repo_publish *publish,
+/*
+ * Makes the payloads of the image of one --image option, options->jobs deltas at a time, as far as the cache doesn't have them,
+ * and adds those that the repository lacks to the publish. The same files whatever the number of jobs and threads. The view has
+ * its manifests loaded.
+ */
+DCD_NODISCARD int repo_encode_image(const struct repo_view *view, struct repo_publish *publish, const struct repo_cache *cache,
 				    const struct repo_options *options, const struct repo_image_option *image,
 				    struct repo_encoded_image *ret, struct dcd_diag *diag);
 void repo_encoded_image_free(struct repo_encoded_image *image);

@@ -14,6 +14,7 @@
 #include "manifest/crypto/sha256.h"
 #include "manifest/release/release.h"
 #include "tools/repo/repo_commands.h"
+#include "tools/repo/repo_delegated.h"
 #include "tools/repo/repo_file.h"
 #include "tools/repo/repo_payload.h"
 #include "tools/repo/repo_signing.h"
@@ -89,7 +90,10 @@ static int refresh(struct extract *x, struct dcd_diag *diag)
 		.expiry = DCD_EXPIRY_REPORT,
 	};
 	err = dcd_tuf_new(&options, &x->tuf, diag);
-	return err != 0 ? err : dcd_tuf_refresh(x->tuf, diag);
+	if (err == 0) {
+		err = dcd_tuf_refresh(x->tuf, diag);
+	}
+	return err != 0 ? err : dcd_tuf_load_delegations(x->tuf, "", diag);
 }
 
 static int find_release(void *context, const struct dcd_tuf_target *target)
@@ -250,21 +254,33 @@ static int write_file(const char *folder, const char *name, const void *data, si
 	return repo_file_write(path, data, len, diag);
 }
 
-static int write_metadata(const struct extract *x, const char *folder, struct dcd_diag *diag)
+/* What the repository calls the verified metadata that the client stores under that name. */
+static char *metadata_name(const struct extract *x, const struct dcd_json *snapshot, const char *stored)
 {
 	struct dcd_tuf_versions versions;
 	dcd_tuf_versions(x->tuf, &versions);
-	int err = write_file(folder, FIRST_ROOT, x->first_root, x->first_root_len, diag);
+	if (strcmp(stored, "snapshot.json") == 0) {
+		return repo_text("metadata/%llu.snapshot.json", (unsigned long long)versions.snapshot);
+	}
+	if (strcmp(stored, "targets.json") == 0) {
+		return repo_text("metadata/%llu.targets.json", (unsigned long long)versions.targets);
+	}
+	char *delegated = repo_delegated_path(snapshot, stored);
+	return delegated != NULL ? delegated : repo_text("metadata/%s", stored);
+}
+
+static int write_metadata(const struct extract *x, const char *folder, struct dcd_diag *diag)
+{
+	DCD_CLEANUP(dcd_json_freep) struct dcd_json *envelope = NULL;
+	const struct repo_store_file *snapshot = repo_store_find(&x->store, "snapshot.json");
+	int err = snapshot == NULL ? dcd_diag_set(diag, DCD_ERR_BUG, "the verified snapshot was not kept")
+				   : dcd_json_parse(snapshot->data, snapshot->len, "snapshot.json", &envelope, diag);
+	if (err == 0) {
+		err = write_file(folder, FIRST_ROOT, x->first_root, x->first_root_len, diag);
+	}
 	for (size_t i = 0; err == 0 && i < x->store.count; i++) {
 		const struct repo_store_file *file = &x->store.files[i];
-		DCD_AUTO_FREE char *name = NULL;
-		if (strcmp(file->name, "snapshot.json") == 0) {
-			name = repo_text("metadata/%llu.snapshot.json", (unsigned long long)versions.snapshot);
-		} else if (strcmp(file->name, "targets.json") == 0) {
-			name = repo_text("metadata/%llu.targets.json", (unsigned long long)versions.targets);
-		} else {
-			name = repo_text("metadata/%s", file->name);
-		}
+		DCD_AUTO_FREE char *name = metadata_name(x, dcd_json_member(envelope, "signed"), file->name);
 		err = write_file(folder, name, file->data, file->len, diag);
 	}
 	return err;

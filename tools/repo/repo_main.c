@@ -13,7 +13,9 @@ struct command {
 
 static const struct command commands[] = {
 	{ "init", repo_help_init, "kpx", repo_init },
-	{ "release", repo_help_release, "kvicbsrBnSetxWYN", repo_release },
+	{ "release", repo_help_release, "kvicbsrBnSetxWYNCzyJ", repo_release },
+	{ "plan", repo_help_plan, "iBSetCj", repo_plan },
+	{ "work", repo_help_work, "CtQ*", repo_work },
 	{ "refresh", repo_help_refresh, "kxWYmw", repo_refresh },
 	{ "rotate", repo_help_rotate, "klaTAKMExWY", repo_rotate },
 	{ "delegate", repo_help_delegate, "kNPaTAKMExWYG", repo_delegate },

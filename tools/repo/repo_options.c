@@ -10,6 +10,9 @@
 #include "tools/repo/repo_text.h"
 
 #define DAYS_MAX 36500
+#define JOBS_MAX 64
+#define CACHE_BYTES (UINT64_C(16) << 30)
+#define CACHE_DAYS 90
 #define THREADS_MAX 1024
 
 /*
@@ -36,6 +39,11 @@ static const struct option long_options[] = {
 	{ "segment-size", required_argument, NULL, 'S' },
 	{ "effort", required_argument, NULL, 'e' },
 	{ "threads", required_argument, NULL, 't' },
+	{ "jobs", required_argument, NULL, 'J' },
+	{ "cache", required_argument, NULL, 'C' },
+	{ "cache-size", required_argument, NULL, 'z' },
+	{ "cache-days", required_argument, NULL, 'y' },
+	{ "scratch", required_argument, NULL, 'Q' },
 	{ "expires", required_argument, NULL, 'x' },
 	{ "root", required_argument, NULL, 'R' },
 	{ "base", required_argument, NULL, 'V' },
@@ -86,8 +94,12 @@ static int parse_image(const char *text, struct repo_options *options, struct dc
 	}
 	char *class_name = repo_text("%.*s", (int)(equals - text), text);
 	options->images[options->image_count++] = (struct repo_image_option){ .class_name = class_name, .file = equals + 1 };
-	if (!repo_name_ok(class_name)) {
-		return dcd_diag_set(diag, DCD_ERR_USAGE, "--image %s: a class is 1 to 128 letters, digits or ._+~:-", text);
+	if (!repo_name_ok(class_name) || !dcd_release_class_ok(class_name)) {
+		return dcd_diag_set(
+			diag, DCD_ERR_USAGE,
+			"--image %s: a class is a key in the device's configuration: 1 to %d letters, digits or ._- that "
+			"don't begin with '.' or '-', and not 'bootname'",
+			text, DCD_RELEASE_CLASS_MAX);
 	}
 	for (size_t i = 0; i + 1 < options->image_count; i++) {
 		if (strcmp(options->images[i].class_name, class_name) == 0) {
@@ -245,6 +257,26 @@ static int parse_base(const char *text, struct repo_options *options, struct dcd
 	return parse_name("base", text, &options->base_versions[options->base_count++], diag);
 }
 
+static int parse_cache_option(int letter, const char *text, struct repo_options *options, struct dcd_diag *diag)
+{
+	switch (letter) {
+	case 'J':
+		return parse_small("jobs", text, JOBS_MAX, &options->jobs, diag);
+	case 'C':
+		options->cache = text;
+		return 0;
+	case 'z':
+		return parse_number("cache-size", text, 0, INT64_MAX, &options->cache_bytes, diag);
+	case 'y':
+		return parse_number("cache-days", text, 0, DAYS_MAX, &options->cache_days, diag);
+	case 'Q':
+		options->scratch = text;
+		return 0;
+	default:
+		return parse_key_option(letter, text, options, diag);
+	}
+}
+
 static int parse_one(int letter, const char *text, struct repo_options *options, struct dcd_diag *diag)
 {
 	switch (letter) {
@@ -298,7 +330,7 @@ static int parse_one(int letter, const char *text, struct repo_options *options,
 		options->json = true;
 		return 0;
 	default:
-		return parse_key_option(letter, text, options, diag);
+		return parse_cache_option(letter, text, options, diag);
 	}
 }
 
@@ -338,17 +370,24 @@ static int parse_all(int argc, char **argv, const char *accepted, struct repo_op
 		}
 		options->file = argv[optind++];
 	}
-	if (optind + 1 != argc) {
+	bool takes_jobs = strchr(accepted, '*') != NULL;
+	if (takes_jobs ? optind >= argc : optind + 1 != argc) {
 		return dcd_diag_set(diag, DCD_ERR_USAGE, "needs one REPO folder; see `decade-repo %s --help`", argv[0]);
 	}
 	options->repo = argv[optind];
+	options->job_texts = (const char **)argv + optind + 1;
+	options->job_count = (size_t)(argc - optind - 1);
 	return 0;
 }
 
 int repo_options_parse(int argc, char **argv, const char *accepted, struct repo_options *ret, bool *ret_help,
 		       struct dcd_diag *diag)
 {
-	struct repo_options options = { .channel = "retail", .security_version = REPO_SECURITY_UNSET, .bases = REPO_BASES_ALL };
+	struct repo_options options = { .channel = "retail",
+					.security_version = REPO_SECURITY_UNSET,
+					.bases = REPO_BASES_ALL,
+					.cache_bytes = CACHE_BYTES,
+					.cache_days = CACHE_DAYS };
 	memcpy(options.expires_days, expires_default, sizeof options.expires_days);
 	int err = parse_all(argc, argv, accepted, &options, ret_help, diag);
 	if (err == 0 && !*ret_help && strchr(accepted, 'k') != NULL && options.keys == NULL) {

@@ -42,6 +42,13 @@ struct repo_options {
 	uint32_t segment_size;     /* bytes; 0: the default */
 	int effort;                /* 0: the default */
 	int threads;               /* 0: one a core */
+	int jobs;                  /* deltas at a time; 0: one */
+	const char *cache;
+	uint64_t cache_bytes;
+	uint64_t cache_days;
+	const char *scratch;
+	const char **job_texts; /* of commands that take REPO and JOBs */
+	size_t job_count;
 	uint64_t expires_days[REPO_ROLES];
 	const char **base_versions; /* owned; of --base */
 	size_t base_count;
@@ -69,8 +76,8 @@ struct repo_options {
 	bool terminating;
 };
 
-/* argv[0] is the sub-command. `accepted`: the letters of the options that it knows (repo_options.c has them all); '2': it takes FILE and
- * REPO. */
+/* argv[0] is the sub-command. `accepted`: the letters of the options that it knows (repo_options.c has them all); '2': it takes
+ * FILE and REPO; '*': REPO and JOBs. */
 DCD_NODISCARD int repo_options_parse(int argc, char **argv, const char *accepted, struct repo_options *ret, bool *ret_help,
 				     struct dcd_diag *diag);
 void repo_options_free(struct repo_options *options);

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "bsdiff/apply/frame.h"
 #include "bsdiff/apply/image_id.h"
+#include "bsdiff/codec/packer.h"
 #include "bsdiff/codec/zstd_decode.h"
 #include "manifest/crypto/sha256.h"
 #include "tools/repo/repo_text.h"
@@ -115,6 +116,49 @@ int repo_payload_open(const char *path, const struct dcd_release_image *image, c
 	return 0;
 }
 
+static int describe(struct repo_payload *payload, uint64_t size, struct dcd_release_payload *ret,
+		    struct dcd_release_image *ret_image, struct dcd_diag *diag)
+{
+	uint8_t header[DCD_FORMAT_HEADER_SIZE];
+	struct dcd_release_payload said = { .length = size };
+	int err = read_exactly(payload->path, payload->fd, 0, header, sizeof header, diag);
+	if (err == 0 && (dcd_payload_table_length(header, sizeof header, &said.table_length) != 0 || said.table_length > size)) {
+		err = dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: is no payload", payload->path);
+	}
+	if (err != 0) {
+		return err;
+	}
+	payload->table = repo_alloc((size_t)said.table_length, 1);
+	err = read_exactly(payload->path, payload->fd, 0, payload->table, (size_t)said.table_length, diag);
+	if (err == 0) {
+		err = dcd_payload_open(payload->table, (size_t)said.table_length, &dcd_sha256, &payload->view);
+		err = err == 0 ? 0 : dcd_diag_set(diag, err, "%s: its table breaks the payload format", payload->path);
+	}
+	if (err == 0) {
+		dcd_hash_once(&dcd_sha256, payload->table, (size_t)said.table_length, &said.table_hash);
+		said.base_id = payload->view.base_id;
+		said.base_size = payload->view.base_size;
+		*ret = said;
+		*ret_image = (struct dcd_release_image){ .image_id = payload->view.image_id,
+							 .size = payload->view.image_size,
+							 .segment_size = payload->view.segment_size };
+	}
+	return err;
+}
+
+int repo_payload_describe(const char *path, struct dcd_release_payload *ret, struct dcd_release_image *ret_image,
+			  struct dcd_diag *diag)
+{
+	struct repo_payload payload = { .path = repo_text("%s", path), .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) };
+	struct stat st;
+	int err = payload.fd < 0 || fstat(payload.fd, &st) != 0 ? repo_file_error(diag, "read", path) : 0;
+	if (err == 0) {
+		err = describe(&payload, (uint64_t)st.st_size, ret, ret_image, diag);
+	}
+	repo_payload_close(&payload);
+	return err;
+}
+
 void repo_payload_close(struct repo_payload *payload)
 {
 	free(payload->path);
@@ -162,6 +206,7 @@ struct maker {
 	const struct repo_payload *payload;
 	struct dcd_frame_tools tools;
 	struct dcd_decoder zstd;
+	struct dcd_packer packer;
 	struct dcd_reader base;
 	uint8_t *frame;
 	uint8_t *segment;
@@ -173,7 +218,7 @@ struct maker {
 static void maker_begin(struct maker *maker, const struct repo_payload *payload, const struct repo_mapping *base, int out)
 {
 	const struct dcd_payload *view = &payload->view;
-	*maker = (struct maker){ .payload = payload, .zstd = dcd_zstd_decoder(), .out = out };
+	*maker = (struct maker){ .payload = payload, .zstd = dcd_zstd_decoder(), .packer = dcd_block_packer(), .out = out };
 	if (base != NULL) {
 		maker->base = (struct dcd_reader){ .read = mapping_read, .context = (void *)(uintptr_t)base, .size = base->len };
 	}
@@ -185,7 +230,8 @@ static void maker_begin(struct maker *maker, const struct repo_payload *payload,
 						 .zstd = &maker->zstd,
 						 .base = base == NULL ? NULL : &maker->base,
 						 .workspace = maker->workspace,
-						 .workspace_size = size };
+						 .workspace_size = size,
+						 .packer = &maker->packer };
 	dcd_segment_hash(&dcd_sha256, maker->segment, view->segment_size, &maker->zero_hash);
 }
 

@@ -21,6 +21,12 @@ struct repo_payload {
  */
 DCD_NODISCARD int repo_payload_open(const char *path, const struct dcd_release_image *image,
 				    const struct dcd_release_payload *expected, struct repo_payload *ret, struct dcd_diag *diag);
+/*
+ * What a payload file that nobody has signed yet says of itself: base, table hash, lengths, and the image's id, size and segment
+ * size. Nothing but its form is checked.
+ */
+DCD_NODISCARD int repo_payload_describe(const char *path, struct dcd_release_payload *ret, struct dcd_release_image *ret_image,
+					struct dcd_diag *diag);
 void repo_payload_close(struct repo_payload *payload);
 
 /* Hashes every frame. */

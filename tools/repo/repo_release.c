@@ -24,6 +24,7 @@ struct release_work {
 	struct repo_view *view;
 	struct repo_signing signing;
 	struct repo_publish publish;
+	struct repo_cache cache;
 	struct dcd_release release; /* what is being made; its strings are the options' and the ones below */
 	char *notes;
 	struct dcd_release_image images[DCD_RELEASE_IMAGES_MAX];
@@ -115,7 +116,7 @@ static int fill_facts(struct release_work *work, struct dcd_diag *diag)
 static int encode_images(struct release_work *work, struct dcd_diag *diag)
 {
 	for (size_t i = 0; i < work->options->image_count; i++) {
-		int err = repo_encode_image(work->view, &work->publish, work->options, &work->options->images[i],
+		int err = repo_encode_image(work->view, &work->publish, &work->cache, work->options, &work->options->images[i],
 					    &work->encoded[i], diag);
 		if (err != 0) {
 			return err;
@@ -254,6 +255,11 @@ static int prepare(struct release_work *work, struct dcd_diag *diag)
 	if (err == 0) {
 		err = fill_facts(work, diag);
 	}
+	if (err == 0) {
+		err = repo_cache_open(work->options->cache, work->place->root, &work->cache, diag);
+	}
+	work->cache.max_bytes = work->options->cache_bytes;
+	work->cache.max_days = work->options->cache_days;
 	return err == 0 ? repo_publish_begin(work->place, &work->publish, diag) : err;
 }
 
@@ -269,8 +275,10 @@ static int release_work(void *context, struct dcd_diag *diag)
 		err = sign_and_publish(work, diag);
 	}
 	if (err == 0) {
+		repo_cache_tidy(&work->cache);
 		print_result(work);
 	}
+	repo_cache_close(&work->cache);
 	for (size_t i = 0; i < DCD_RELEASE_IMAGES_MAX; i++) {
 		repo_encoded_image_free(&work->encoded[i]);
 	}

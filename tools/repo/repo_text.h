@@ -11,7 +11,7 @@ char *repo_text(const char *format, ...) __attribute__((format(printf, 1, 2), ma
 void *repo_alloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
 void *repo_grow(void *memory, size_t count, size_t size) __attribute__((returns_nonnull));
 
-/* True for a name that can be a version, channel or class: 1..128 of [A-Za-z0-9._+~:-], not starting with '.' or '-'. */
+/* True for a name that can be a version, channel or role: 1..128 of [A-Za-z0-9._+~:-], not starting with '.' or '-'. */
 int repo_name_ok(const char *name);
 
 /* "12.3 MiB". `ret` has room for REPO_SIZE_TEXT bytes. */

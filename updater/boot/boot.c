@@ -1,19 +1,39 @@
 #include "updater/boot/boot.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "updater/boot/boot_efi.h"
+#include "updater/boot/boot_exec.h"
 #include "updater/boot/boot_file.h"
+#include "updater/boot/boot_grub.h"
+#include "updater/boot/boot_systemd.h"
+#include "updater/boot/boot_uboot.h"
+
+#ifndef DCD_BOOT_UBOOT
+#define dcd_boot_uboot_open NULL
+#endif
+#ifndef DCD_BOOT_EFI
+#define dcd_boot_efi_open NULL
+#endif
 
 struct loader {
 	const char *name;
-	/* Null: the name is reserved, its adapter is not part of this build. */
+	/* Null: its library wasn't there when this program was built. */
 	int (*open)(const struct dcd_boot_options *options, struct dcd_boot_control **ret, struct dcd_diag *diag);
+	const char *package; /* that has it */
 };
 
 static const struct loader loaders[] = {
-	{ "file", dcd_boot_file_open }, { "uboot", NULL }, { "grub", NULL },
-	{ "systemd-boot", NULL },       { "efi", NULL },   { "exec", NULL },
+	{ "file", dcd_boot_file_open, NULL }, { "uboot", dcd_boot_uboot_open, "libubootenv-dev" },
+	{ "grub", dcd_boot_grub_open, NULL }, { "systemd-boot", dcd_boot_systemd_open, NULL },
+	{ "efi", dcd_boot_efi_open, "libefivar-dev" },     { "exec", dcd_boot_exec_open, NULL },
 };
+
+char *dcd_boot_text(const char *text, const char *fallback)
+{
+	return strdup(text != NULL ? text : fallback);
+}
 
 static bool bootname_ok(const char *name)
 {
@@ -47,8 +67,8 @@ int dcd_boot_open(const char *loader, const struct dcd_boot_options *options, st
 		}
 		if (loaders[i].open == NULL) {
 			return dcd_diag_set(diag, DCD_ERR_CONFIG,
-					    "the boot loader '%s' is not built into this program; 'loader = file' in [boot] is",
-					    loader);
+					    "the boot loader '%s' is not built in: install %s and build again", loader,
+					    loaders[i].package);
 		}
 		return loaders[i].open(options, ret, diag);
 	}

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "updater/boot/boot_cursor.h"
 #include "updater/boot/crc32.h"
 
 #define HEADLINE "decade-boot-state 1\n"
@@ -28,61 +29,6 @@ size_t dcd_boot_file_encode(const struct dcd_boot_state *state, const char *cons
 	return len;
 }
 
-/* What is left to read; a step that doesn't match leaves `ok` false for good, so that a chain needs one check at its end. */
-struct cursor {
-	const char *at;
-	size_t left;
-	bool ok;
-};
-
-static bool cursor_skip(struct cursor *c, const char *literal)
-{
-	size_t len = strlen(literal);
-	if (!c->ok || len > c->left || memcmp(c->at, literal, len) != 0) {
-		return false;
-	}
-	c->at += len;
-	c->left -= len;
-	return true;
-}
-
-static void cursor_expect(struct cursor *c, const char *literal)
-{
-	c->ok = cursor_skip(c, literal);
-}
-
-/* A decimal number of 0..max without leading zeros. */
-static unsigned cursor_number(struct cursor *c, unsigned max)
-{
-	unsigned value = 0;
-	size_t digits = 0;
-	while (c->ok && digits < c->left && digits < 3 && c->at[digits] >= '0' && c->at[digits] <= '9') {
-		value = value * 10 + (unsigned)(c->at[digits] - '0');
-		digits++;
-	}
-	c->ok = c->ok && digits > 0 && value <= max && (digits == 1 || c->at[0] != '0');
-	if (!c->ok) {
-		return 0;
-	}
-	c->at += digits;
-	c->left -= digits;
-	return value;
-}
-
-/* The bootname followed by `end`: without it, "A" would match the beginning of "AB". */
-static uint8_t cursor_slot(struct cursor *c, const char *const bootname[DCD_SLOT_COUNT], const char *end)
-{
-	for (uint8_t i = 0; i < DCD_SLOT_COUNT; i++) {
-		struct cursor ahead = *c;
-		if (cursor_skip(&ahead, bootname[i]) && cursor_skip(&ahead, end)) {
-			*c = ahead;
-			return i;
-		}
-	}
-	c->ok = false;
-	return 0;
-}
-
 /* The last line holds the CRC of everything before it. */
 static bool checksum_ok(const uint8_t *data, size_t len)
 {
@@ -102,19 +48,19 @@ int dcd_boot_file_decode(const uint8_t *data, size_t len, const char *const boot
 				    "%s is damaged (its checksum does not match); see docs/boot.md for how to restore it", what);
 	}
 	struct dcd_boot_state state = { 0 };
-	struct cursor c = { (const char *)data, len - CHECK_LINE_SIZE, true };
-	cursor_expect(&c, HEADLINE "order ");
-	state.order[0] = cursor_slot(&c, bootname, " ");
-	state.order[1] = cursor_slot(&c, bootname, "\n");
+	struct dcd_cursor c = { (const char *)data, len - CHECK_LINE_SIZE, true };
+	dcd_cursor_expect(&c, HEADLINE "order ");
+	state.order[0] = dcd_cursor_slot(&c, bootname, " ");
+	state.order[1] = dcd_cursor_slot(&c, bootname, "\n");
 	for (uint8_t i = 0; i < DCD_SLOT_COUNT; i++) {
-		cursor_expect(&c, "slot ");
-		c.ok = cursor_slot(&c, bootname, " bootable=") == i && c.ok;
-		state.slot[i].bootable = cursor_number(&c, 1) == 1;
-		cursor_expect(&c, " good=");
-		state.slot[i].good = cursor_number(&c, 1) == 1;
-		cursor_expect(&c, " tries=");
-		state.slot[i].tries_left = (uint8_t)cursor_number(&c, DCD_TRIES_MAX);
-		cursor_expect(&c, "\n");
+		dcd_cursor_expect(&c, "slot ");
+		c.ok = dcd_cursor_slot(&c, bootname, " bootable=") == i && c.ok;
+		state.slot[i].bootable = dcd_cursor_number(&c, 1) == 1;
+		dcd_cursor_expect(&c, " good=");
+		state.slot[i].good = dcd_cursor_number(&c, 1) == 1;
+		dcd_cursor_expect(&c, " tries=");
+		state.slot[i].tries_left = (uint8_t)dcd_cursor_number(&c, DCD_TRIES_MAX);
+		dcd_cursor_expect(&c, "\n");
 	}
 	if (!c.ok || c.left != 0 || state.order[0] == state.order[1]) {
 		return dcd_diag_set(

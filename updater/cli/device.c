@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "bsdiff/codec/packer.h"
 #include "bsdiff/codec/zstd_decode.h"
 #include "manifest/crypto/sha256.h"
 #include "updater/boot/boot.h"
@@ -184,6 +185,36 @@ static int open_folder(const char *path, enum dcd_device_need need, struct dcd_d
 	return (need & DCD_DEVICE_CHANGE) != 0 ? dcd_dir_posix_open(path, ret, diag) : dcd_dir_posix_look(path, ret, diag);
 }
 
+static int open_boot_block(void *context, const char *path, bool writable, struct dcd_blockdev **ret, struct dcd_diag *diag)
+{
+	(void)context;
+	return dcd_blockdev_posix_open(path, writable ? DCD_BLOCKDEV_READ_WRITE : DCD_BLOCKDEV_READ_ONLY, ret, diag);
+}
+
+static int open_boot_dir(void *context, const char *path, struct dcd_dir **ret, struct dcd_diag *diag)
+{
+	(void)context;
+	return dcd_dir_posix_open_existing(path, ret, diag);
+}
+
+static int open_boot(struct dcd_device *device, struct dcd_diag *diag)
+{
+	static const struct dcd_boot_media media = { open_boot_block, open_boot_dir, NULL };
+	const struct dcd_config *config = device->config;
+	const struct dcd_boot_options options = {
+		.bootname = { config->slot[0].bootname, config->slot[1].bootname },
+		.state_dir = device->state_dir,
+		.media = &media,
+		.cmdline = config->cmdline,
+		.uboot_config = config->uboot_config,
+		.grubenv = config->grubenv,
+		.entries = config->entries,
+		.program = config->program,
+		.program_timeout_s = config->program_timeout_s,
+	};
+	return dcd_boot_open(config->loader, &options, &device->engine.boot, diag);
+}
+
 static int open_state(struct dcd_device *device, enum dcd_device_need need, struct dcd_diag *diag)
 {
 	const struct dcd_config *config = device->config;
@@ -197,11 +228,7 @@ static int open_state(struct dcd_device *device, enum dcd_device_need need, stru
 		err = dcd_journal_file_open(device->state_dir, &device->engine.journal, diag);
 	}
 	if (err == 0) {
-		const struct dcd_boot_options options = {
-			.bootname = { config->slot[0].bootname, config->slot[1].bootname },
-			.state_dir = device->state_dir,
-		};
-		err = dcd_boot_open(config->loader, &options, &device->engine.boot, diag);
+		err = open_boot(device, diag);
 	}
 	device->engine.metadata = device->metadata_dir;
 	return err;
@@ -224,6 +251,9 @@ static int describe(struct dcd_device *device, struct dcd_diag *diag)
 	engine->alg = &dcd_sha256;
 	device->zstd = dcd_zstd_decoder();
 	engine->zstd = &device->zstd;
+	device->packer = dcd_block_packer();
+	engine->packer = &device->packer;
+	engine->pack_memory_max = (uint64_t)config->pack_memory_kib << 10;
 	engine->now = system_time;
 	engine->product = config->product;
 	engine->board = config->compatible;

@@ -16,6 +16,7 @@ struct dcd_device {
 	struct dcd_frame_stream *stream;
 	uint8_t *factory_root;
 	struct dcd_decoder zstd;
+	struct dcd_packer packer;
 	struct dcd_engine engine;
 };
 

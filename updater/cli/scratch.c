@@ -135,7 +135,7 @@ static void scratch_close(struct dcd_dir *dir)
 int dcd_scratch_dir_open(struct dcd_dir *inner, struct dcd_dir **ret, struct dcd_diag *diag)
 {
 	static const struct dcd_dir_ops ops = { scratch_read,   scratch_write,    scratch_sync, scratch_rename,
-						scratch_remove, scratch_sync_dir, scratch_close };
+						scratch_remove, scratch_sync_dir, scratch_close, NULL };
 	struct scratch_dir *s = calloc(1, sizeof *s);
 	if (s == NULL) {
 		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory to look");

@@ -54,10 +54,12 @@ int dcd_config_parse(const char *text, size_t len, const char *path, struct dcd_
 	}
 	config->expiry = DCD_CONFIG_EXPIRY_ENFORCE;
 	config->bundle_expiry = DCD_CONFIG_EXPIRY_REPORT;
+	config->pack_memory_kib = 16384;
 	config->retries = 5;
 	config->timeout_s = 30;
 	config->stall_timeout_s = 60;
 	config->tries = 3;
+	config->program_timeout_s = 10;
 	struct dcd_config_builder builder = { .config = config, .path = path, .diag = diag };
 	int err = dcd_config_ini_read(text, len, &builder);
 	if (err == 0) {
@@ -94,7 +96,8 @@ void dcd_config_free(struct dcd_config *config)
 		return;
 	}
 	char *strings[] = { config->product,   config->compatible, config->id,   config->id_file,
-			    config->state_dir, config->channel,    config->root, config->loader };
+			    config->state_dir, config->channel,    config->root, config->loader,
+			    config->uboot_config, config->grubenv, config->entries, config->program, config->cmdline };
 	for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
 		free(strings[i]);
 	}

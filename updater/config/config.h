@@ -44,6 +44,7 @@ struct dcd_config {
 	char *id;        /* or null */
 	char *id_file;   /* path, or null; never both; read it with dcd_config_read_id() */
 	char *state_dir; /* path */
+	uint32_t pack_memory_kib; /* that a delta may need to compress blocks; 0..1048576, 16384 unless given; 0: no such delta is used */
 
 	size_t url_count;                /* may be 0: then a source must be named on the command line */
 	char *urls[DCD_CONFIG_URLS_MAX]; /* "scheme://…" as it stands, or the path of a folder or bundle, in order of preference
@@ -58,6 +59,13 @@ struct dcd_config {
 
 	char *loader;  /* "uboot", …; "file" unless given */
 	uint8_t tries; /* boots of a trial; 1..DCD_TRIES_MAX, 3 unless given */
+	/* What the loaders need; paths, or null: the loader's own default (updater/boot/boot.h). */
+	char *uboot_config;
+	char *grubenv;
+	char *entries;
+	char *program;
+	uint32_t program_timeout_s; /* 1..600, 10 unless given */
+	char *cmdline;
 
 	/* Sorted by name, so that a slot's index doesn't depend on the order in the file. Both have the same classes in the same
 	 * order. */

@@ -29,6 +29,7 @@ static const struct key keys[] = {
 	{ "device", "id", KIND_NAME, MEMBER(id), 0, 0, false },
 	{ "device", "id-file", KIND_PATH, MEMBER(id_file), 0, 0, false },
 	{ "device", "state-dir", KIND_PATH, MEMBER(state_dir), 0, 0, false },
+	{ "device", "pack-memory-kib", KIND_NUMBER, MEMBER(pack_memory_kib), 0, 1U << 20, false },
 	{ "source", "url", KIND_URL, 0, 0, 0, false },
 	{ "source", "channel", KIND_NAME, MEMBER(channel), 0, 0, false },
 	{ "source", "root", KIND_PATH, MEMBER(root), 0, 0, false },
@@ -39,6 +40,12 @@ static const struct key keys[] = {
 	{ "source", "stall-timeout-s", KIND_NUMBER, MEMBER(stall_timeout_s), 1, 3600, false },
 	{ "boot", "loader", KIND_NAME, MEMBER(loader), 0, 0, false },
 	{ "boot", "tries", KIND_NUMBER, MEMBER(tries), 1, DCD_TRIES_MAX, true },
+	{ "boot", "uboot-config", KIND_PATH, MEMBER(uboot_config), 0, 0, false },
+	{ "boot", "grubenv", KIND_PATH, MEMBER(grubenv), 0, 0, false },
+	{ "boot", "entries", KIND_PATH, MEMBER(entries), 0, 0, false },
+	{ "boot", "program", KIND_PATH, MEMBER(program), 0, 0, false },
+	{ "boot", "program-timeout-s", KIND_NUMBER, MEMBER(program_timeout_s), 1, 600, false },
+	{ "boot", "cmdline", KIND_PATH, MEMBER(cmdline), 0, 0, false },
 };
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
 _Static_assert(KEY_COUNT <= 64, "one bit of `seen` for each key");

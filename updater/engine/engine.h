@@ -38,6 +38,8 @@ struct dcd_engine {
 	struct dcd_slot_port slots;
 	const struct dcd_hash_alg *alg;
 	const struct dcd_decoder *zstd;
+	const struct dcd_packer *packer; /* or null, as in struct dcd_image_ports */
+	uint64_t pack_memory_max;
 	struct dcd_progress_port progress;
 	int64_t (*now)(void *context); /* the device's clock, seconds since 1970; may be wrong */
 	void *now_context;

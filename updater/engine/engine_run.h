@@ -53,6 +53,9 @@ void dcd_run_estimate(struct dcd_run *run, bool no_delta);
 
 /* ---- from the release to the slot (engine_write.c) ---- */
 
+/* The first image of the release that has the same content as image `index`; itself when there is none before it. */
+size_t dcd_run_twin(const struct dcd_run *run, size_t index);
+
 /* What an install would find out before it writes. Nothing is fetched. */
 DCD_NODISCARD int dcd_run_check_images(struct dcd_run *run, struct dcd_diag *diag);
 /* Devices and payload tables of every image. Nothing is written. */

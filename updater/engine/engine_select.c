@@ -124,7 +124,7 @@ static int identify_running(struct dcd_run *run, bool *ret_found, struct dcd_dia
 	if (err != 0) {
 		return dcd_diag_set(diag, err, "%s", why.text);
 	}
-	*dcd_run_running_record(run) = run->bases;
+	dcd_life_identified(&run->session.state, &run->session.boot, &run->bases);
 	return dcd_session_store_journal(&run->session, diag);
 }
 
@@ -177,6 +177,9 @@ void dcd_run_estimate(struct dcd_run *run, bool no_delta)
 		}
 		run->report->delta = run->report->delta || best != NULL;
 		run->report->bytes_full += full->length;
+		if (dcd_run_twin(run, i) < i) {
+			continue; /* copied from the first one */
+		}
 		run->report->bytes_best += best != NULL ? best->length : full->length;
 	}
 }

@@ -10,6 +10,17 @@ static int too_small(const struct dcd_run *run, const struct dcd_release_image *
 			    (unsigned long long)image->size);
 }
 
+size_t dcd_run_twin(const struct dcd_run *run, size_t index)
+{
+	const struct dcd_release_image *images = run->release->images;
+	size_t i = 0;
+	while (i < index && (!dcd_hash_equal(&images[i].image_id, &images[index].image_id) || images[i].size != images[index].size ||
+			     images[i].segment_size != images[index].segment_size)) {
+		i++;
+	}
+	return i;
+}
+
 /* What an install would find out before it writes: that each image fits, and that the source has a payload for it. Nothing is fetched. */
 int dcd_run_check_images(struct dcd_run *run, struct dcd_diag *diag)
 {
@@ -22,7 +33,7 @@ int dcd_run_check_images(struct dcd_run *run, struct dcd_diag *diag)
 			err = image->size > target->size ? too_small(run, image, target, diag) : 0;
 			target->ops->close(target);
 		}
-		if (err == 0) {
+		if (err == 0 && dcd_run_twin(run, i) == i) {
 			err = dcd_image_check_offered(run->engine->source, DCD_TARGETS_PREFIX, image,
 						      dcd_run_running_image_id(run, image->class_name), diag);
 		}
@@ -59,7 +70,8 @@ int dcd_run_open_jobs(struct dcd_run *run, bool full, struct dcd_diag *diag)
 	struct dcd_engine *engine = run->engine;
 	run->image_ports = (struct dcd_image_ports){
 		.source = engine->source, .targets_prefix = DCD_TARGETS_PREFIX, .stream = engine->stream, .new_writer = engine->new_writer,
-		.alg = engine->alg, .zstd = engine->zstd, .progress = &engine->progress,
+		.alg = engine->alg, .zstd = engine->zstd, .packer = engine->packer,
+		.pack_memory_max = engine->pack_memory_max, .progress = &engine->progress,
 	};
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < run->release->image_count; i++) {
@@ -68,6 +80,7 @@ int dcd_run_open_jobs(struct dcd_run *run, bool full, struct dcd_diag *diag)
 		job->image = &run->release->images[i];
 		job->stats = &run->report->stats;
 		job->shared = &run->progress;
+		job->twin = dcd_run_twin(run, i) < i ? &run->jobs[dcd_run_twin(run, i)] : NULL;
 		err = open_devices(run, job, full, diag);
 	}
 	for (size_t i = 0; err == 0 && i < run->release->image_count; i++) {

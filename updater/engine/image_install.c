@@ -73,19 +73,53 @@ int dcd_image_check_offered(const struct dcd_source *source, const char *targets
 	return offered ? 0 : nothing_offered(source, image, diag);
 }
 
+/* Takes the full payload's table in place of a delta's that this device can't apply. */
+static int load_full_instead(struct dcd_image_job *job, const struct dcd_release_payload *full, struct dcd_diag *diag)
+{
+	if (!is_offered(job, full)) {
+		return dcd_diag_set(diag, DCD_ERR_UNSUPPORTED,
+				    "%s: its delta of '%s' has blocks that this device can't compress as they were (other library "
+				    "version, or pack-memory-kib too small), and there is no full payload beside it",
+				    job->ports->source->name, job->image->class_name);
+	}
+	dcd_payload_table_free(&job->primary);
+	return load_table(job, full, &job->primary, diag);
+}
+
+/* The table of the payload that is best for this device. */
+static int load_best(struct dcd_image_job *job, const struct dcd_release_payload *best, const struct dcd_release_payload *full,
+		     struct dcd_diag *diag)
+{
+	const struct dcd_image_ports *ports = job->ports;
+	int err = load_table(job, best, &job->primary, diag);
+	if (best == full) {
+		return err;
+	}
+	if (err == DCD_ERR_UNSUPPORTED && is_offered(job, full)) {
+		return load_full_instead(job, full, diag); /* it is from a newer encoder; a full payload is the same for ever */
+	}
+	if (err == 0 && !dcd_payload_can_pack(&job->primary.view, ports->packer, ports->pack_memory_max)) {
+		return load_full_instead(job, full, diag);
+	}
+	return err;
+}
+
 /*
  * A stream has gone past the full payload's table when it turns out to be needed, so it is taken along beside the delta's. Any
  * other source is asked for it then, which is hardly ever.
  */
 static int load_tables(struct dcd_image_job *job, struct dcd_diag *diag)
 {
+	if (job->twin != NULL) {
+		return dcd_payload_table_copy(&job->twin->primary, &job->primary, diag);
+	}
 	const struct dcd_release_payload *full = dcd_release_payload_find(job->image, NULL);
 	const struct dcd_release_payload *best = best_payload(job);
 	if (best == NULL) {
 		return nothing_offered(job->ports->source, job->image, diag);
 	}
-	int err = load_table(job, best, &job->primary, diag);
-	if (err == 0 && job->ports->source->sequential && best != full && is_offered(job, full)) {
+	int err = load_best(job, best, full, diag);
+	if (err == 0 && job->ports->source->sequential && job->primary.payload != full && is_offered(job, full)) {
 		err = load_table(job, full, &job->fallback, diag);
 	}
 	return err;
@@ -165,7 +199,7 @@ int dcd_image_job_scan(struct dcd_image_job *job, struct dcd_diag *diag)
 			job->status[i] = SEGMENT_DONE;
 			job->todo--;
 			job->stats->already_right++;
-		} else {
+		} else if (job->twin == NULL) {
 			job->stats->bytes_planned += entry.frame_length;
 		}
 		err = report(job, DCD_STAGE_SCANNING, entry.segment_length);
@@ -182,6 +216,7 @@ struct round {
 	struct dcd_image_job *job;
 	const struct dcd_payload_table *table;
 	enum segment_status status;
+	struct dcd_blockdev *copy_of; /* a device that holds the image already, or null: from frames */
 	struct dcd_segment_writer *writer;
 	struct dcd_reader base_reader;
 	struct dcd_frame_tools tools;
@@ -244,7 +279,7 @@ static int plan_ranges(struct round *round)
 	return 0;
 }
 
-static int round_open(struct round *round, struct dcd_diag *diag)
+static int open_decoder(struct round *round, struct dcd_diag *diag)
 {
 	struct dcd_image_job *job = round->job;
 	const struct dcd_image_ports *ports = job->ports;
@@ -261,24 +296,28 @@ static int round_open(struct round *round, struct dcd_diag *diag)
 		.zstd = ports->zstd,
 		.workspace = round->workspace,
 		.workspace_size = workspace_size,
+		.packer = ports->packer,
 	};
 	if (view->base_size > 0 && job->base != NULL) {
 		round->base_reader = (struct dcd_reader){ read_base, job->base, view->base_size };
 		round->tools.base = &round->base_reader;
 	}
+	return ports->stream->ops->start(ports->stream, round->table->path, round->table->payload->length, round->ranges,
+					 round->range_count, diag);
+}
+
+static int round_open(struct round *round, struct dcd_diag *diag)
+{
+	struct dcd_image_job *job = round->job;
 	const struct dcd_segment_writer_options options = {
 		.dev = job->target,
-		.alg = ports->alg,
-		.segment_size = view->segment_size,
+		.alg = job->ports->alg,
+		.segment_size = round->table->view.segment_size,
 		.bad = segment_came_back_bad,
 		.context = job,
 	};
-	int err = ports->new_writer(&options, &round->writer, diag);
-	if (err == 0) {
-		err = ports->stream->ops->start(ports->stream, round->table->path, round->table->payload->length, round->ranges,
-						round->range_count, diag);
-	}
-	return err;
+	int err = job->ports->new_writer(&options, &round->writer, diag);
+	return err == 0 && round->copy_of == NULL ? open_decoder(round, diag) : err;
 }
 
 static void round_close(struct round *round)
@@ -331,14 +370,25 @@ static int explain(const struct round *round, uint32_t index, int err, struct dc
 }
 
 /* An authentic frame that doesn't give its segment speaks against the base, and only this segment pays for it. */
-static bool base_is_to_blame(const struct dcd_payload_entry *entry, int err)
+static bool base_is_to_blame(const struct round *round, const struct dcd_payload_entry *entry, int err)
 {
-	bool uses_base = entry->kind == DCD_FRAME_DELTA || entry->kind == DCD_FRAME_SAME;
+	bool uses_base = round->copy_of != NULL || entry->kind == DCD_FRAME_DELTA || entry->kind == DCD_FRAME_SAME;
 	return uses_base && (err == DCD_ERR_WRONG_BASE || err == DCD_ERR_IO);
+}
+
+/* The other device was read back right a moment ago; if it isn't any more, this segment comes from a frame after all. */
+static int copy_segment(struct round *round, const struct dcd_payload_entry *entry, uint8_t *segment)
+{
+	struct dcd_blockdev *from = round->copy_of;
+	int err = from->ops->read_medium(from, entry->segment_offset, segment, entry->segment_length);
+	return err == 0 && segment_is_right(round->job, entry, segment, &round->zero) ? 0 : DCD_ERR_WRONG_BASE;
 }
 
 static int make_segment(struct round *round, const struct dcd_payload_entry *entry, uint8_t *segment)
 {
+	if (round->copy_of != NULL) {
+		return copy_segment(round, entry, segment);
+	}
 	if (entry->kind == DCD_FRAME_ZERO) {
 		memset(segment, 0, entry->segment_length);
 		return zeros_are_right(round->job, entry, segment, &round->zero) ? 0 : DCD_ERR_MALFORMED;
@@ -350,7 +400,7 @@ static int make_one(struct round *round, const struct dcd_payload_entry *entry, 
 {
 	struct dcd_image_job *job = round->job;
 	struct dcd_frame_stream *stream = job->ports->stream;
-	if (entry->frame_length > 0) {
+	if (entry->frame_length > 0 && round->copy_of == NULL) {
 		int err = stream->ops->read(stream, round->frame, entry->frame_length, diag);
 		if (err != 0) {
 			return err;
@@ -363,7 +413,7 @@ static int make_one(struct round *round, const struct dcd_payload_entry *entry, 
 		return err;
 	}
 	err = make_segment(round, entry, segment);
-	if (base_is_to_blame(entry, err)) {
+	if (base_is_to_blame(round, entry, err)) {
 		job->status[index] = SEGMENT_TODO_FULL;
 		job->stats->refetched++;
 		return 0;
@@ -373,7 +423,7 @@ static int make_one(struct round *round, const struct dcd_payload_entry *entry, 
 	}
 	/* Done unless the read-back, which comes later, says otherwise; so the status is set before the writer has it. */
 	job->status[index] = SEGMENT_DONE;
-	count_segment(round, entry->kind);
+	count_segment(round, round->copy_of != NULL && entry->kind != DCD_FRAME_ZERO ? DCD_FRAME_SAME : entry->kind);
 	const struct dcd_written_segment written = {
 		.index = index,
 		.length = entry->segment_length,
@@ -412,6 +462,7 @@ static int run_round(struct dcd_image_job *job, const struct dcd_payload_table *
 		     struct dcd_diag *diag)
 {
 	struct round round = { .job = job, .table = table, .status = status };
+	round.copy_of = status == SEGMENT_TODO && job->twin != NULL ? job->twin->target : NULL;
 	int err = round_open(&round, diag);
 	if (err == 0) {
 		err = round_segments(&round, diag);

@@ -21,10 +21,10 @@ struct dcd_install_stats {
 	uint64_t bytes_payload; /* frame and table bytes received so far */
 	uint64_t bytes_written; /* to the slot */
 	uint64_t segments;
-	uint64_t already_right; /* skipped: no download, no write */
-	uint64_t zero, same, delta, full;
-	uint64_t refetched; /* fetched as a full frame after a delta or same segment came out wrong */
-	uint64_t rewritten; /* written again because the medium did not keep them */
+	uint64_t already_right;           /* skipped: no download, no write */
+	uint64_t zero, same, delta, full; /* how the others were made; one copied from another class counts as same */
+	uint64_t refetched;               /* fetched as a full frame after a delta or same segment came out wrong */
+	uint64_t rewritten;               /* written again because the medium did not keep them */
 };
 
 /* What an image is made with; everything is the caller's. */
@@ -35,6 +35,8 @@ struct dcd_image_ports {
 	dcd_segment_writer_factory *new_writer;
 	const struct dcd_hash_alg *alg;
 	const struct dcd_decoder *zstd;
+	const struct dcd_packer *packer; /* or null: no payload with repacked frames is used */
+	uint64_t pack_memory_max;        /* bytes that such a payload may need for packing */
 	const struct dcd_progress_port *progress;
 };
 
@@ -44,6 +46,11 @@ struct dcd_image_job {
 	struct dcd_blockdev *target;
 	struct dcd_blockdev *base;      /* the running slot's device, or null */
 	const struct dcd_hash *base_id; /* the image that the base is known to be, or null */
+	/*
+	 * A job that is opened and run before this one and makes the same image for another class, or null. What it has written
+	 * and read back is copied: nothing is fetched twice, and a stream has each frame once.
+	 */
+	struct dcd_image_job *twin;
 	struct dcd_install_stats *stats;
 	struct dcd_progress *shared; /* sums over all images of the release */
 	/* The rest is the job's own. */
@@ -53,7 +60,7 @@ struct dcd_image_job {
 	uint64_t todo;                     /* segments that are not right yet */
 };
 
-/* Fetches and checks the table of the best payload (against the base, else full). Nothing is written. */
+/* Fetches and checks the table of the best payload (against the base, else full), or takes the twin's. Nothing is written. */
 DCD_NODISCARD int dcd_image_job_open(struct dcd_image_job *job, struct dcd_diag *diag);
 
 /*

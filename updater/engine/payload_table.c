@@ -90,8 +90,32 @@ int dcd_payload_table_load(struct dcd_source *source, const char *targets_prefix
 	return 0;
 }
 
+bool dcd_payload_can_pack(const struct dcd_payload *view, const struct dcd_packer *packer, uint64_t memory_max)
+{
+	if (view->features == 0) {
+		return true;
+	}
+	return packer != NULL && (view->features & ~packer->features) == 0 && view->pack_memory <= memory_max &&
+	       ((view->features & ~DCD_FEATURES_EXACT) == 0 || packer->mark(view->features) == view->pack_mark);
+}
+
 void dcd_payload_table_free(struct dcd_payload_table *table)
 {
 	free(table->bytes);
 	memset(table, 0, sizeof *table);
+}
+
+int dcd_payload_table_copy(const struct dcd_payload_table *table, struct dcd_payload_table *ret, struct dcd_diag *diag)
+{
+	size_t len = (size_t)table->payload->table_length;
+	uint8_t *bytes = malloc(len);
+	if (bytes == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the table of %s", table->path);
+	}
+	memcpy(bytes, table->bytes, len);
+	struct dcd_payload_table copy = *table;
+	copy.bytes = bytes;
+	copy.view.table = bytes + (table->view.table - table->bytes);
+	*ret = copy;
+	return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/source.h"
+#include "bsdiff/apply/frame.h"
 #include "bsdiff/apply/payload.h"
 #include "manifest/release/release.h"
 
@@ -28,6 +29,16 @@ DCD_NODISCARD int dcd_payload_table_load(struct dcd_source *source, const char *
 /* Whether the source may have that payload; a bundle doesn't carry all that the manifest lists. */
 bool dcd_payload_is_offered(const struct dcd_source *source, const char *targets_prefix,
 			    const struct dcd_release_payload *payload);
+
+/* A second one of the same content, where the image is made twice. DCD_ERR_NO_MEMORY. */
+DCD_NODISCARD int dcd_payload_table_copy(const struct dcd_payload_table *table, struct dcd_payload_table *ret,
+					 struct dcd_diag *diag);
+
+/*
+ * Can this device apply the payload's repacked frames, if it has any: does `packer` (may be null) know all of its methods and pack
+ * as the host did, in at most `memory_max` bytes?
+ */
+bool dcd_payload_can_pack(const struct dcd_payload *view, const struct dcd_packer *packer, uint64_t memory_max);
 
 void dcd_payload_table_free(struct dcd_payload_table *table);
 

@@ -1,5 +1,6 @@
 #include "updater/journal/dir_posix.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -168,6 +169,29 @@ static int posix_sync_dir(struct dcd_dir *dir)
 	return fsync(dir_fd(dir)) == 0 ? 0 : code_of(errno);
 }
 
+static int posix_list(struct dcd_dir *dir, void (*each)(void *context, const char *name), void *context)
+{
+	/* A descriptor of its own: the stream's position would stay with ours. */
+	int fd = openat(dir_fd(dir), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	if (stream == NULL) {
+		int err = code_of(errno);
+		if (fd >= 0) {
+			(void)close(fd);
+		}
+		return err;
+	}
+	errno = 0;
+	for (struct dirent *entry; (entry = readdir(stream)) != NULL; errno = 0) {
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+			each(context, entry->d_name);
+		}
+	}
+	int err = errno == 0 ? 0 : code_of(errno);
+	(void)closedir(stream);
+	return err;
+}
+
 static void posix_close(struct dcd_dir *dir)
 {
 	if (dir_fd(dir) >= 0) {
@@ -184,6 +208,7 @@ static const struct dcd_dir_ops posix_ops = {
 	.remove = posix_remove,
 	.sync_dir = posix_sync_dir,
 	.close = posix_close,
+	.list = posix_list,
 };
 
 /* The new folder's own name must survive a cut as well, or everything stored in it is lost with it. */
@@ -240,6 +265,11 @@ int dcd_dir_posix_open(const char *path, struct dcd_dir **ret, struct dcd_diag *
 		return dcd_diag_set(diag, code_of(errno) == DCD_ERR_NO_SPACE ? DCD_ERR_NO_SPACE : DCD_ERR_IO,
 				    "%s: the folder can't be created: %s", path, strerror(errno));
 	}
+	return dcd_dir_posix_open_existing(path, ret, diag);
+}
+
+int dcd_dir_posix_open_existing(const char *path, struct dcd_dir **ret, struct dcd_diag *diag)
+{
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
 		return dcd_diag_set(diag, DCD_ERR_IO, "%s can't be opened as a folder: %s", path, strerror(errno));

@@ -168,24 +168,60 @@ static bool mirrors_next(struct dcd_source *source)
 	return false;
 }
 
+/* The mirror that would be asked answers: metadata and what it lists are to come from one place. */
+static bool mirrors_has(const struct dcd_source *source, const char *path)
+{
+	const struct mirrors *m = (const struct mirrors *)source;
+	return dcd_source_has(m->list[m->current], path);
+}
+
+static int mirrors_finish(struct dcd_source *source, struct dcd_diag *diag)
+{
+	struct mirrors *m = (struct mirrors *)source;
+	return dcd_source_finish(m->list[m->current], diag);
+}
+
 static const struct dcd_source_ops mirrors_ops = {
 	.fetch = mirrors_fetch,
 	.fetch_range = mirrors_fetch_range,
 	.close = mirrors_close,
 	.interrupt = mirrors_interrupt,
 	.next = mirrors_next,
+	.has = mirrors_has,
+	.finish = mirrors_finish,
 };
+
+static const struct dcd_source *find_stream(struct dcd_source *const *mirrors, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (mirrors[i]->sequential) {
+			return mirrors[i];
+		}
+	}
+	return NULL;
+}
+
+static int check(struct dcd_source *const *mirrors, size_t count, struct dcd_diag *diag)
+{
+	if (count == 0 || count > DCD_MIRRORS_MAX) {
+		return dcd_diag_set(diag, DCD_ERR_USAGE, "from 1 to %d mirrors can be used", DCD_MIRRORS_MAX);
+	}
+	const struct dcd_source *stream = find_stream(mirrors, count);
+	return stream == NULL ? 0
+			      : dcd_diag_set(diag, DCD_ERR_CONFIG,
+					     "%s: a stream is read once and can't be one of several sources; name it alone",
+					     stream->name);
+}
 
 int dcd_source_mirrors_new(struct dcd_source *const *mirrors, size_t count, struct dcd_source **ret, struct dcd_diag *diag)
 {
-	struct mirrors *m = count == 0 || count > DCD_MIRRORS_MAX ? NULL : calloc(1, sizeof *m);
+	int err = check(mirrors, count, diag);
+	struct mirrors *m = err != 0 ? NULL : calloc(1, sizeof *m);
 	if (m == NULL) {
 		for (size_t i = 0; i < count; i++) {
 			mirrors[i]->ops->close(mirrors[i]);
 		}
-		return count == 0 || count > DCD_MIRRORS_MAX
-			       ? dcd_diag_set(diag, DCD_ERR_USAGE, "from 1 to %d mirrors can be used", DCD_MIRRORS_MAX)
-			       : dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the mirrors");
+		return err != 0 ? err : dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the mirrors");
 	}
 	m->base = (struct dcd_source){ .ops = &mirrors_ops, .name = mirrors[0]->name };
 	m->count = count;

@@ -12,7 +12,11 @@
  * the same bytes is for the hashes to tell. "Not found" is an answer and no failure (a client asks for roots that aren't there
  * yet), so a mirror that lags behind is not passed over; next() does that. "Forbidden" is one too, but for ranges.
  *
- * Takes all sources over, also on failure. DCD_ERR_USAGE for none or too many.
+ * One of them may be a bundle, which holds a part of the repository: what it doesn't hold is not found there, and nobody else is
+ * asked for it, so that metadata and what it lists come from one place. Whoever serves is also who says what it has.
+ *
+ * Takes all sources over, also on failure. DCD_ERR_USAGE for none or too many; DCD_ERR_CONFIG when one is a stream, which can't
+ * be gone back to.
  */
 DCD_NODISCARD int dcd_source_mirrors_new(struct dcd_source *const *mirrors, size_t count, struct dcd_source **ret,
 					 struct dcd_diag *diag);

@@ -1,0 +1,281 @@
+#define ZSTD_STATIC_LINKING_ONLY
+#include "bsdiff/codec/packer.h"
+
+#include <stdlib.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "bsdiff/codec/deflate_pack.h"
+#include "bsdiff/codec/zstd_decode.h"
+
+#define ZSTD_LEVEL_MAX 22U
+
+/* ---- inflate ---- */
+
+#define INFLATE_MEMORY (64U << 10) /* zlib's state; no window, because a block is unpacked in one go */
+
+struct arena {
+	uint8_t *at;
+	size_t left;
+};
+
+static voidpf arena_take(voidpf opaque, uInt items, uInt size)
+{
+	struct arena *arena = opaque;
+	size_t n = ((size_t)items * size + 15) & ~(size_t)15;
+	if (size != 0 && items > INFLATE_MEMORY / size) {
+		return Z_NULL;
+	}
+	if (n > arena->left) {
+		return Z_NULL;
+	}
+	void *ret = arena->at;
+	arena->at += n;
+	arena->left -= n;
+	return ret;
+}
+
+static void arena_drop(voidpf opaque, voidpf address)
+{
+	(void)opaque;
+	(void)address;
+}
+
+/* Inflates what begins at src into at most `capacity` bytes. */
+static int inflate_some(int window_bits, uint8_t *dst, size_t capacity, const uint8_t *src, size_t src_len, struct arena *arena,
+			size_t *ret_len, size_t *ret_coded)
+{
+	z_stream z = { .zalloc = arena_take, .zfree = arena_drop, .opaque = arena };
+	if (src_len > UINT32_MAX || capacity > UINT32_MAX) {
+		return DCD_ERR_MALFORMED;
+	}
+	z.next_in = (z_const Bytef *)(uintptr_t)src;
+	z.avail_in = (uInt)src_len;
+	z.next_out = dst;
+	z.avail_out = (uInt)capacity;
+	if (inflateInit2(&z, window_bits) != Z_OK) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	int result = inflate(&z, Z_FINISH);
+	if (result != Z_STREAM_END) {
+		return result == Z_BUF_ERROR && z.avail_out == 0 ? DCD_ERR_SIZE : DCD_ERR_MALFORMED;
+	}
+	*ret_len = capacity - z.avail_out;
+	*ret_coded = src_len - z.avail_in;
+	return 0;
+}
+
+static int inflate_block(int window_bits, uint8_t *dst, size_t dst_len, const uint8_t *src, size_t src_len, void *memory,
+			 size_t memory_size)
+{
+	struct arena arena = { memory, memory_size };
+	size_t len, coded;
+	int err = inflate_some(window_bits, dst, dst_len, src, src_len, &arena, &len, &coded);
+	if (err == DCD_ERR_SIZE) {
+		return DCD_ERR_MALFORMED;
+	}
+	return err != 0 || (len == dst_len && coded == src_len) ? err : DCD_ERR_MALFORMED;
+}
+
+/* ---- deflate in zlib's container ---- */
+
+static void put_be32(uint8_t *out, uint32_t value)
+{
+	for (int i = 0; i < 4; i++) {
+		out[i] = (uint8_t)(value >> (24 - 8 * i));
+	}
+}
+
+static int zlib_pack(uint32_t params, uint8_t *dst, size_t capacity, const uint8_t *src, size_t src_len, void *memory,
+		     size_t memory_size, size_t *ret_len)
+{
+	if (capacity < 6) {
+		return DCD_ERR_SIZE;
+	}
+	size_t n;
+	int err = dcd_deflate_pack(params, dst + 2, capacity - 6, src, src_len, memory, memory_size, &n);
+	if (err != 0) {
+		return err;
+	}
+	unsigned level = params & DCD_DEFLATE_LEVEL_MASK;
+	unsigned head = 0x7800 | (level < 2 ? 0U : level < 6 ? 1U : level == 6 ? 2U : 3U) << 6;
+	head += 31 - head % 31;
+	dst[0] = (uint8_t)(head >> 8);
+	dst[1] = (uint8_t)head;
+	put_be32(dst + 2 + n, (uint32_t)adler32(adler32(0, NULL, 0), src, (uInt)src_len));
+	*ret_len = n + 6;
+	return 0;
+}
+
+/* ---- zstd ---- */
+
+static int zstd_pack(uint32_t level, uint8_t *dst, size_t capacity, const uint8_t *src, size_t src_len, void *memory,
+		     size_t memory_size, size_t *ret_len)
+{
+	if (level < 1 || level > ZSTD_LEVEL_MAX) {
+		return DCD_ERR_UNSUPPORTED;
+	}
+	ZSTD_CCtx *context = ZSTD_initStaticCCtx(memory, memory_size);
+	if (context == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	size_t n = ZSTD_compressCCtx(context, dst, capacity, src, src_len, (int)level);
+	if (ZSTD_isError(n)) {
+		return DCD_ERR_SIZE;
+	}
+	*ret_len = n;
+	return 0;
+}
+
+/* ---- the table of methods ---- */
+
+static int unpack(enum dcd_pack_method method, uint8_t *dst, size_t dst_len, const uint8_t *src, size_t src_len, void *memory,
+		  size_t memory_size)
+{
+	switch (method) {
+	case DCD_PACK_ZLIB:
+		return inflate_block(MAX_WBITS, dst, dst_len, src, src_len, memory, memory_size);
+	case DCD_PACK_DEFLATE:
+		return inflate_block(-MAX_WBITS, dst, dst_len, src, src_len, memory, memory_size);
+	case DCD_PACK_ZSTD:
+		return dcd_zstd_decoder().decode(dst, dst_len, src, src_len, memory, memory_size);
+	default:
+		return DCD_ERR_UNSUPPORTED;
+	}
+}
+
+static int pack(enum dcd_pack_method method, uint32_t params, uint8_t *dst, size_t capacity, const uint8_t *src, size_t src_len,
+		void *memory, size_t memory_size, size_t *ret_len)
+{
+	switch (method) {
+	case DCD_PACK_ZLIB:
+		return zlib_pack(params, dst, capacity, src, src_len, memory, memory_size, ret_len);
+	case DCD_PACK_DEFLATE:
+		return dcd_deflate_pack(params, dst, capacity, src, src_len, memory, memory_size, ret_len);
+	case DCD_PACK_ZSTD:
+		return zstd_pack(params, dst, capacity, src, src_len, memory, memory_size, ret_len);
+	default:
+		return DCD_ERR_UNSUPPORTED;
+	}
+}
+
+size_t dcd_packer_memory(enum dcd_pack_method method, uint32_t params, size_t len)
+{
+	size_t unpacking, packing = 0;
+	switch (method) {
+	case DCD_PACK_ZLIB:
+	case DCD_PACK_DEFLATE:
+		unpacking = INFLATE_MEMORY;
+		packing = params != 0 ? dcd_deflate_memory() : 0;
+		break;
+	case DCD_PACK_ZSTD:
+		unpacking = ZSTD_estimateDCtxSize();
+		packing = params != 0 ? ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams((int)params, len, 0)) : 0;
+		break;
+	default:
+		return 0;
+	}
+	return unpacking > packing ? unpacking : packing;
+}
+
+static int zstd_measure(uint8_t *dst, size_t capacity, const uint8_t *src, size_t src_len, size_t *ret_len, size_t *ret_coded)
+{
+	unsigned long long len = ZSTD_getFrameContentSize(src, src_len);
+	size_t coded = ZSTD_findFrameCompressedSize(src, src_len);
+	if (len == ZSTD_CONTENTSIZE_UNKNOWN || len == ZSTD_CONTENTSIZE_ERROR || ZSTD_isError(coded)) {
+		return DCD_ERR_MALFORMED;
+	}
+	if (len > capacity) {
+		return DCD_ERR_SIZE;
+	}
+	if (ZSTD_decompress(dst, capacity, src, coded) != len) {
+		return DCD_ERR_MALFORMED;
+	}
+	*ret_len = (size_t)len;
+	*ret_coded = coded;
+	return 0;
+}
+
+int dcd_packer_measure(enum dcd_pack_method method, uint8_t *dst, size_t capacity, const uint8_t *src, size_t src_len,
+		       size_t *ret_len, size_t *ret_coded)
+{
+	_Alignas(16) uint8_t memory[INFLATE_MEMORY];
+	struct arena arena = { memory, sizeof memory };
+	switch (method) {
+	case DCD_PACK_ZLIB:
+		return inflate_some(MAX_WBITS, dst, capacity, src, src_len, &arena, ret_len, ret_coded);
+	case DCD_PACK_DEFLATE:
+		return inflate_some(-MAX_WBITS, dst, capacity, src, src_len, &arena, ret_len, ret_coded);
+	case DCD_PACK_ZSTD:
+		return zstd_measure(dst, capacity, src, src_len, ret_len, ret_coded);
+	default:
+		return DCD_ERR_UNSUPPORTED;
+	}
+}
+
+/* ---- the mark ---- */
+
+#define MARK_TEXT (64U << 10)
+
+/* Something like text: words of a small vocabulary that repeat at all distances, and now and then a number. */
+static void mark_text(uint8_t *text)
+{
+	uint32_t state = 1;
+	for (size_t at = 0; at < MARK_TEXT; at++) {
+		state = state * 1664525U + 1013904223U;
+		uint32_t pick = state >> 16;
+		size_t back = 1 + (pick * 37U) % 4093U;
+		text[at] = at > 4096 && pick % 11 != 0 ? text[at - back % at] : (uint8_t)("etaoin shrdlu.\n01"[pick % 17]);
+		for (size_t i = 1; at > 4096 && pick % 11 != 0 && i < 3 + pick % 23 && at + 1 < MARK_TEXT; i++) {
+			at++;
+			text[at] = text[at - back];
+		}
+	}
+}
+
+static uint32_t mark_add(uint32_t mark, const uint8_t *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		mark = (mark ^ data[i]) * 16777619U;
+	}
+	return mark;
+}
+
+static uint32_t zstd_mark(uint32_t mark, const uint8_t *text, uint8_t *packed)
+{
+	static const int levels[] = { 1, 3, 6, 9, 12, 15, 17, 19, 22 };
+	ZSTD_CCtx *context = ZSTD_createCCtx();
+	for (size_t i = 0; context != NULL && i < sizeof levels / sizeof levels[0]; i++) {
+		size_t n = ZSTD_compressCCtx(context, packed, MARK_TEXT, text, MARK_TEXT, levels[i]);
+		mark = ZSTD_isError(n) ? mark : mark_add(mark, packed, n);
+	}
+	(void)ZSTD_freeCCtx(context);
+	return mark;
+}
+
+static uint32_t packer_mark(uint32_t features)
+{
+	if ((features & ~DCD_FEATURES_EXACT) == 0) {
+		return 0;
+	}
+	uint8_t *memory = malloc(2 * (size_t)MARK_TEXT);
+	uint32_t mark = 2166136261U;
+	if (memory == NULL) {
+		return 0;
+	}
+	mark_text(memory);
+	if ((features & DCD_FEATURE_PACK(DCD_PACK_ZSTD)) != 0) {
+		mark = zstd_mark(mark, memory, memory + MARK_TEXT);
+	}
+	free(memory);
+	return mark != 0 ? mark : 1;
+}
+
+struct dcd_packer dcd_block_packer(void)
+{
+	return (struct dcd_packer){ .unpack = unpack,
+				    .pack = pack,
+				    .mark = packer_mark,
+				    .features = DCD_FEATURE_PACK(DCD_PACK_ZLIB) | DCD_FEATURE_PACK(DCD_PACK_DEFLATE) |
+						DCD_FEATURE_PACK(DCD_PACK_ZSTD) };
+}

@@ -1,0 +1,23 @@
+/*
+ * Packs and unpacks single compressed blocks for bsdiff/apply (DCD_FILTER_REPACKED) and its encoder. Deflate is our own, the same
+ * everywhere; zstd is the installed library's, whose bytes differ between versions: the packer's mark() tells them apart.
+ */
+#ifndef DCD_BSDIFF_CODEC_PACKER_H
+#define DCD_BSDIFF_CODEC_PACKER_H
+
+#include "bsdiff/apply/frame.h"
+
+/* Parameters of DCD_PACK_ZLIB and DCD_PACK_DEFLATE are those of deflate_pack.h; of DCD_PACK_ZSTD the level, 1 to 22. */
+struct dcd_packer dcd_block_packer(void);
+
+/* Bytes of memory that a block of `len` bytes needs, to be unpacked and (params over 0) to be packed with these parameters. */
+size_t dcd_packer_memory(enum dcd_pack_method method, uint32_t params, size_t len);
+
+/*
+ * For encoders: unpacks a block of unknown length, of at most `capacity` bytes, that begins at src. *ret_len bytes come out of the
+ * first *ret_coded of src. Errors as dcd_packer.unpack(); DCD_ERR_SIZE when there are more.
+ */
+DCD_NODISCARD int dcd_packer_measure(enum dcd_pack_method method, uint8_t *dst, size_t capacity, const uint8_t *src,
+				     size_t src_len, size_t *ret_len, size_t *ret_coded);
+
+#endif

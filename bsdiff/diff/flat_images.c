@@ -1,0 +1,284 @@
+#include "bsdiff/diff/flat_images.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "bsdiff/apply/repack.h"
+#include "bsdiff/codec/packer.h"
+#include "bsdiff/diff/pack_trial.h"
+
+/* Unchanged blocks between changed ones are laid open too, up to this many in a row: a program that changed stays in one piece. */
+#define BRIDGE_MAX 8
+
+/* ---- which blocks ---- */
+
+struct hashed_block {
+	uint64_t hash;
+	uint32_t index;
+};
+
+static uint64_t bytes_hash(const uint8_t *data, size_t len)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ len;
+	for (size_t i = 0; i < len; i++) {
+		hash = (hash ^ data[i]) * UINT64_C(0x100000001b3);
+	}
+	return hash;
+}
+
+static int by_hash(const void *a, const void *b)
+{
+	const struct hashed_block *x = a, *y = b;
+	return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+static struct hashed_block *blocks_hash(const struct dcd_bytes *image, const struct dcd_packed_blocks *blocks)
+{
+	struct hashed_block *ret = calloc(blocks->count + 1, sizeof *ret);
+	for (size_t i = 0; ret != NULL && i < blocks->count; i++) {
+		const struct dcd_packed_block *block = &blocks->items[i];
+		ret[i] = (struct hashed_block){ bytes_hash(image->data + block->offset, block->coded), (uint32_t)i };
+	}
+	if (ret != NULL) {
+		qsort(ret, blocks->count, sizeof *ret, by_hash);
+	}
+	return ret;
+}
+
+/* Sets open[i] for each block whose bytes the other image doesn't have, as a block or otherwise hashed alike. */
+static void changed_find(const struct hashed_block *own, size_t own_count, const struct hashed_block *other, size_t other_count,
+			 bool *open)
+{
+	for (size_t i = 0, j = 0; i < own_count; i++) {
+		while (j < other_count && other[j].hash < own[i].hash) {
+			j++;
+		}
+		open[own[i].index] = j == other_count || other[j].hash != own[i].hash;
+	}
+}
+
+/* Joins what is open over short rows of what isn't, where the blocks touch. */
+static void gaps_bridge(const struct dcd_packed_blocks *blocks, bool *open)
+{
+	size_t last = SIZE_MAX; /* the last open block */
+	for (size_t i = 0; i < blocks->count; i++) {
+		const struct dcd_packed_block *block = &blocks->items[i];
+		bool touches = i > 0 && block->offset == block[-1].offset + block[-1].coded;
+		if (!touches) {
+			last = SIZE_MAX;
+		}
+		if (!open[i]) {
+			continue;
+		}
+		for (size_t j = last; last != SIZE_MAX && i - last <= BRIDGE_MAX + 1 && j < i; j++) {
+			open[j] = true;
+		}
+		last = i;
+	}
+}
+
+static void blocks_keep(struct dcd_packed_blocks *blocks, const bool *open, bool proven)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < blocks->count; i++) {
+		if (open[i] && (!proven || blocks->items[i].params != 0)) {
+			blocks->items[kept++] = blocks->items[i];
+		}
+	}
+	blocks->count = kept;
+}
+
+/* Reduces both lists to the blocks that are laid open. */
+static int blocks_choose(struct dcd_flat_images *flat, const struct dcd_bytes *base, const struct dcd_bytes *image,
+			 const struct dcd_encode_options *options)
+{
+	struct hashed_block *old = blocks_hash(base, &flat->base_blocks), *new = blocks_hash(image, &flat->blocks);
+	bool *old_open = calloc(flat->base_blocks.count + 1, 1), *new_open = calloc(flat->blocks.count + 1, 1);
+	int err = old == NULL || new == NULL || old_open == NULL || new_open == NULL ? DCD_ERR_NO_MEMORY : 0;
+	if (err == 0) {
+		changed_find(old, flat->base_blocks.count, new, flat->blocks.count, old_open);
+		changed_find(new, flat->blocks.count, old, flat->base_blocks.count, new_open);
+		gaps_bridge(&flat->base_blocks, old_open);
+		gaps_bridge(&flat->blocks, new_open);
+		err = dcd_pack_trial_run(image, &flat->blocks, new_open, flat->memory_max, options->threads);
+		blocks_keep(&flat->base_blocks, old_open, false);
+		blocks_keep(&flat->blocks, new_open, true);
+	}
+	free(old);
+	free(new);
+	free(old_open);
+	free(new_open);
+	return err;
+}
+
+/* ---- laying open ---- */
+
+static int block_unpack(const struct dcd_bytes *image, const struct dcd_packed_block *block, uint8_t *out)
+{
+	size_t len, coded;
+	int err = dcd_packer_measure(block->method, out, block->len, image->data + block->offset, block->coded, &len, &coded);
+	return err != 0 || len == block->len ? err : DCD_ERR_MALFORMED;
+}
+
+static uint64_t blocks_growth(const struct dcd_packed_blocks *blocks)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < blocks->count; i++) {
+		sum += blocks->items[i].len;
+	}
+	return sum;
+}
+
+static int base_open(struct dcd_flat_images *flat, const struct dcd_bytes *base)
+{
+	uint64_t len = base->len + blocks_growth(&flat->base_blocks);
+	uint8_t *data = malloc((size_t)len);
+	flat->base_at = calloc(flat->base_blocks.count + 1, sizeof *flat->base_at);
+	flat->base = (struct dcd_bytes){ data, len };
+	if (data == NULL || flat->base_at == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	memcpy(data, base->data, (size_t)base->len);
+	uint64_t at = base->len;
+	int err = 0;
+	for (size_t i = 0; err == 0 && i < flat->base_blocks.count; i++) {
+		const struct dcd_packed_block *block = &flat->base_blocks.items[i];
+		flat->base_at[i] = at;
+		flat->features |= DCD_FEATURE_PACK(block->method);
+		err = block_unpack(base, block, data + at);
+		at += block->len;
+	}
+	flat->base_at[flat->base_blocks.count] = at;
+	return err;
+}
+
+static int image_open(struct dcd_flat_images *flat, const struct dcd_bytes *image)
+{
+	uint64_t len = image->len + blocks_growth(&flat->blocks), from = 0, at = 0;
+	uint8_t *data = malloc((size_t)len);
+	flat->at = calloc(flat->blocks.count + 1, sizeof *flat->at);
+	flat->image.data = data;
+	if (data == NULL || flat->at == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	int err = 0;
+	for (size_t i = 0; err == 0 && i < flat->blocks.count; i++) {
+		const struct dcd_packed_block *block = &flat->blocks.items[i];
+		memcpy(data + at, image->data + from, (size_t)(block->offset - from));
+		at += block->offset - from;
+		flat->at[i] = at;
+		flat->features |= DCD_FEATURE_PACK(block->method);
+		err = block_unpack(image, block, data + at);
+		at += block->len;
+		from = block->offset + block->coded;
+	}
+	memcpy(data + at, image->data + from, (size_t)(image->len - from));
+	flat->image.len = at + image->len - from;
+	return err;
+}
+
+int dcd_flat_images_make(const struct dcd_bytes *base, const struct dcd_bytes *image, const struct dcd_encode_options *options,
+			 uint32_t memory_max, struct dcd_flat_images *ret)
+{
+	struct dcd_flat_images flat = { .base_len = base->len, .image_len = image->len, .memory_max = memory_max };
+	/* Of each frame's memory: the block, its packed form, one block of the base. */
+	uint32_t len_max = memory_max / 3 < DCD_PACK_BLOCK_MAX ? memory_max / 3 : DCD_PACK_BLOCK_MAX;
+	int err = dcd_packed_blocks_find(image, len_max, &flat.blocks);
+	if (err == 0 && flat.blocks.count > 0) {
+		err = dcd_packed_blocks_find(base, len_max, &flat.base_blocks);
+		err = err != 0 ? err : blocks_choose(&flat, base, image, options);
+	}
+	if (err == 0 && flat.blocks.count > 0) {
+		err = base_open(&flat, base);
+		err = err != 0 ? err : image_open(&flat, image);
+	} else {
+		dcd_flat_images_free(&flat);
+	}
+	if (err != 0) {
+		dcd_flat_images_free(&flat);
+		return err;
+	}
+	*ret = flat;
+	return 0;
+}
+
+void dcd_flat_images_free(struct dcd_flat_images *flat)
+{
+	free((void *)(uintptr_t)flat->base.data);
+	free((void *)(uintptr_t)flat->image.data);
+	dcd_packed_blocks_free(&flat->base_blocks);
+	dcd_packed_blocks_free(&flat->blocks);
+	free(flat->base_at);
+	free(flat->at);
+	*flat = (struct dcd_flat_images){ 0 };
+}
+
+/* ---- places ---- */
+
+/* The first block that ends behind `offset`. */
+static size_t block_at(const struct dcd_packed_blocks *blocks, uint64_t offset)
+{
+	size_t low = 0, high = blocks->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (blocks->items[middle].offset + blocks->items[middle].coded <= offset) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	return low;
+}
+
+/* Where `offset`, which lies in no block before blocks[index], is in the flat image. */
+static uint64_t flat_place(const struct dcd_flat_images *flat, size_t index, uint64_t offset)
+{
+	if (index == 0) {
+		return offset;
+	}
+	const struct dcd_packed_block *before = &flat->blocks.items[index - 1];
+	return flat->at[index - 1] + before->len + (offset - (before->offset + before->coded));
+}
+
+struct dcd_flat_segment dcd_flat_segment_at(const struct dcd_flat_images *flat, uint32_t segment_size, uint64_t index)
+{
+	struct dcd_flat_segment ret = { .begin = index * segment_size };
+	ret.end = dcd_min_u64(ret.begin + segment_size, flat->image_len);
+	ret.first = ret.last = block_at(&flat->blocks, ret.begin);
+	while (ret.last < flat->blocks.count && flat->blocks.items[ret.last].offset < ret.end) {
+		ret.last++;
+	}
+	bool inside = ret.first < ret.last && flat->blocks.items[ret.first].offset < ret.begin;
+	uint64_t from = inside ? flat->at[ret.first] : flat_place(flat, ret.first, ret.begin), to;
+	const struct dcd_packed_block *tail = ret.last > ret.first ? &flat->blocks.items[ret.last - 1] : NULL;
+	if (tail != NULL && tail->offset + tail->coded > ret.end) {
+		to = flat->at[ret.last - 1] + tail->len;
+	} else {
+		to = flat_place(flat, ret.last, ret.end);
+	}
+	ret.segment = (struct dcd_segment){ flat->image.data + from, (uint32_t)(to - from), from };
+	return ret;
+}
+
+uint64_t dcd_flat_base_origin(const struct dcd_flat_images *flat, uint64_t offset)
+{
+	if (offset < flat->base_len) {
+		return offset;
+	}
+	size_t low = 0, high = flat->base_blocks.count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (flat->base_at[middle + 1] <= offset) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	return low < flat->base_blocks.count ? flat->base_blocks.items[low].offset : flat->base_len;
+}
+
+uint64_t dcd_flat_base_place(const struct dcd_flat_images *flat, uint64_t offset)
+{
+	return flat->base_at[block_at(&flat->base_blocks, offset)];
+}

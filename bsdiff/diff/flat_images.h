@@ -1,0 +1,64 @@
+/*
+ * Base and image with their compressed blocks laid open, so that the delta is taken between contents. The flat base is the base,
+ * and behind it the content of its blocks, as a repacked frame sees it (bsdiff/apply/repack.h). The flat image has the content of
+ * each block that can be packed again in the block's place. Blocks that base and image share stay packed in both: their
+ * bytes are copied.
+ */
+#ifndef DCD_BSDIFF_DIFF_FLAT_IMAGES_H
+#define DCD_BSDIFF_DIFF_FLAT_IMAGES_H
+
+#include "bsdiff/diff/byte_buffer.h"
+#include "bsdiff/diff/copy_list.h"
+#include "bsdiff/diff/packed_blocks.h"
+
+/* Zero-initialised is empty: nothing is laid open. */
+struct dcd_flat_images {
+	struct dcd_bytes base;                /* owned */
+	struct dcd_bytes image;               /* owned */
+	uint64_t base_len;                    /* of the base as it is */
+	uint64_t image_len;
+	struct dcd_packed_blocks base_blocks; /* that are laid open */
+	uint64_t *base_at;                    /* where: offsets in the flat base */
+	struct dcd_packed_blocks blocks;      /* of the image, likewise */
+	uint64_t *at;
+	uint32_t features;                    /* DCD_FEATURE_PACK() of all methods in both */
+	uint32_t memory_max;                  /* that a frame may need for packing */
+};
+
+/*
+ * Finds blocks, tries which can be packed again in `memory_max` bytes of a device's memory, and lays open what has changed. Leaves
+ * *ret empty when that is nothing.
+ */
+DCD_NODISCARD int dcd_flat_images_make(const struct dcd_bytes *base, const struct dcd_bytes *image,
+				       const struct dcd_encode_options *options, uint32_t memory_max, struct dcd_flat_images *ret);
+void dcd_flat_images_free(struct dcd_flat_images *flat);
+
+/* One segment of the flat image: it begins with the block that the segment's first byte lies in, and ends with that of its last. */
+struct dcd_flat_segment {
+	struct dcd_segment segment; /* offset and len in the flat image */
+	uint64_t begin;             /* in the image */
+	uint64_t end;
+	size_t first;               /* blocks[first..last) have bytes in it */
+	size_t last;
+};
+
+struct dcd_flat_segment dcd_flat_segment_at(const struct dcd_flat_images *flat, uint32_t segment_size, uint64_t index);
+
+/* Where in the base the bytes at `offset` of the flat base come from. */
+uint64_t dcd_flat_base_origin(const struct dcd_flat_images *flat, uint64_t offset);
+
+/* Where in the flat base the blocks of the base from `offset` on are laid open. */
+uint64_t dcd_flat_base_place(const struct dcd_flat_images *flat, uint64_t offset);
+
+/* Cuts copies where a block of the segment begins or ends, as the decoder does. `ret`'s content goes. */
+DCD_NODISCARD int dcd_flat_copies_cut(const struct dcd_flat_images *flat, const struct dcd_flat_segment *segment,
+				      const struct dcd_copy_list *copies, struct dcd_copy_list *ret);
+
+/*
+ * Writes the RECIPE stream for a segment made with these copies; *ret_memory is what the decoder needs for it. DCD_ERR_SIZE when
+ * that is more than flat->memory_max.
+ */
+DCD_NODISCARD int dcd_flat_recipe_write(const struct dcd_flat_images *flat, const struct dcd_flat_segment *segment,
+					const struct dcd_copy_list *copies, struct dcd_byte_buffer *ret, uint64_t *ret_memory);
+
+#endif

@@ -1,0 +1,225 @@
+#include "bsdiff/diff/kernel_image.h"
+
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/le.h"
+#include "bsdiff/diff/btf_types.h"
+#include "bsdiff/diff/kernel_tables.h"
+
+/* The header's fields. */
+enum {
+	HEADER_BRANCH = 4,
+	HEADER_TEXT_OFFSET = 8,
+	HEADER_IMAGE_SIZE = 16,
+	HEADER_FLAGS = 24,
+	HEADER_RESERVED = 32, /* three words of 8 bytes, zero */
+	HEADER_MAGIC = 56,
+	HEADER_SIZE = 64,
+};
+
+#define IMAGE_SIZE_MIN (1U << 20)
+#define IMAGE_SIZE_MAX (1U << 30)
+#define ALIGNMENT (UINT64_C(2) << 20) /* of the kernel's first address */
+#define PAGE 4096U
+#define RELATIVE_RELOCATION 0x403 /* R_AARCH64_RELATIVE */
+#define KERNEL_HALF UINT64_C(0xffff000000000000)
+
+/* One kernel in being described. */
+struct kernel_image {
+	struct dcd_elf_modules *modules;
+	struct dcd_bytes bytes; /* of the kernel */
+	uint64_t offset;        /* in the image */
+	uint64_t low;           /* its first address */
+	uint32_t module;
+};
+
+static bool header_plausible(const struct dcd_bytes *bytes)
+{
+	if (bytes->len < HEADER_SIZE) {
+		return false;
+	}
+	const uint8_t *head = bytes->data;
+	uint64_t size = dcd_le64_get(head + HEADER_IMAGE_SIZE);
+	bool reserved = true;
+	for (unsigned i = 0; i < 24; i++) {
+		reserved = reserved && head[HEADER_RESERVED + i] == 0;
+	}
+	return reserved && dcd_le32_get(head + HEADER_BRANCH) >> 26 == 5 && size >= IMAGE_SIZE_MIN && size <= IMAGE_SIZE_MAX &&
+	       (dcd_le64_get(head + HEADER_FLAGS) & 1) == 0 && dcd_le64_get(head + HEADER_TEXT_OFFSET) < ALIGNMENT;
+}
+
+bool dcd_kernel_image_find(const struct dcd_bytes *image, uint64_t from, uint64_t *ret_offset)
+{
+	while (image->len >= HEADER_SIZE && from <= image->len - HEADER_SIZE) {
+		const uint8_t *start = image->data + from + HEADER_MAGIC;
+		const uint8_t *hit = memmem(start, (size_t)(image->len - from - HEADER_MAGIC), "ARM\x64", 4);
+		if (hit == NULL) {
+			return false;
+		}
+		from += (uint64_t)(hit - start);
+		const struct dcd_bytes rest = { image->data + from, image->len - from };
+		if (header_plausible(&rest)) {
+			*ret_offset = from;
+			return true;
+		}
+		from++;
+	}
+	return false;
+}
+
+/* Words of 8 bytes that are addresses of a kernel which begins at `low`. */
+static uint64_t addresses_count(const struct dcd_bytes *bytes, uint64_t low)
+{
+	uint64_t count = 0;
+	for (uint64_t at = 0; at + 8 <= bytes->len; at += 8) {
+		count += dcd_le64_get(bytes->data + at) - low < bytes->len;
+	}
+	return count;
+}
+
+/*
+ * The kernel's first address, which its header doesn't say: most of the words that look like addresses of the upper half lie
+ * behind it, and the smallest frequent ones next to it. Tried are the beginnings that the first addresses seen would have.
+ */
+static uint64_t low_guess(const struct dcd_bytes *bytes)
+{
+	uint64_t best = 0, best_count = 0, last = 0;
+	unsigned tries = 0;
+	for (uint64_t at = 0; at + 8 <= bytes->len && tries < 16; at += 8) {
+		uint64_t value = dcd_le64_get(bytes->data + at);
+		uint64_t low = value - value % ALIGNMENT;
+		/* One address of each neighbourhood; -1 and its like are no addresses. */
+		if (value < KERNEL_HALF || value >= 0U - ALIGNMENT || value - last < bytes->len) {
+			continue;
+		}
+		last = low;
+		tries++;
+		for (uint64_t back = 0; back < bytes->len; back += ALIGNMENT) {
+			uint64_t count = addresses_count(bytes, low - back);
+			if (count > best_count) {
+				best_count = count;
+				best = low - back;
+			}
+		}
+	}
+	return best_count > 0 ? best : KERNEL_HALF;
+}
+
+/* The upper byte of the instructions that compilers use most. */
+static bool instruction_common(uint8_t top)
+{
+	static const uint8_t common[] = { 0xf9, 0xb9, 0x39, 0xa9, 0x91, 0xd1, 0xaa, 0x2a, 0x52, 0xd2, 0x94, 0x97, 0x14, 0x17,
+					  0x54, 0x34, 0x35, 0xb4, 0xb5, 0xf1, 0x71, 0xeb, 0x6b, 0x90, 0xb0, 0xd0, 0xf0, 0xd5,
+					  0xd6, 0x12, 0x92, 0x72, 0x36, 0x37, 0x8b, 0x0b, 0x9a, 0x1a, 0xf8, 0xb8, 0x38 };
+	return memchr(common, top, sizeof common) != NULL;
+}
+
+/* What a page consists of. */
+static enum dcd_region_kind page_kind(const uint8_t *page, size_t len)
+{
+	size_t instructions = 0, relocations = 0;
+	for (size_t at = 0; at + 8 <= len; at += 8) {
+		instructions += (size_t)instruction_common(page[at + 3]) + (size_t)instruction_common(page[at + 7]);
+		relocations += dcd_le64_get(page + at) == RELATIVE_RELOCATION;
+	}
+	if (instructions > len / 4 * 6 / 10) {
+		return DCD_REGION_AARCH64;
+	}
+	return relocations > len / 48 ? DCD_REGION_POINTERS : DCD_REGION_JUMPS;
+}
+
+static int part_add(struct kernel_image *k, struct dcd_elf_region region)
+{
+	region.va = region.kind == DCD_REGION_BTF ? 0 : k->low + region.offset;
+	region.offset += k->offset;
+	region.module = k->module + (region.kind == DCD_REGION_BTF);
+	return dcd_elf_modules_add_region(k->modules, &region);
+}
+
+/* Adds [from, to) of the kernel, page by page. */
+static int pages_add(struct kernel_image *k, uint64_t from, uint64_t to)
+{
+	int err = 0;
+	while (err == 0 && from < to) {
+		uint64_t end = dcd_min_u64(from - from % PAGE + PAGE, to);
+		struct dcd_elf_region region = { .offset = from, .len = end - from };
+		region.kind = page_kind(k->bytes.data + from, (size_t)(end - from));
+		err = part_add(k, region);
+		from = end;
+	}
+	return err;
+}
+
+/* A part of the kernel that isn't told by its pages: the regions in it, and all that it covers. */
+struct known_part {
+	struct dcd_elf_region regions[DCD_KERNEL_SYMBOL_REGIONS];
+	size_t count;
+	uint64_t from;
+	uint64_t end;
+};
+
+static void symbols_part(const struct kernel_image *k, struct known_part *ret)
+{
+	struct dcd_kernel_symbols symbols;
+	*ret = (struct known_part){ .count = 0 };
+	if (dcd_kernel_symbols_find(&k->bytes, k->low, &symbols)) {
+		if (dcd_le64_get(k->bytes.data + symbols.base_at) == 0) {
+			symbols.regions[0].origin += dcd_kernel_relocated_word(&k->bytes, k->low + symbols.base_at);
+		}
+		memcpy(ret->regions, symbols.regions, sizeof ret->regions);
+		ret->count = symbols.count;
+		ret->from = symbols.regions[0].offset;
+		ret->end = symbols.end;
+	}
+}
+
+static void types_part(const struct kernel_image *k, struct known_part *ret)
+{
+	*ret = (struct known_part){ .count = 0 };
+	struct dcd_elf_region *types = &ret->regions[0];
+	if (dcd_btf_find(&k->bytes, types)) {
+		ret->count = 1;
+		ret->from = types->offset - DCD_BTF_HEADER_SIZE;
+		ret->end = types->offset + types->len + types->strings_len;
+	}
+}
+
+static int parts_add(struct kernel_image *k)
+{
+	struct known_part parts[2];
+	symbols_part(k, &parts[0]);
+	types_part(k, &parts[1]);
+	if (parts[1].from < parts[0].from) {
+		struct known_part swap = parts[0];
+		parts[0] = parts[1];
+		parts[1] = swap;
+	}
+	uint64_t at = 0;
+	int err = 0;
+	for (size_t i = 0; i < 2; i++) {
+		if (parts[i].count == 0 || parts[i].from < at) {
+			continue;
+		}
+		err = err != 0 ? err : pages_add(k, at, parts[i].from);
+		for (size_t j = 0; err == 0 && j < parts[i].count; j++) {
+			err = part_add(k, parts[i].regions[j]);
+		}
+		at = parts[i].end;
+	}
+	return err != 0 ? err : pages_add(k, at, k->bytes.len);
+}
+
+int dcd_kernel_image_add(struct dcd_elf_modules *modules, const struct dcd_bytes *image, uint64_t offset, uint64_t *ret_end)
+{
+	uint64_t size = dcd_le64_get(image->data + offset + HEADER_IMAGE_SIZE);
+	struct kernel_image k = { .modules = modules, .offset = offset };
+	k.bytes = (struct dcd_bytes){ image->data + offset, dcd_min_u64(size, image->len - offset) };
+	k.low = low_guess(&k.bytes);
+	*ret_end = offset + k.bytes.len;
+	const struct dcd_elf_module code = { .low = k.low, .span = size }, types = { .low = 0, .span = DCD_BTF_SPAN };
+	int err = dcd_elf_modules_add(modules, &code, &k.module);
+	uint32_t types_module;
+	err = err != 0 ? err : dcd_elf_modules_add(modules, &types, &types_module);
+	return err != 0 ? err : parts_add(&k);
+}

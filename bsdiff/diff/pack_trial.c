@@ -1,0 +1,186 @@
+#include "bsdiff/diff/pack_trial.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bsdiff/apply/repack.h"
+#include "bsdiff/codec/deflate_pack.h"
+#include "bsdiff/codec/packer.h"
+#include "bsdiff/diff/ordered_pool.h"
+
+#define SAMPLE 12       /* blocks of a method that are tried with everything */
+#define LIKELY_MAX 6    /* parameters that the others are tried with */
+#define PARAMS_ALL_MAX 32
+
+/* Most usual first. */
+static const uint32_t zlib_params[] = { 9, 6, 8, 7, 5, 4, 3, 2, 1, 9 | DCD_DEFLATE_MEMORY_9, 6 | DCD_DEFLATE_MEMORY_9 };
+static const uint32_t member_params[] = {
+	9 | DCD_DEFLATE_GZIP, 6 | DCD_DEFLATE_GZIP,     9, 6, 9 | DCD_DEFLATE_MEMORY_9, 6 | DCD_DEFLATE_MEMORY_9,
+	1 | DCD_DEFLATE_GZIP, 1, 8 | DCD_DEFLATE_GZIP
+};
+static const uint32_t zstd_params[] = { 15, 3, 19, 22, 9, 1, 2, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 18, 20, 21 };
+
+struct params_list {
+	uint32_t items[PARAMS_ALL_MAX];
+	size_t count;
+};
+
+/* One thread's. */
+struct bench {
+	uint8_t *content;
+	size_t content_size;
+	uint8_t *packed;
+	size_t packed_size;
+	void *memory;
+	size_t memory_size;
+};
+
+struct trial {
+	const struct dcd_bytes *image;
+	struct dcd_packed_blocks *blocks;
+	const bool *wanted;
+	uint64_t memory_max;
+	struct dcd_packer packer;
+	struct params_list likely[DCD_PACK_METHODS];
+	struct bench *benches; /* one a worker */
+};
+
+static struct params_list params_all(enum dcd_pack_method method)
+{
+	struct params_list ret = { .count = 0 };
+	const uint32_t *from = method == DCD_PACK_ZLIB ? zlib_params : method == DCD_PACK_DEFLATE ? member_params : zstd_params;
+	size_t size = method == DCD_PACK_ZLIB ? sizeof zlib_params : method == DCD_PACK_DEFLATE ? sizeof member_params : sizeof zstd_params;
+	ret.count = size / sizeof *from;
+	memcpy(ret.items, from, size);
+	return ret;
+}
+
+static bool buffer_grow(void *buffer, size_t *size, size_t need)
+{
+	void **p = buffer;
+	if (*size < need) {
+		free(*p);
+		*p = malloc(need);
+		*size = *p != NULL ? need : 0;
+	}
+	return *p != NULL;
+}
+
+/* Does packing with these parameters give the block's bytes? Its content is in the bench. */
+static int params_fit(const struct trial *t, struct bench *bench, const struct dcd_packed_block *block, uint32_t params, bool *ret)
+{
+	size_t need = dcd_packer_memory(block->method, params, block->len), n;
+	*ret = false;
+	if (need > t->memory_max) {
+		return 0;
+	}
+	if (!buffer_grow(&bench->memory, &bench->memory_size, need)) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	/* A compressor may choose by the room it has: the decoder's. */
+	int err = t->packer.pack(block->method, params, bench->packed, bench->packed_size, bench->content, block->len, bench->memory, need,
+				 &n);
+	*ret = err == 0 && n == block->coded && memcmp(bench->packed, t->image->data + block->offset, n) == 0;
+	return err == DCD_ERR_NO_MEMORY ? err : 0;
+}
+
+/* Tries the list on a block. *ret_params is 0 when nothing fits. */
+static int block_try(const struct trial *t, struct bench *bench, const struct dcd_packed_block *block,
+		     const struct params_list *list, uint32_t *ret_params)
+{
+	size_t len, coded, need = dcd_packer_memory(block->method, 0, block->len);
+	*ret_params = 0;
+	if (list->count == 0) {
+		return 0;
+	}
+	if (!buffer_grow(&bench->content, &bench->content_size, block->len) ||
+	    !buffer_grow(&bench->packed, &bench->packed_size, (size_t)DCD_REPACK_CODED_MAX(block->len)) || !buffer_grow(&bench->memory, &bench->memory_size, need)) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	int err = dcd_packer_measure(block->method, bench->content, block->len, t->image->data + block->offset, block->coded, &len, &coded);
+	if (err != 0 || len != block->len) {
+		return 0;
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		bool fits;
+		err = params_fit(t, bench, block, list->items[i], &fits);
+		if (err != 0 || fits) {
+			*ret_params = fits ? list->items[i] : 0;
+			return err;
+		}
+	}
+	return 0;
+}
+
+static bool listed(const struct params_list *list, uint32_t params)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->items[i] == params) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Tries blocks from all over the image with everything that there is. */
+static int method_learn(struct trial *t, enum dcd_pack_method method)
+{
+	const struct params_list all = params_all(method);
+	struct params_list *likely = &t->likely[method];
+	size_t count = 0, seen = 0;
+	for (size_t i = 0; i < t->blocks->count; i++) {
+		count += t->wanted[i] && t->blocks->items[i].method == method;
+	}
+	size_t step = count / SAMPLE + 1;
+	for (size_t i = 0; i < t->blocks->count && likely->count < LIKELY_MAX; i++) {
+		const struct dcd_packed_block *block = &t->blocks->items[i];
+		if (!t->wanted[i] || block->method != method || seen++ % step != 0) {
+			continue;
+		}
+		uint32_t params;
+		int err = block_try(t, &t->benches[0], block, &all, &params);
+		if (err != 0) {
+			return err;
+		}
+		if (params != 0 && !listed(likely, params)) {
+			likely->items[likely->count++] = params;
+		}
+	}
+	return 0;
+}
+
+static int trial_work(void *context, unsigned worker, uint64_t index, void *slot)
+{
+	(void)slot;
+	struct trial *t = context;
+	struct dcd_packed_block *block = &t->blocks->items[index];
+	if (!t->wanted[index]) {
+		return 0;
+	}
+	return block_try(t, &t->benches[worker], block, &t->likely[block->method], &block->params);
+}
+
+int dcd_pack_trial_run(const struct dcd_bytes *image, struct dcd_packed_blocks *blocks, const bool *wanted, uint64_t memory_max,
+		       int threads)
+{
+	unsigned workers = dcd_pool_workers(threads);
+	struct trial t = { .image = image,
+			   .blocks = blocks,
+			   .wanted = wanted,
+			   .memory_max = memory_max,
+			   .packer = dcd_block_packer(),
+			   .benches = calloc(workers, sizeof *t.benches) };
+	int err = t.benches == NULL ? DCD_ERR_NO_MEMORY : 0;
+	for (unsigned method = 0; err == 0 && method < DCD_PACK_METHODS; method++) {
+		err = method_learn(&t, (enum dcd_pack_method)method);
+	}
+	struct dcd_pool_job pool = { .work = trial_work, .context = &t, .workers = workers };
+	err = err != 0 ? err : dcd_pool_run(&pool, 0, blocks->count);
+	for (unsigned i = 0; t.benches != NULL && i < workers; i++) {
+		free(t.benches[i].content);
+		free(t.benches[i].packed);
+		free(t.benches[i].memory);
+	}
+	free(t.benches);
+	return err;
+}

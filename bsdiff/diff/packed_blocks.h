@@ -1,0 +1,45 @@
+/*
+ * Compressed blocks inside an image: where they lie and what is in them. Found by the structures of the file system around them
+ * or by their own heads; every one listed has been unpacked once. Nothing in the image is trusted.
+ */
+#ifndef DCD_BSDIFF_DIFF_PACKED_BLOCKS_H
+#define DCD_BSDIFF_DIFF_PACKED_BLOCKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bsdiff/diff/encode.h"
+
+struct dcd_packed_block {
+	uint64_t offset; /* in the image */
+	uint32_t coded;  /* bytes there */
+	uint32_t len;    /* bytes of content */
+	enum dcd_pack_method method;
+	uint32_t params; /* with which packing gives the same bytes; 0: not known (bsdiff/diff/pack_trial.h) */
+};
+
+/* In ascending order of offset, without overlap. Zero-initialised is empty. */
+struct dcd_packed_blocks {
+	struct dcd_packed_block *items;
+	size_t count;
+	size_t capacity;
+};
+
+DCD_NODISCARD int dcd_packed_blocks_add(struct dcd_packed_blocks *blocks, struct dcd_packed_block block);
+void dcd_packed_blocks_free(struct dcd_packed_blocks *blocks);
+
+/* Sorts, and drops blocks that overlap one before them. */
+void dcd_packed_blocks_sort(struct dcd_packed_blocks *blocks);
+
+/* All blocks of at most `len_max` bytes of content that this knows to find. */
+DCD_NODISCARD int dcd_packed_blocks_find(const struct dcd_bytes *image, uint32_t len_max, struct dcd_packed_blocks *ret);
+
+/* The finders: each adds what it finds to *ret, in any order. No error when the image isn't theirs, or is damaged. */
+DCD_NODISCARD int dcd_squashfs_blocks_find(const struct dcd_bytes *image, uint32_t len_max, struct dcd_packed_blocks *ret);
+
+/* Gzip members in image[from..to). */
+DCD_NODISCARD int dcd_gzip_members_find(const struct dcd_bytes *image, uint64_t from, uint64_t to, uint32_t len_max,
+					struct dcd_packed_blocks *ret);
+
+#endif
