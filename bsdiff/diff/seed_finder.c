@@ -7,6 +7,9 @@
 #define ALIGNED_MIN 32 /* a match on a diagonal that is known already, when anchoring */
 #define SUFFIX_MIN 12  /* a match anywhere costs a control triple */
 #define BETTER_BY 8    /* ... and must beat the current diagonal by this many bytes, as in bsdiff */
+#define NEAR_WINDOW 16384U /* bytes before and behind a diagonal */
+#define NEAR_PROBE 32U
+#define NEAR_MIN 12U
 #define ALIGNED_SKIP 8 /* bytes that agree on the current diagonal need no search */
 
 /* The base position that pairs with segment position `at` on the diagonal of `copy`; false outside the base. */
@@ -40,6 +43,40 @@ static void match_grow_back(const struct dcd_seed_finder *finder, const struct d
 	}
 }
 
+/*
+ * The same bytes may stand in many places, as in tables. Moves the match to the one nearest to where the diagonal of `last` leads,
+ * within NEAR_WINDOW, when at least NEAR_MIN bytes agree there and as many as did.
+ */
+static void match_move_near(const struct dcd_seed_finder *finder, const struct dcd_segment *segment, const struct dcd_copy *last,
+			    struct dcd_copy *match)
+{
+	uint64_t expected, best = match->base;
+	uint32_t probe = match->len < NEAR_PROBE ? match->len : NEAR_PROBE;
+	if (!diagonal_base(finder, last, match->at, &expected) || match->len < NEAR_MIN) {
+		return;
+	}
+	uint64_t best_distance = match->base > expected ? match->base - expected : expected - match->base;
+	if (best_distance <= NEAR_PROBE) {
+		return;
+	}
+	uint64_t from = expected - dcd_min_u64(expected, NEAR_WINDOW), end = dcd_min_u64(expected + NEAR_WINDOW, finder->base.len);
+	while (end - from >= probe) {
+		const uint8_t *hit = memmem(finder->base.data + from, end - from, segment->data + match->at, probe);
+		if (hit == NULL) {
+			break;
+		}
+		uint64_t at = (uint64_t)(hit - finder->base.data), distance = at > expected ? at - expected : expected - at;
+		size_t max = (size_t)dcd_min_u64(match->len, finder->base.len - at);
+		if (distance < best_distance &&
+		    dcd_common_prefix(segment->data + match->at, finder->base.data + at, max) == match->len) {
+			best = at;
+			best_distance = distance;
+		}
+		from = at + 1;
+	}
+	match->base = best;
+}
+
 /* An exact match at `at` that is worth an anchor: the last diagonal, the segment's own place, then any block. */
 static bool anchor_at(const struct dcd_seed_finder *finder, const struct dcd_segment *segment, struct dcd_block_window *window,
 		      const struct dcd_copy *last, uint32_t at, struct dcd_copy *ret)
@@ -63,6 +100,7 @@ static bool anchor_at(const struct dcd_seed_finder *finder, const struct dcd_seg
 	}
 	*ret = (struct dcd_copy){ at, 0, base };
 	ret->len = diagonal_match(finder, segment, ret, at, segment->len);
+	match_move_near(finder, segment, last, ret);
 	return true;
 }
 
@@ -128,6 +166,7 @@ static int gap_fill(const struct dcd_seed_finder *finder, const struct dcd_segme
 			at = step < end - at ? at + step : end;
 			continue;
 		}
+		match_move_near(finder, segment, last, &match);
 		match_grow_back(finder, segment, &match, last->at + last->len);
 		int err = dcd_copy_list_add(ret, match);
 		if (err != 0) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Proves the proof: breaks the device code on purpose, once a mutant, and shows that the explorer or a unit test notices.
 
-    mutate.py [--only PATTERN] [--list] [--jobs N] [--scratch FOLDER] [--report FILE]
+    mutate.py [--only PATTERN] [--list] [--quick] [--jobs N] [--scratch FOLDER] [--report FILE]
 
 The mutants are in mutants.py. Each is one changed source file: it is compiled alone and linked before the archives, so that it takes the
 place of the original. A build with gcov tells which unit tests and which flows come by the changed lines; only these are asked, the quick
@@ -25,7 +25,7 @@ import time
 
 from mutants import HERE, ROOT, equivalents, mutants
 
-UNIT = ["life", "boot_control", "boot_file", "journal_file", "segment_writer", "tuf_client", "tuf_attacks"]
+UNIT = ["life", "boot_control", "boot_file", "journal_file", "segment_writer", "engine", "tuf_client", "tuf_attacks"]
 PROGRAMS = ["explore"] + ["test_" + unit for unit in UNIT]
 QUICK = ["--quick", "--stop-first", "--second", "0", "--jobs", "1"]
 WHOLE = ["--stop-first", "--jobs", "1"]
@@ -115,8 +115,9 @@ def changed_lines(old, new):
 
 
 class Bench:
-    def __init__(self, scratch, sources, jobs):
+    def __init__(self, scratch, sources, jobs, ways):
         self.scratch = scratch
+        self.ways = ways
         self.plain = os.path.join(scratch, "plain")
         self.compilers, self.linkers = build(self.plain, "")
         self.reach = Reach(os.path.join(scratch, "coverage"), sources, jobs)
@@ -159,7 +160,7 @@ class Bench:
         with self.lock:
             known = dict(self.kills.get(path, {}))
         cheap_first = sorted(tests, key=lambda test: (test[0] != "unit", -known.get(test, 0), self.reach.seconds[test]))
-        for options in (QUICK, WHOLE):
+        for options in self.ways:
             for test in cheap_first:
                 if options is WHOLE and test[0] == "unit":
                     continue
@@ -198,6 +199,7 @@ def main():
     parser.add_argument("--only", default="", help="mutants whose name has this regular expression in it")
     parser.add_argument("--list", action="store_true", help="name them, run nothing")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="don't ask a second time, as ./check does, when the quick way notices nothing")
     parser.add_argument("--scratch", help="folder for the builds (default: a temporary one)")
     parser.add_argument("--report", help="write what came out to this file")
     arguments = parser.parse_args()
@@ -208,7 +210,8 @@ def main():
     known = equivalents()
     scratch = arguments.scratch or tempfile.mkdtemp(prefix="decade-mutants-")
     began = time.monotonic()
-    bench = Bench(scratch, sorted({path for _, path, _ in chosen}), arguments.jobs)
+    bench = Bench(scratch, sorted({path for _, path, _ in chosen}), arguments.jobs,
+                  (QUICK,) if arguments.quick else (QUICK, WHOLE))
 
     def attempt(mutant):
         name, path, text = mutant

@@ -104,7 +104,7 @@ static int identify_running(struct dcd_run *run, bool *ret_found, struct dcd_dia
 	if (err != 0) {
 		return dcd_diag_set(diag, err, "%s", why.text);
 	}
-	*dcd_run_running_record(run) = run->bases;
+	dcd_life_identified(&run->session.state, &run->session.boot, &run->bases);
 	return dcd_session_store_journal(&run->session, diag);
 }
 
