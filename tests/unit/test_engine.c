@@ -285,6 +285,58 @@ static void a_check_that_fails_leaves_its_reason(void **state)
 	assert_int_equal(lab->device.state.last.err, DCD_ERR_UNREACHABLE);
 }
 
+static int repair(struct lab *lab)
+{
+	return dcd_engine_repair(&lab->device.engine, &lab->device.report, &lab->device.diag);
+}
+
+/* Runs 1.1, confirmed; 1.0 is the fallback, with a record since the update. */
+static void update(struct lab *lab)
+{
+	install(lab);
+	power_on(lab);
+	assert_int_equal(sim_device_settle(&lab->device), 0);
+	assert_int_equal(lab->device.running_release, 1);
+}
+
+static void a_repair_says_why_there_is_nothing_to_do(void **state)
+{
+	struct lab *lab = *state;
+	assert_int_equal(repair(lab), DCD_ERR_UNKNOWN_CONTENT);
+	install(lab);
+	power_on(lab);
+	assert_int_equal(repair(lab), DCD_ERR_NOT_CONFIRMED);
+	assert_int_equal(sim_device_settle(&lab->device), 0);
+	size_t before = lab->log.count;
+	assert_int_equal(repair(lab), DCD_ERR_UP_TO_DATE);
+	assert_int_equal(touched(lab, "boot-state", before), 0);
+	assert_true(lab->device.media.slot_bytes_written == 0);
+}
+
+static void a_repair_that_can_not_ask_the_repository_says_so(void **state)
+{
+	struct lab *lab = *state;
+	update(lab);
+	lab->device.source.fault = SIM_NET_DOWN;
+	lab->device.source.fault_at = lab->device.source.fetches;
+	assert_int_equal(repair(lab), DCD_ERR_UNREACHABLE);
+	assert_int_not_equal(lab->device.report.outcome, DCD_OUTCOME_REPAIRED);
+	spoil_journal(lab);
+	assert_int_equal(repair(lab), DCD_ERR_JOURNAL);
+}
+
+static void a_repair_wants_the_release_that_was_there_and_no_other(void **state)
+{
+	struct lab *lab = *state;
+	update(lab);
+	assert_int_equal(look(lab), 0);
+	struct dcd_device_state *seen = &lab->device.state;
+	seen->slot[0].manifest_hash.bytes[3] ^= 1;
+	assert_int_equal(lab->device.journal->ops->store(lab->device.journal, seen, NULL), 0);
+	assert_int_equal(repair(lab), DCD_ERR_NOT_FOUND);
+	assert_true(lab->device.media.slot_bytes_written == 0);
+}
+
 static void without_memory_to_begin_nothing_begins(void **state)
 {
 	struct lab *lab = *state;
@@ -319,6 +371,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_security_floor_comes_back_from_what_runs_when_the_journal_was_removed,
 						begin_good, end),
 		cmocka_unit_test_setup_teardown(a_check_that_fails_leaves_its_reason, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_repair_says_why_there_is_nothing_to_do, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_repair_that_can_not_ask_the_repository_says_so, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_repair_wants_the_release_that_was_there_and_no_other, begin_good, end),
 		cmocka_unit_test_setup_teardown(without_memory_to_begin_nothing_begins, begin_good, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
