@@ -63,7 +63,8 @@ SEEDED = [
      "\tremember_bad(state, &state->slot[state->target].manifest_hash);\n\tnote_format(state, DCD_OUTCOME_ROLLED_BACK",
      "\tnote_format(state, DCD_OUTCOME_ROLLED_BACK"),
     ("seed: confirmed floor not raised", ENGINE + "life.c",
-     "state->security_floor = record->security_version;", ";"),
+     "if (record->content == DCD_CONTENT_VERIFIED && record->security_version > state->security_floor) {\n"
+     "\t\tstate->security_floor = record->security_version;", "if (0) {"),
 ]
 SWAPS = [
     ("swap: activate stores the loader first", ENGINE + "engine_boot.c", "store_journal_then_boot(&session, diag);\n}\n\n/*\n * A journal",
