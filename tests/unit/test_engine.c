@@ -290,6 +290,18 @@ static void a_check_that_fails_leaves_its_reason(void **state)
 	assert_int_equal(lab->device.state.last.err, DCD_ERR_UNREACHABLE);
 }
 
+static void an_install_that_fails_leaves_its_reason(void **state)
+{
+	struct lab *lab = *state;
+	lab->device.source.fault = SIM_NET_DOWN;
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_UNREACHABLE);
+	assert_int_equal(look(lab), 0);
+	assert_int_equal(lab->device.state.last.err, DCD_ERR_UNREACHABLE);
+	install(lab);
+	spoil_journal(lab);
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_JOURNAL);
+}
+
 static int repair(struct lab *lab)
 {
 	return dcd_engine_repair(&lab->device.engine, &lab->device.report, &lab->device.diag);
@@ -470,6 +482,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_security_floor_comes_back_from_what_runs_when_the_journal_was_removed,
 						begin_good, end),
 		cmocka_unit_test_setup_teardown(a_check_that_fails_leaves_its_reason, begin_good, end),
+		cmocka_unit_test_setup_teardown(an_install_that_fails_leaves_its_reason, begin_good, end),
 		cmocka_unit_test_setup_teardown(a_repair_says_why_there_is_nothing_to_do, begin_good, end),
 		cmocka_unit_test_setup_teardown(a_repair_that_can_not_ask_the_repository_says_so, begin_good, end),
 		cmocka_unit_test_setup_teardown(a_repair_wants_the_release_that_was_there_and_no_other, begin_good, end),
