@@ -100,7 +100,8 @@ SEEDED = [
     ("seed: efi, BootNext is not deleted before the load", "tests/sim/sim_loader_efi.c",
      'if (delete_variable(media, "BootNext") == 0) {', 'if (true || delete_variable(media, "BootNext") == 0) {'),
     ("seed: confirmed floor not raised", ENGINE + "life.c",
-     "state->security_floor = record->security_version;", ";"),
+     "if (record->content == DCD_CONTENT_VERIFIED && record->security_version > state->security_floor) {\n"
+     "\t\tstate->security_floor = record->security_version;", "if (0) {"),
 ]
 SWAPS = [
     ("swap: activate stores the loader first", ENGINE + "engine_boot.c", "store_journal_then_boot(&session, diag);\n}\n\n/*\n * A journal",
