@@ -246,6 +246,9 @@ static int extra_take(struct delta_state *d, uint64_t len)
 		memcpy(at, extra->data + extra->pos, n);
 		extra->pos += n;
 		len -= n;
+		if (d->predicted) {
+			dcd_refs_extra(&d->refs, d->made, at, n);
+		}
 		err = out_advance(d, n);
 		if (err != 0) {
 			return err;
