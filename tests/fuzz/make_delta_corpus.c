@@ -126,9 +126,11 @@ static int write_references(const char *folder)
 							     DCD_REGION_UNWIND };
 			seed_module(&s, all ? in_order[i] : kind, all ? 0 : places[kind] * 1024);
 		}
+		seed_put(&s, DCD_STREAM_CONTROL, 1); /* row */
 		seed_put(&s, DCD_STREAM_CONTROL, 0);
 		seed_put(&s, DCD_STREAM_CONTROL, len);
 		seed_put(&s, DCD_STREAM_CONTROL, all ? 0 : dcd_zigzag((int64_t)places[kind] * 1024));
+		seed_put(&s, DCD_STREAM_RUNS, 1); /* row */
 		seed_put(&s, DCD_STREAM_RUNS, 100);
 		seed_put(&s, DCD_STREAM_RUNS, 2);
 		seed_put(&s, DCD_STREAM_LITERALS, 1);
