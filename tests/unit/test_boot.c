@@ -30,6 +30,20 @@ static void loaders_that_are_unknown_or_not_built_in_are_told_apart(void **state
 	assert_non_null(strstr(diag.text, "unknown boot loader 'lilo'"));
 	assert_int_equal(dcd_boot_open("", &options, &control, &diag), DCD_ERR_CONFIG);
 	assert_null(control);
+	static const char *const left_out[][2] = {
+#ifndef DCD_HAVE_BOOT_UBOOT
+		{ "uboot", "libubootenv-dev" },
+#endif
+#ifndef DCD_HAVE_BOOT_EFI
+		{ "efi", "libefivar-dev" },
+#endif
+		{ NULL, NULL },
+	};
+	for (size_t i = 0; left_out[i][0] != NULL; i++) {
+		assert_int_equal(dcd_boot_open(left_out[i][0], &options, &control, &diag), DCD_ERR_CONFIG);
+		assert_non_null(strstr(diag.text, "not built in: install"));
+		assert_non_null(strstr(diag.text, left_out[i][1]));
+	}
 }
 
 static void bootnames_that_a_loader_cannot_keep_apart_are_refused(void **state)
