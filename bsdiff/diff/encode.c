@@ -121,7 +121,7 @@ static bool segment_has_modules(const struct encoding *e, const struct dcd_segme
 static struct dcd_segment matched_segment(const struct encoding *e, uint64_t index)
 {
 	struct dcd_segment segment = open_segment(e, index);
-	if (e->view.image.data != NULL && (e->flat.base.data != NULL || segment_has_modules(e, &segment))) {
+	if (e->view.image.data != NULL && segment_has_modules(e, &segment)) {
 		segment.data = e->view.image.data + segment.offset;
 	}
 	return segment;
@@ -358,14 +358,12 @@ static int encode_by_pieces(struct encoding *e)
 	useless_mark(e);
 	struct dcd_pool_job pool = { .work = mark_work, .deliver = mark_deliver, .context = e, .workers = e->workers };
 	err = dcd_pool_run(&pool, 0, e->image_leaves.count);
-	/* Kept by the segments' places in the image; those of the flat image are others. */
-	e->finder.anchors = e->flat.base.data != NULL ? NULL : e->anchors;
-	if (err == 0 && e->finder.anchors != NULL && anchors_are_kept(e)) {
+	e->finder.anchors = e->anchors;
+	if (err == 0 && anchors_are_kept(e)) {
 		dcd_block_index_free(e->blocks); /* its memory is wanted for the suffixes */
 		e->blocks = NULL;
 		e->finder.blocks = NULL;
 	}
-	e->finder.segment_size = e->options.segment_size;
 	uint64_t next = 0, first = 0, end;
 	while (err == 0 && first < e->image_leaves.count) {
 		struct dcd_base_ranges ranges = { 0 };
@@ -403,6 +401,25 @@ static int matching_run(struct encoding *e)
 	return err;
 }
 
+/* The view of the image is looked at in segments with linked files alone, and each such file lies in these. */
+static int view_make(struct encoding *e, const struct dcd_bytes *image)
+{
+	struct dcd_base_ranges seen = { 0 };
+	uint64_t done = 0;
+	int err = 0;
+	for (uint32_t i = 0; err == 0 && i < e->image_leaves.count; i++) {
+		struct dcd_segment segment = open_segment(e, i);
+		uint64_t from = segment.offset > done ? segment.offset : done, end = segment.offset + segment.len;
+		if (from < end && segment_has_modules(e, &segment)) {
+			err = dcd_base_ranges_add(&seen, from, end - from);
+			done = end;
+		}
+	}
+	err = err != 0 ? err : dcd_ref_view_new(&e->refs, image, &seen, e->samples[0].items, e->samples[0].count, &e->view);
+	free(seen.items);
+	return err;
+}
+
 /*
  * First round: match the bytes as they are, only to learn where code went, and make the views. Matching the views teaches more,
  * so this may be done again; then comes the round that encodes.
@@ -425,8 +442,7 @@ static int view_prepare(struct encoding *e)
 			dcd_ref_samples_free(&e->samples[i]);
 		}
 		if (err == 0 && e->samples[0].count > 0) {
-			uint64_t granule = e->flat.base.data != NULL ? 0 : e->options.segment_size;
-			err = dcd_ref_view_new(&e->refs, &image, granule, e->samples[0].items, e->samples[0].count, &e->view);
+			err = view_make(e, &image);
 		}
 		dcd_ref_samples_free(&e->samples[0]);
 	}

@@ -3,12 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/checked.h"
 #include "base/le.h"
 #include "bsdiff/apply/refs.h"
 #include "bsdiff/diff/btf_types.h"
+#include "bsdiff/diff/sparse_copy.h"
 
-#define COPY_BLOCK 4096U
 #define LESSON_BITS 4 /* the predictor wants some room for what it learns; nobody uses it here */
 
 /* One image in being rewritten. */
@@ -111,46 +110,26 @@ static int image_rewrite(struct rewriting *w, const struct dcd_bytes *image)
 	return 0;
 }
 
-/* Copies what isn't zero: large images are largely empty, and zeros that nobody wrote take no memory. */
-static void copy_range(const struct dcd_bytes *bytes, uint64_t from, uint64_t end, uint8_t *copy)
+/* A copy of the whole, or of these ranges alone, with zeros elsewhere. Null: no memory. */
+static uint8_t *copy_make(const struct dcd_bytes *bytes, const struct dcd_base_ranges *ranges)
 {
-	static const uint8_t zeros[COPY_BLOCK];
-	for (uint64_t at = from; at < end; at += COPY_BLOCK) {
-		size_t len = (size_t)dcd_min_u64(COPY_BLOCK, end - at);
-		if (memcmp(bytes->data + at, zeros, len) != 0) {
-			memcpy(copy + at, bytes->data + at, len);
-		}
-	}
-}
-
-/* A copy of the whole, or (granule above 0) of the granules with regions in them; the rest is zeros. Null: no memory. */
-static uint8_t *copy_make(const struct dcd_bytes *bytes, const struct dcd_elf_modules *modules, uint64_t granule)
-{
+	const struct dcd_base_range whole = { 0, bytes->len };
 	uint8_t *copy = calloc(1, bytes->len + 1);
-	uint64_t done = 0;
-	for (size_t i = 0; copy != NULL && granule > 0 && i < modules->region_count; i++) {
-		const struct dcd_elf_region *region = &modules->regions[i];
-		uint64_t from = region->offset / granule * granule;
-		uint64_t end = dcd_min_u64(dcd_div_ceil_u64(region->offset + region->len, granule) * granule, bytes->len);
-		from = from > done ? from : done;
-		if (from < end) {
-			copy_range(bytes, from, end, copy);
-			done = end;
-		}
-	}
-	if (copy != NULL && granule == 0) {
-		copy_range(bytes, 0, bytes->len, copy);
+	size_t count = ranges == NULL ? 1 : ranges->count;
+	for (size_t i = 0; copy != NULL && i < count; i++) {
+		const struct dcd_base_range *range = ranges == NULL ? &whole : &ranges->items[i];
+		dcd_sparse_copy(copy + range->offset, bytes->data + range->offset, range->len);
 	}
 	return copy;
 }
 
 /* A view of `bytes`, with the steps of each module of `modules` taken from samples[0..count), which are sorted. */
-static int view_make(const struct dcd_bytes *bytes, const struct dcd_elf_modules *modules, uint64_t granule,
+static int view_make(const struct dcd_bytes *bytes, const struct dcd_elf_modules *modules, const struct dcd_base_ranges *seen,
 		     const struct dcd_ref_sample *samples, size_t count, struct dcd_bytes *ret)
 {
 	struct dcd_step_map steps = { 0 };
 	struct dcd_ref_module *all = calloc(modules->count + 1, sizeof *all);
-	uint8_t *copy = copy_make(bytes, modules, granule);
+	uint8_t *copy = copy_make(bytes, seen);
 	int err = all == NULL || copy == NULL ? DCD_ERR_NO_MEMORY : 0;
 	for (size_t i = 0, first = 0; err == 0 && i < modules->count; i++) {
 		size_t end = first;
@@ -181,15 +160,15 @@ static int view_make(const struct dcd_bytes *bytes, const struct dcd_elf_modules
 	return 0;
 }
 
-int dcd_ref_view_new(const struct dcd_ref_context *context, const struct dcd_bytes *image, uint64_t granule,
+int dcd_ref_view_new(const struct dcd_ref_context *context, const struct dcd_bytes *image, const struct dcd_base_ranges *seen,
 		     struct dcd_ref_sample *samples, size_t count, struct dcd_ref_view *ret)
 {
 	struct dcd_ref_view view = { 0 };
 	if (count > 0) {
 		qsort(samples, count, sizeof *samples, dcd_ref_sample_order);
 	}
-	int err = view_make(&context->base, &context->old_modules, 0, samples, count, &view.base);
-	err = err != 0 ? err : view_make(image, &context->new_modules, granule, NULL, 0, &view.image);
+	int err = view_make(&context->base, &context->old_modules, NULL, samples, count, &view.base);
+	err = err != 0 ? err : view_make(image, &context->new_modules, seen, NULL, 0, &view.image);
 	if (err != 0) {
 		dcd_ref_view_free(&view);
 		return err;

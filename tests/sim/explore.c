@@ -516,7 +516,9 @@ static int usage(FILE *to, int code)
 			  "  --at-least N   fail unless so many crash states were explored\n"
 			  "  --loader NAME  with this boot loader instead of 'file', cut where its medium changes\n"
 			  "  --all-cuts     with it too at every operation\n"
-			  "Flows:\n");
+			  "Boot loaders: %s\n"
+			  "Flows:\n",
+		      sim_loader_names());
 	for (int i = 0; i < sim_flow_count; i++) {
 		(void)fprintf(to, "  %s\n", sim_flows[i].name);
 	}

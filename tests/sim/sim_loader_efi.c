@@ -76,7 +76,7 @@ int __wrap_efi_set_variable(efi_guid_t guid, const char *name, uint8_t *data, si
 	return dcd_dir_replace(store_of(sim_loader_media()), name, data, data_size, NULL) == 0 ? 0 : -1;
 }
 
-static int delete (struct sim_media *media, const char *name)
+static int delete_variable(struct sim_media *media, const char *name)
 {
 	struct dcd_dir *store = store_of(media);
 	int err = store->ops->remove(store, name);
@@ -87,7 +87,7 @@ int __wrap_efi_del_variable(efi_guid_t guid, const char *name)
 {
 	(void)guid;
 	errno = EIO;
-	return delete (sim_loader_media(), name) == 0 ? 0 : -1;
+	return delete_variable(sim_loader_media(), name) == 0 ? 0 : -1;
 }
 
 int __wrap_efi_get_next_variable_name(efi_guid_t **guid, char **name)
@@ -116,7 +116,7 @@ static int boot(struct sim_media *media, bool *ret_counted)
 	if (next != NULL) {
 		int slot = next->data[0] == 0x0a;
 		/* What can't be deleted would be booted again and again. */
-		if (delete (media, "BootNext") == 0) {
+		if (delete_variable(media, "BootNext") == 0) {
 			*ret_counted = true;
 			return slot;
 		}
