@@ -224,4 +224,4 @@ def power_cut_live(bench):
         bench.update("A", "1", to="2")
         bench.comes_up("B", "2")
         slot, version = "B", "2"
-    bench.next_good(slot, version, "3")
+    bench.goes_on(slot, version, "3")
