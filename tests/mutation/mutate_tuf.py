@@ -57,7 +57,7 @@ MUTANTS = [
     ("SHA-512", "tuf_file.c", "memcmp(sha512, hashes->sha512, sizeof sha512) != 0", "memcmp(sha512, hashes->sha512, sizeof sha512) == 1000"),
     ("the version that was named", "tuf_file.c", "metadata->version != entry->version", "metadata->version == 0"),
     ("the bound on a file", "tuf_file.c", "dcd_source_load(tuf->options.source, path, max,", "dcd_source_load(tuf->options.source, path, max * 4,"),
-    ("names of delegated roles", "tuf_delegation.c", "return ok ? 0 :", "return ok || what != NULL ? 0 :"),
+    ("names of delegated roles", "tuf_delegation.c", "return ok;", "return ok || name != NULL;"),
     ("paths or prefixes", "tuf_delegation.c", "(paths == NULL) == (prefixes == NULL)", "paths == what_never"),
     ("a role delegated to twice", "tuf_delegation.c", "dcd_json_member(names, name) != NULL", "dcd_json_member(names, name) == names"),
     ("the delegated paths", "tuf_delegation.c", "if (tuf_glob_match(", "if (true || tuf_glob_match("),

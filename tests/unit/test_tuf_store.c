@@ -161,6 +161,8 @@ static void a_role_that_nobody_delegates_to_any_more_leaves_the_store(void **sta
 	repository->delegations = NULL;
 	fake_delegate(repository, &repository->delegations, "other", 5, "paths", "team/*", false);
 	fake_publish_next(repository);
+	assert_int_equal(fake_try(repository, NULL), 0); /* fetches no delegated role again */
+	assert_non_null(fake_find(&repository->stored, "other.json"));
 	assert_int_equal(load_all(repository), 0);
 	assert_null(fake_find(&repository->stored, "team.json"));
 	assert_null(fake_find(&repository->stored, "odd%20name.json"));
