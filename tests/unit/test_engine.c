@@ -265,6 +265,7 @@ static void a_check_tells_what_there_is_and_writes_no_slot(void **state)
 	struct lab *lab = *state;
 	assert_int_equal(check(lab), 0);
 	assert_string_equal(lab->device.report.version, "1.1");
+	assert_string_equal(lab->device.report.from_version, "1.0");
 	assert_true(lab->device.report.bytes_full > 0);
 	assert_true(lab->device.media.slot_bytes_written == 0);
 	install(lab);
@@ -278,6 +279,26 @@ static void a_check_tells_what_there_is_and_writes_no_slot(void **state)
 	assert_int_equal(lab->device.state.last.kind, DCD_OUTCOME_CONFIRMED);
 	spoil_journal(lab);
 	assert_int_equal(check(lab), DCD_ERR_JOURNAL);
+}
+
+/* What runs is known only after the repository was asked; then the question is put again. */
+static void a_device_that_does_not_know_what_it_runs_finds_out_before_it_chooses(void **state)
+{
+	struct lab *lab = *state;
+	sim_world_fill_slot(lab->world, &lab->device.media.now, 0, 1);
+	power_on(lab);
+	assert_int_equal(check(lab), DCD_ERR_UP_TO_DATE);
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_UP_TO_DATE);
+	assert_true(lab->device.media.slot_bytes_written == 0);
+}
+
+static void a_device_that_does_not_know_what_it_runs_goes_by_the_stepping_stone(void **state)
+{
+	struct lab *lab = *state;
+	(void)sim_world_publish(lab->world, &(struct sim_publication){ .stone = 1, .bases = 2 });
+	power_on(lab);
+	assert_int_equal(check(lab), 0);
+	assert_string_equal(lab->device.report.version, "1.1");
 }
 
 static void a_check_that_fails_leaves_its_reason(void **state)
@@ -441,6 +462,8 @@ static void wherever_memory_is_short_a_check_says_so(void **state)
 		struck = device->memory.struck;
 		/* A key that can't be held is one that can't verify: where others can, that is no failure. */
 		assert_true(err == 0 || (struck && err == DCD_ERR_NO_MEMORY));
+		/* But what runs isn't taken for unknown, which would cost the delta. */
+		assert_true(err != 0 || device->report.delta);
 		failures += err != 0;
 		sim_device_close(device);
 		free(device);
@@ -481,6 +504,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_check_tells_what_there_is_and_writes_no_slot, begin_good, end),
 		cmocka_unit_test_setup_teardown(the_security_floor_comes_back_from_what_runs_when_the_journal_was_removed,
 						begin_good, end),
+		cmocka_unit_test_setup_teardown(a_device_that_does_not_know_what_it_runs_finds_out_before_it_chooses, begin_good,
+						end),
+		cmocka_unit_test_setup_teardown(a_device_that_does_not_know_what_it_runs_goes_by_the_stepping_stone, begin_good,
+						end),
 		cmocka_unit_test_setup_teardown(a_check_that_fails_leaves_its_reason, begin_good, end),
 		cmocka_unit_test_setup_teardown(an_install_that_fails_leaves_its_reason, begin_good, end),
 		cmocka_unit_test_setup_teardown(a_repair_says_why_there_is_nothing_to_do, begin_good, end),
