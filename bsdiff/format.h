@@ -98,13 +98,17 @@ enum dcd_frame_codec {
  *coded length (varint); then the coded streams in the same order, without gaps. An absent stream is empty; an empty one is
  *absent.
  *
- *	CONTROL  triples of varints until the segment is full: extra length, copy length, zigzag(base offset - end of the last
- *copy); the first triple's offset is relative to the segment's own offset in the image RUNS     pairs of varints over the
- *concatenated copies: zero run, literal run (bytes where the copy needs a difference) LITERALS the differences: new byte = base
- *byte + literal (mod 256) EXTRA    bytes that no copy gives MAP      DCD_FILTER_REFERENCES only, and always there: what the
- *copied bytes are, and where old addresses went GATE     DCD_FILTER_REFERENCES only: where not to predict; absent: everywhere
+ *	CONTROL  a table with rows until the segment is full: extra length, copy length, zigzag(base offset - end of the last copy);
+ *		 the first row's offset is relative to the segment's own offset in the image
+ *	RUNS     a table over the concatenated copies: zero run, literal run (bytes where the copy needs a difference)
+ *	LITERALS the differences: new byte = base byte + literal (mod 256)
+ *	EXTRA    bytes that no copy gives
+ *	MAP      DCD_FILTER_REFERENCES only, and always there: what the copied bytes are, and where old addresses went
+ *	GATE     DCD_FILTER_REFERENCES only: where not to predict; absent: everywhere
  *	RECIPE   DCD_FILTER_REPACKED only, and always there: the compressed blocks of the base that are copied from, and where in the
  *		 segment what lies that is packed anew
+ *
+ * A table is the number of its rows, then the values of its first column, of its second, and so on; all varints.
  */
 enum dcd_stream {
 	DCD_STREAM_CONTROL = 0,

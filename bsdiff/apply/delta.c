@@ -26,9 +26,18 @@ struct stream_head {
 	size_t coded;
 };
 
+/* A table of varints, column by column: `left` rows are still to be read. */
+#define COLUMNS_MAX 3
+struct table {
+	struct stream columns[COLUMNS_MAX];
+	uint64_t left;
+};
+
 /* Where the decoder stands. */
 struct delta_state {
 	struct stream streams[DCD_STREAM_COUNT];
+	struct table control;
+	struct table runs;
 	uint8_t *out;
 	size_t out_len;
 	struct dcd_reader *base;
@@ -163,19 +172,54 @@ static bool stream_done(const struct stream *s)
 	return s->pos == s->len;
 }
 
+/* Finds the columns of the table that is the whole stream; an empty stream is an empty table. */
+static bool table_open(struct stream *s, unsigned columns, struct table *ret)
+{
+	*ret = (struct table){ .left = 0 };
+	if (s->len == 0) {
+		return true;
+	}
+	if (!stream_varint(s, &ret->left) || ret->left == 0 || ret->left > s->len) {
+		return false;
+	}
+	for (unsigned i = 0; i < columns; i++) {
+		uint64_t ignored;
+		ret->columns[i] = *s;
+		for (uint64_t row = 0; row < ret->left; row++) {
+			if (!stream_varint(s, &ignored)) {
+				return false;
+			}
+		}
+	}
+	return stream_done(s);
+}
+
+/* The next row; its varints were sound when the table was opened. */
+static bool table_row(struct table *table, unsigned columns, uint64_t ret[COLUMNS_MAX])
+{
+	bool sound = table->left > 0;
+	for (unsigned i = 0; sound && i < columns; i++) {
+		sound = stream_varint(&table->columns[i], &ret[i]);
+	}
+	table->left -= sound;
+	return sound;
+}
+
 /* Adds the differences that fall into out[0..len), the next bytes of the concatenated copies. */
 static int differences_add(struct delta_state *d, uint8_t *out, size_t len)
 {
-	struct stream *runs = &d->streams[DCD_STREAM_RUNS];
 	struct stream *literals = &d->streams[DCD_STREAM_LITERALS];
 	while (len > 0) {
 		if (d->zero_run == 0 && d->literal_run == 0) {
-			if (stream_done(runs)) {
+			uint64_t row[COLUMNS_MAX];
+			if (d->runs.left == 0) {
 				return 0; /* no difference from here on */
 			}
-			if (!stream_varint(runs, &d->zero_run) || !stream_varint(runs, &d->literal_run) || d->literal_run == 0) {
+			if (!table_row(&d->runs, 2, row) || row[1] == 0) {
 				return DCD_ERR_MALFORMED;
 			}
+			d->zero_run = row[0];
+			d->literal_run = row[1];
 		}
 		size_t skip = (size_t)dcd_min_u64(d->zero_run, len);
 		d->zero_run -= skip;
@@ -246,6 +290,9 @@ static int extra_take(struct delta_state *d, uint64_t len)
 		memcpy(at, extra->data + extra->pos, n);
 		extra->pos += n;
 		len -= n;
+		if (d->predicted) {
+			dcd_refs_extra(&d->refs, d->made, at, n);
+		}
 		err = out_advance(d, n);
 		if (err != 0) {
 			return err;
@@ -281,16 +328,16 @@ static int copy_take(struct delta_state *d, uint64_t offset, uint64_t len)
 	return 0;
 }
 
-/* Carries out one triple of the control stream. */
+/* Carries out one row of the control stream. */
 static int control_step(struct delta_state *d)
 {
-	struct stream *control = &d->streams[DCD_STREAM_CONTROL];
 	const struct stream *extra = &d->streams[DCD_STREAM_EXTRA];
-	uint64_t extra_len, copy_len, distance, offset, end;
-	if (!stream_varint(control, &extra_len) || !stream_varint(control, &copy_len) || !stream_varint(control, &distance)) {
+	uint64_t row[COLUMNS_MAX], offset, end;
+	if (!table_row(&d->control, 3, row)) {
 		return DCD_ERR_MALFORMED;
 	}
-	/* A triple without effect would let a short frame cost much time; one spelling only. */
+	const uint64_t extra_len = row[0], copy_len = row[1], distance = row[2];
+	/* A row without effect would let a short frame cost much time; one spelling only. */
 	if (extra_len > extra->len - extra->pos || (copy_len == 0 && (extra_len == 0 || distance != 0))) {
 		return DCD_ERR_MALFORMED;
 	}
@@ -368,7 +415,7 @@ static bool streams_done(const struct delta_state *d)
 			return false;
 		}
 	}
-	return d->zero_run == 0 && d->literal_run == 0;
+	return d->zero_run == 0 && d->literal_run == 0 && d->control.left == 0 && d->runs.left == 0;
 }
 
 int dcd_frame_stream_lengths(const uint8_t *frame, size_t frame_len, uint32_t segment_length,
@@ -430,5 +477,9 @@ int dcd_delta_decode(const struct dcd_payload_entry *entry, const uint8_t *frame
 	d.segment_offset = entry->segment_offset;
 	err = repack_open(&d, entry, tools, &scratch);
 	err = err != 0 ? err : filter_open(&d, entry, &scratch);
+	if (err == 0 && (!table_open(&d.streams[DCD_STREAM_CONTROL], 3, &d.control) ||
+			 !table_open(&d.streams[DCD_STREAM_RUNS], 2, &d.runs))) {
+		return DCD_ERR_MALFORMED;
+	}
 	return err != 0 ? err : segment_make(&d);
 }

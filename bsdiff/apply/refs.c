@@ -510,6 +510,23 @@ static size_t region_first(const struct dcd_ref_map *map, uint64_t base)
 	return low;
 }
 
+void dcd_refs_extra(struct dcd_refs *refs, size_t at, const uint8_t *bytes, size_t len)
+{
+	if (refs->btf.present) {
+		dcd_ref_btf_pass(&refs->btf, at, bytes, len);
+	}
+}
+
+/* The part of a copy that lies in no region. */
+static int outside_settle(struct dcd_refs *refs, size_t at, uint8_t *bytes, size_t len)
+{
+	int err = refs->settle(refs->context, bytes, len);
+	if (err == 0) {
+		dcd_refs_extra(refs, at, bytes, len);
+	}
+	return err;
+}
+
 int dcd_refs_copy(struct dcd_refs *refs, uint64_t segment_offset, size_t at, uint64_t base, uint8_t *bytes, size_t len)
 {
 	size_t done = 0;
@@ -521,7 +538,7 @@ int dcd_refs_copy(struct dcd_refs *refs, uint64_t segment_offset, size_t at, uin
 		}
 		size_t start = (size_t)from;
 		size_t end = (size_t)dcd_min_u64(len, region->base + region->len - base);
-		int err = start > done ? refs->settle(refs->context, bytes + done, start - done) : 0;
+		int err = start > done ? outside_settle(refs, at + done, bytes + done, start - done) : 0;
 		struct dcd_ref_piece piece = { .refs = refs,
 					       .region = region,
 					       .bytes = bytes + start,
@@ -534,7 +551,8 @@ int dcd_refs_copy(struct dcd_refs *refs, uint64_t segment_offset, size_t at, uin
 		if (err != 0) {
 			return err;
 		}
+		dcd_refs_extra(refs, piece.at, piece.bytes, piece.len);
 		done = end;
 	}
-	return done == len ? 0 : refs->settle(refs->context, bytes + done, len - done);
+	return done == len ? 0 : outside_settle(refs, at + done, bytes + done, len - done);
 }

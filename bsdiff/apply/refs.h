@@ -113,9 +113,12 @@ void dcd_refs_forget(struct dcd_refs *refs);
 
 /*
  * Predicts and settles one copy: bytes[0..len), read from the base at `base`, at `at` of the segment, itself at segment_offset.
- * The segment lies in memory from bytes - at on, and is complete up to there.
+ * Everything of the segment before `at` was a copy as well, or given to dcd_refs_extra().
  */
 DCD_NODISCARD int dcd_refs_copy(struct dcd_refs *refs, uint64_t segment_offset, size_t at, uint64_t base, uint8_t *bytes,
 				size_t len);
+
+/* Tells of bytes of the segment that no copy gave: at `at`, `len` of them. */
+void dcd_refs_extra(struct dcd_refs *refs, size_t at, const uint8_t *bytes, size_t len);
 
 #endif

@@ -132,6 +132,7 @@ int dcd_ref_btf_open(struct dcd_ref_btf *btf, struct dcd_reader *base, void *mem
 	starts_rank(&btf->string_starts);
 	btf->walk = (struct dcd_btf_walk){ 0, 0 };
 	btf->at = btf->first;
+	btf->partial_len = 0;
 	btf->old_id = 0;
 	btf->old_next = 0;
 	btf->new_next = 0;
@@ -261,22 +262,34 @@ static int word_take(struct dcd_ref_piece *piece)
 	return err;
 }
 
+void dcd_ref_btf_pass(struct dcd_ref_btf *btf, size_t at, const uint8_t *bytes, size_t len)
+{
+	while (btf->at < btf->end) {
+		size_t place = (size_t)btf->at + btf->partial_len;
+		if (place < at || place - at >= len) {
+			return;
+		}
+		btf->partial[btf->partial_len++] = bytes[place - at];
+		if (btf->partial_len == sizeof btf->partial) {
+			btf->partial_len = 0;
+			word_pass(btf, dcd_le32_get(btf->partial));
+		}
+	}
+}
+
 int dcd_ref_scan_btf(struct dcd_ref_piece *piece)
 {
 	struct dcd_ref_btf *btf = &piece->refs->btf;
-	const uint8_t *segment = piece->bytes - piece->at;
 	size_t end = piece->at + piece->len < btf->end ? piece->at + piece->len : btf->end;
 	int err = 0;
-	while (err == 0 && btf->at < end && end - btf->at >= 4) {
-		if (btf->at >= piece->at) {
-			err = word_take(piece);
-			continue;
-		}
-		/* What lies before the piece is settled already. */
-		if (piece->at - btf->at < 4) {
-			err = dcd_ref_settle_to(piece, btf->at + 4 - piece->at);
-		}
-		word_pass(btf, dcd_le32_get(segment + btf->at));
+	/* A word that began before the piece is not for us to predict. */
+	size_t rest = sizeof btf->partial - btf->partial_len;
+	if (btf->partial_len > 0 && piece->len >= rest) {
+		err = dcd_ref_settle_to(piece, rest);
+		dcd_ref_btf_pass(btf, piece->at, piece->bytes, rest);
+	}
+	while (err == 0 && btf->partial_len == 0 && btf->at >= piece->at && btf->at < end && end - btf->at >= 4) {
+		err = word_take(piece);
 	}
 	return err;
 }

@@ -40,7 +40,9 @@ struct dcd_ref_btf {
 	uint32_t *new_strings;
 	/* The walk over the new types. */
 	struct dcd_btf_walk walk;
-	uint32_t at;       /* in the segment: the next word */
+	uint32_t at;        /* in the segment: the next word */
+	uint8_t partial[4]; /* its first bytes, when it began in other bytes than it ends in */
+	uint8_t partial_len;
 	uint32_t old_id;   /* of the current type, when it was copied; else 0 */
 	uint32_t old_next; /* behind the string that was last named for the first time: where it was, and where it is */
 	uint32_t new_next;
@@ -54,5 +56,8 @@ uint64_t dcd_ref_btf_memory(const struct dcd_ref_btf *btf);
  * dcd_ref_btf_memory() bytes. DCD_ERR_WRONG_BASE when the base has no such bytes; otherwise what reading fails with.
  */
 DCD_NODISCARD int dcd_ref_btf_open(struct dcd_ref_btf *btf, struct dcd_reader *base, void *memory);
+
+/* Walks over the segment's bytes [at, at + len), which are settled; those that it has passed already don't matter. */
+void dcd_ref_btf_pass(struct dcd_ref_btf *btf, size_t at, const uint8_t *bytes, size_t len);
 
 #endif

@@ -9,6 +9,7 @@
 /* Indexed by enum dcd_stream. Zero-initialised is empty; buffers keep their memory between uses. */
 struct dcd_delta_streams {
 	struct dcd_byte_buffer streams[DCD_STREAM_COUNT];
+	struct dcd_byte_buffer columns[5]; /* of CONTROL and RUNS in the making */
 };
 
 /*

@@ -381,9 +381,11 @@ static int run(struct dcd_ref_model *model, const struct dcd_ref_context *contex
 	err = err != 0 ? err
 		       : dcd_refs_open(&refs, model->result.map.data, model->result.map.len, model->segment->len, model->memory,
 				       model->memory_size);
-	memcpy(model->work, model->segment->data, model->segment->len);
+	size_t done = 0;
 	for (size_t i = 0; err == 0 && i < copies->count; i++) {
 		const struct dcd_copy *copy = &copies->items[i];
+		dcd_refs_extra(&refs, done, model->segment->data + done, copy->at - done);
+		done = copy->at + (size_t)copy->len;
 		memcpy(model->work + copy->at, context->base.data + copy->base, copy->len);
 		err = dcd_refs_copy(&refs, model->segment->offset, copy->at, copy->base, model->work + copy->at, copy->len);
 	}

@@ -33,9 +33,9 @@ static inline uint32_t fuzz_base_word(uint32_t at)
 		return mix & 0xff;
 	case 5: /* jump tables */
 		return 0U - 0x1000 - (mix & 0xfff);
-	case 6: /* distances in both directions */
-		return (mix & 0x1fff) - 0x1000;
-	default: /* small numbers, whatever their width */
+	case 6: /* distances in both directions; every third word says what kind of type it is in */
+		return (at >> 2) % 3 == 1 ? (mix >> 3) % 20 << 24 | (mix & 3) : (mix & 0x1fff) - 0x1000;
+	default: /* small numbers, whatever their width; as bytes, short strings */
 		return mix & 0x07070707;
 	}
 }

@@ -63,8 +63,16 @@ static void seed_module(struct seed_streams *s, unsigned kind, unsigned gap)
 	const uint64_t records[] = { 8, 2, dcd_zigzag(-0x400), dcd_zigzag(48), dcd_zigzag(-4) };
 	const uint64_t relative[] = { 12, 3 };
 	const uint64_t sequence[] = { 3, 1, dcd_zigzag(-0x400), dcd_zigzag(48), dcd_zigzag(4) };
-	const uint64_t *record = kind == DCD_REGION_SEQUENCE ? sequence : kind == DCD_REGION_RELATIVE ? relative : records;
-	size_t record_len = kind == DCD_REGION_RELATIVE ? 2 : kind == DCD_REGION_RECORDS || kind == DCD_REGION_SEQUENCE ? 5 : 0;
+	/* Strings' length, types, strings, first, end, id, next. */
+	const uint64_t btf[] = { 512, 40, 200, 4, 1020, 7, 90 };
+	static const size_t lens[DCD_REGION_KINDS] = {
+		[DCD_REGION_RECORDS] = 5, [DCD_REGION_RELATIVE] = 2, [DCD_REGION_SEQUENCE] = 5, [DCD_REGION_BTF] = 7
+	};
+	const uint64_t *record = kind == DCD_REGION_BTF        ? btf
+				 : kind == DCD_REGION_SEQUENCE ? sequence
+				 : kind == DCD_REGION_RELATIVE ? relative
+							       : records;
+	size_t record_len = lens[kind];
 	const uint64_t steps[] = { 0x100, 0x900, dcd_zigzag(16), dcd_zigzag(-48) };
 	for (size_t i = 0; i < 5; i++) {
 		seed_put(s, DCD_STREAM_MAP, module[i]);
@@ -107,7 +115,7 @@ static int write_references(const char *folder)
 {
 	int failed = 0;
 	for (unsigned kind = 0; kind <= DCD_REGION_KINDS; kind++) {
-		static const unsigned places[DCD_REGION_KINDS] = { 2, 0, 1, 3, 4, 5, 6, 7 }; /* of fuzz_base.h, in KiB */
+		static const unsigned places[DCD_REGION_KINDS] = { 2, 0, 1, 3, 4, 5, 6, 7, 6 }; /* of fuzz_base.h, in KiB */
 		struct seed_streams s = { 0 };
 		bool all = kind == DCD_REGION_KINDS;
 		size_t len = all ? 4096 : 1024;
@@ -119,9 +127,11 @@ static int write_references(const char *folder)
 							     DCD_REGION_UNWIND };
 			seed_module(&s, all ? in_order[i] : kind, all ? 0 : places[kind] * 1024);
 		}
+		seed_put(&s, DCD_STREAM_CONTROL, 1); /* row */
 		seed_put(&s, DCD_STREAM_CONTROL, 0);
 		seed_put(&s, DCD_STREAM_CONTROL, len);
 		seed_put(&s, DCD_STREAM_CONTROL, all ? 0 : dcd_zigzag((int64_t)places[kind] * 1024));
+		seed_put(&s, DCD_STREAM_RUNS, 1); /* row */
 		seed_put(&s, DCD_STREAM_RUNS, 100);
 		seed_put(&s, DCD_STREAM_RUNS, 2);
 		seed_put(&s, DCD_STREAM_LITERALS, 1);

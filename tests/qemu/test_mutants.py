@@ -10,11 +10,12 @@ SCRIPT = SOURCE / "packaging" / "loaders" / "uboot" / "boot.cmd"
 # name: (text in the script, what stands there instead, the scenario that must fail)
 MUTANTS = {
     "tries-not-stored": ("if run decade_save; then", "if true; then", "panic"),
-    "stored-over-the-copy-that-counts": ("setenv decade_lba ${decade_lba_1}", "setenv decade_lba ${decade_lba_0}", "state-copy-damaged"),
+    "older-copy-counts": ("itest.b *${decade_flag_1} -gt *${decade_flag_0}", "itest.b *${decade_flag_1} -lt *${decade_flag_0}", "good-delta"),
     "flag-not-raised": ("setexpr decade_byte ${decade_byte} + 1", "setexpr decade_byte ${decade_byte} + 0", "panic"),
     "dead-end-when-spent": ("if test ${decade_spent} = 1; then", "if false; then", "state-lost-broken-slot"),
-    "good-slots-not-told": ('if test "${decade_good}" = 1; then\n\t\trun decade_boot', 'if false; then\n\t\trun decade_boot', "good-delta"),
-    "failed-load-not-counted": ("run decade_boot\n\t\t\t\t# A load", "setenv BOOT_${slot}_LEFT ${decade_left}; run decade_save; run decade_boot\n\t\t\t\t# A load",
+    "good-slots-not-told": ('if test "${decade_good}" = 1; then\n\t\trun decade_boot', 'if false; then\n\t\trun decade_boot', "panic"),
+    "failed-load-not-counted": ("run decade_boot\n\t\t\t\t# A load",
+                                "setenv BOOT_${slot}_LEFT ${decade_left}; run decade_save; run decade_boot\n\t\t\t\t# A load",
                                 "bad-boot"),
 }
 

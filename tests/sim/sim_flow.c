@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "manifest/tuf/tuf.h"
+#include "tests/sim/sim_loader.h"
 #include "updater/pipeline/threaded_writer.h"
 
 /* ---- pieces ---- */
@@ -323,7 +324,8 @@ static const char *missing_withdraw(const struct sim_stage *stage, struct sim_de
 		return "the flip was not taken back";
 	}
 	/* The power may have gone before it was, and then it was tried. */
-	return device->left_bad && device->state.known_bad_count == 0 ? "what was tried and left isn't known as bad" : NULL;
+	bool known = device->state.known_bad_count > 0 || sim_loader->one_try; /* which a firmware may forget, see came_back() */
+	return device->left_bad && !known ? "what was tried and left isn't known as bad" : NULL;
 }
 
 static const char *missing_repair(const struct sim_stage *stage, struct sim_device *device)
@@ -392,6 +394,24 @@ void sim_stage_close(struct sim_stage *stage)
 	sim_world_free(stage->world);
 }
 
+/* A loader that gives one try takes a trial that was cut for one that failed. What was left is then known as bad, and said so. */
+static bool lost_its_try(const struct sim_stage *stage, struct sim_device *device)
+{
+	return sim_loader->one_try && device->boot_state.slot[device->boot_state.booted].good &&
+	       device->state.last.kind == DCD_OUTCOME_ROLLED_BACK && device->state.phase == DCD_PHASE_IDLE &&
+	       knows_bad(device, sim_world_release(stage->world, stage->new_release));
+}
+
+static bool reached(const struct sim_stage *stage, struct sim_device *device)
+{
+	return stage->flow->missing(stage, device) == NULL || lost_its_try(stage, device);
+}
+
+uint64_t sim_flow_floor(const struct sim_stage *stage, struct sim_device *device)
+{
+	return lost_its_try(stage, device) ? stage->floor : stage->floor_after;
+}
+
 /* What a step does while memory may run short. */
 static int watched(struct sim_device *device, int (*step)(struct sim_device *device))
 {
@@ -413,28 +433,34 @@ static const char *round_of(const struct sim_stage *stage, struct sim_device *de
 	if (err != 0) {
 		return NULL;
 	}
-	if (stage->flow->missing(stage, device) == NULL) {
+	if (reached(stage, device)) {
 		*ret_done = true;
 		return NULL;
 	}
 	(void)watched(device, stage->flow->act);
-	*ret_done = stage->flow->missing(stage, device) == NULL;
+	*ret_done = reached(stage, device);
 	return device->media.violation;
 }
 
 /* Once is a trial; once it was left, a bad release must not come back. */
-static bool came_back(const struct sim_stage *stage, struct sim_device *device)
+static bool came_back(const struct sim_stage *stage, struct sim_device *device, bool *forgiven)
 {
 	bool bad = device->running_release >= 0 && (sim_world_release(stage->world, device->running_release)->bad ||
 						    device->running_release + 1 == device->sick_release);
 	device->left_bad = device->left_bad || (device->ran_bad && !bad);
 	device->ran_bad = bad;
+	if (bad && device->left_bad && sim_loader->one_try && !*forgiven) {
+		/* A firmware that was cut between BootNext and DecadeTrial forgets that one trial (docs/boot.md). Never twice. */
+		*forgiven = true;
+		device->left_bad = false;
+	}
 	return bad && device->left_bad && !device->media.fault_struck;
 }
 
 const char *sim_flow_drive(const struct sim_stage *stage, struct sim_device *device, bool booted)
 {
 	const char *broken = NULL;
+	bool forgiven = false;
 	bool done = false;
 	device->gives_up = stage->flow->gives_up;
 	device->sick_release = stage->flow->gone_sick ? stage->new_release + 1 : 0;
@@ -454,7 +480,7 @@ const char *sim_flow_drive(const struct sim_stage *stage, struct sim_device *dev
 		if (err == 0 && device->running_release < 0) {
 			return "content runs that nobody verified";
 		}
-		if (err == 0 && came_back(stage, device)) {
+		if (err == 0 && came_back(stage, device, &forgiven)) {
 			return "a bad release was tried again after it was left";
 		}
 		if (err == 0) {

@@ -271,6 +271,11 @@ static void a_check_tells_what_there_is_and_writes_no_slot(void **state)
 	power_on(lab);
 	assert_int_equal(sim_device_settle(&lab->device), 0);
 	assert_int_equal(check(lab), DCD_ERR_UP_TO_DATE);
+	size_t before = lab->log.count;
+	assert_int_equal(check(lab), DCD_ERR_UP_TO_DATE);
+	assert_true(lab->log.count == before); /* nothing new, nothing written */
+	assert_int_equal(look(lab), 0);
+	assert_int_equal(lab->device.state.last.kind, DCD_OUTCOME_CONFIRMED);
 	spoil_journal(lab);
 	assert_int_equal(check(lab), DCD_ERR_JOURNAL);
 }
@@ -283,6 +288,164 @@ static void a_check_that_fails_leaves_its_reason(void **state)
 	assert_int_equal(look(lab), 0);
 	assert_int_equal(lab->device.state.last.kind, DCD_OUTCOME_FAILED);
 	assert_int_equal(lab->device.state.last.err, DCD_ERR_UNREACHABLE);
+}
+
+static void an_install_that_fails_leaves_its_reason(void **state)
+{
+	struct lab *lab = *state;
+	lab->device.source.fault = SIM_NET_DOWN;
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_UNREACHABLE);
+	assert_int_equal(look(lab), 0);
+	assert_int_equal(lab->device.state.last.err, DCD_ERR_UNREACHABLE);
+	install(lab);
+	spoil_journal(lab);
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_JOURNAL);
+}
+
+static int repair(struct lab *lab)
+{
+	return dcd_engine_repair(&lab->device.engine, &lab->device.report, &lab->device.diag);
+}
+
+/* Runs 1.1, confirmed; 1.0 is the fallback, with a record since the update. */
+static void update(struct lab *lab)
+{
+	install(lab);
+	power_on(lab);
+	assert_int_equal(sim_device_settle(&lab->device), 0);
+	assert_int_equal(lab->device.running_release, 1);
+}
+
+static void a_repair_says_why_there_is_nothing_to_do(void **state)
+{
+	struct lab *lab = *state;
+	assert_int_equal(repair(lab), DCD_ERR_UNKNOWN_CONTENT);
+	install(lab);
+	power_on(lab);
+	assert_int_equal(repair(lab), DCD_ERR_NOT_CONFIRMED);
+	assert_int_equal(sim_device_settle(&lab->device), 0);
+	size_t before = lab->log.count;
+	assert_int_equal(repair(lab), DCD_ERR_UP_TO_DATE);
+	assert_int_equal(touched(lab, "boot-state", before), 0);
+	assert_true(lab->device.media.slot_bytes_written == 0);
+}
+
+static void a_repair_that_can_not_ask_the_repository_says_so(void **state)
+{
+	struct lab *lab = *state;
+	update(lab);
+	lab->device.source.fault = SIM_NET_DOWN;
+	lab->device.source.fault_at = lab->device.source.fetches;
+	assert_int_equal(repair(lab), DCD_ERR_UNREACHABLE);
+	assert_int_not_equal(lab->device.report.outcome, DCD_OUTCOME_REPAIRED);
+	assert_int_equal(look(lab), 0);
+	assert_int_equal(lab->device.state.last.err, DCD_ERR_UNREACHABLE);
+	spoil_journal(lab);
+	assert_int_equal(repair(lab), DCD_ERR_JOURNAL);
+}
+
+static void a_repair_wants_the_release_that_was_there_and_no_other(void **state)
+{
+	struct lab *lab = *state;
+	update(lab);
+	assert_int_equal(look(lab), 0);
+	struct dcd_device_state *seen = &lab->device.state;
+	seen->slot[0].manifest_hash.bytes[3] ^= 1;
+	assert_int_equal(lab->device.journal->ops->store(lab->device.journal, seen, NULL), 0);
+	assert_int_equal(repair(lab), DCD_ERR_NOT_FOUND);
+	assert_true(lab->device.media.slot_bytes_written == 0);
+}
+
+static void an_update_is_made_of_deltas_where_what_runs_is_known(void **state)
+{
+	struct lab *lab = *state;
+	install(lab);
+	assert_true(lab->device.report.delta);
+	assert_true(lab->device.report.stats.delta > 0);
+	assert_true(lab->device.report.bytes_best < lab->device.report.bytes_full);
+}
+
+/* One image was modified before anybody made a record: the other one is still a base. */
+static void what_is_known_of_a_modified_slot_is_still_a_base(void **state)
+{
+	struct lab *lab = *state;
+	lab->device.media.now.dev[0][100] ^= 1;
+	lab->device.media.flushed[0][100] ^= 1;
+	install(lab);
+	assert_true(lab->device.report.stats.delta > 0);
+	assert_true(lab->device.report.stats.full > 0);
+	power_on(lab);
+	assert_int_equal(lab->device.running_release, 1);
+}
+
+static void a_release_for_other_slots_or_another_board_is_refused(void **state)
+{
+	struct lab *lab = *state;
+	lab->device.engine.slots.class_count = 1;
+	assert_int_equal(check(lab), DCD_ERR_WRONG_CLASSES);
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_WRONG_CLASSES);
+	lab->device.engine.slots.class_count = SIM_CLASSES;
+	lab->device.engine.board = "another board";
+	assert_int_not_equal(check(lab), 0);
+	assert_int_not_equal(sim_device_install(&lab->device, false, false, false), 0);
+	assert_true(lab->device.media.slot_bytes_written == 0);
+}
+
+static int open_small_slot(void *context, int slot, const char *class_name, bool writable, struct dcd_blockdev **ret,
+			   struct dcd_diag *diag)
+{
+	int err = sim_media_open_slot(context, slot, class_name, writable, ret, diag);
+	if (err == 0 && slot == 1) {
+		(*ret)->size = SIM_SEGMENT;
+	}
+	return err;
+}
+
+static int open_no_slot(void *context, int slot, const char *class_name, bool writable, struct dcd_blockdev **ret,
+			struct dcd_diag *diag)
+{
+	return slot == 1 ? DCD_ERR_IO : sim_media_open_slot(context, slot, class_name, writable, ret, diag);
+}
+
+static void a_slot_that_is_too_small_or_gone_is_found_before_anything_is_written(void **state)
+{
+	struct lab *lab = *state;
+	lab->device.engine.slots.open = open_small_slot;
+	assert_int_equal(check(lab), DCD_ERR_SLOT_TOO_SMALL);
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_SLOT_TOO_SMALL);
+	lab->device.engine.slots.open = open_no_slot;
+	assert_int_equal(check(lab), DCD_ERR_IO);
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_IO);
+	assert_true(lab->device.media.slot_bytes_written == 0);
+}
+
+static void wherever_memory_is_short_a_check_says_so(void **state)
+{
+	struct lab *lab = *state;
+	bool struck = true;
+	int failures = 0;
+	if (!sim_alloc_can_watch()) {
+		skip();
+	}
+	sim_image_clear(&lab->image);
+	sim_image_copy(&lab->image, &lab->device.media.now);
+	for (unsigned long at = 0; struck; at++) {
+		struct sim_device *device = calloc(1, sizeof *device);
+		assert_non_null(device);
+		sim_device_open(device, lab->world, sim_world_generation(lab->world), &lab->image, &traits, NULL);
+		assert_int_equal(sim_device_boot(device), 0);
+		device->memory = (struct sim_memory){ .fails = true, .fail_at = at };
+		sim_device_watch(device);
+		int err = dcd_engine_check(&device->engine, &device->report, &device->diag);
+		sim_device_unwatch(device);
+		struck = device->memory.struck;
+		/* A key that can't be held is one that can't verify: where others can, that is no failure. */
+		assert_true(err == 0 || (struck && err == DCD_ERR_NO_MEMORY));
+		failures += err != 0;
+		sim_device_close(device);
+		free(device);
+	}
+	assert_true(failures > 20);
 }
 
 static void without_memory_to_begin_nothing_begins(void **state)
@@ -319,6 +482,16 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_security_floor_comes_back_from_what_runs_when_the_journal_was_removed,
 						begin_good, end),
 		cmocka_unit_test_setup_teardown(a_check_that_fails_leaves_its_reason, begin_good, end),
+		cmocka_unit_test_setup_teardown(an_install_that_fails_leaves_its_reason, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_repair_says_why_there_is_nothing_to_do, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_repair_that_can_not_ask_the_repository_says_so, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_repair_wants_the_release_that_was_there_and_no_other, begin_good, end),
+		cmocka_unit_test_setup_teardown(an_update_is_made_of_deltas_where_what_runs_is_known, begin_good, end),
+		cmocka_unit_test_setup_teardown(what_is_known_of_a_modified_slot_is_still_a_base, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_release_for_other_slots_or_another_board_is_refused, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_slot_that_is_too_small_or_gone_is_found_before_anything_is_written, begin_good,
+						end),
+		cmocka_unit_test_setup_teardown(wherever_memory_is_short_a_check_says_so, begin_good, end),
 		cmocka_unit_test_setup_teardown(without_memory_to_begin_nothing_begins, begin_good, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,8 +30,29 @@ static void hand_triple(struct hand *h, uint64_t extra, uint64_t copy, int64_t d
 	hand_varint(h, DCD_STREAM_CONTROL, dcd_zigzag(distance));
 }
 
+/* What was put row by row becomes a table: the number of rows, then column by column. */
+static void hand_table(struct hand *h, enum dcd_stream id, size_t columns)
+{
+	uint64_t values[64];
+	size_t count = 0, pos = 0;
+	while (pos < h->lens[id] && dcd_varint_get(h->streams[id], h->lens[id], &pos, &values[count])) {
+		count++;
+	}
+	h->lens[id] = 0;
+	if (count > 0) {
+		hand_varint(h, id, count / columns);
+	}
+	for (size_t column = 0; column < columns; column++) {
+		for (size_t i = column; i < count; i += columns) {
+			hand_varint(h, id, values[i]);
+		}
+	}
+}
+
 static void hand_pack(struct hand *h)
 {
+	hand_table(h, DCD_STREAM_CONTROL, 3);
+	hand_table(h, DCD_STREAM_RUNS, 2);
 	h->frame[0] = 0;
 	h->frame_len = 1;
 	for (unsigned id = 0; id < DCD_STREAM_COUNT; id++) {

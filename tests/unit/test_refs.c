@@ -14,6 +14,7 @@
 #define LEN 256U
 #define LOW 0x10000U
 #define SPAN 0x10000U
+#define BTF_MEMORY 16384U
 
 /* A MAP stream in the making: one module at LOW, one region of LEN bytes at base offset 0 and address LOW. */
 struct map_text {
@@ -50,6 +51,11 @@ static struct map_text map_of(enum dcd_region_kind kind, uint64_t adjust)
 	}
 	for (size_t i = 0; kind == DCD_REGION_SEQUENCE && i < 5; i++) {
 		put(&m, sequence[i]);
+	}
+	/* Strings' length, types, strings, first, end, id, next. */
+	const uint64_t btf[] = { LEN, 30, 60, 3, LEN - 5, 9, 100 };
+	for (size_t i = 0; kind == DCD_REGION_BTF && i < 7; i++) {
+		put(&m, btf[i]);
 	}
 	/* From LOW + 0x1000 addresses have moved by 0x40, from LOW + 0x8000 by -0x1000. */
 	const uint64_t steps[] = { 0x1000, 0x7000, dcd_zigzag(0x40), dcd_zigzag(-0x1040) };
@@ -197,6 +203,60 @@ static void numbers_of_24_bits_have_their_highest_byte_first(void **state)
 	const uint8_t wanted[] = { 0x00, 0x02, 0x0d, 0x3f, 0xff, 0xff };
 	assert_memory_equal(bytes, wanted, sizeof wanted);
 	assert_int_equal(bytes[6] << 16 | bytes[7] << 8 | bytes[8], 0x2000 - 0x1010 / 4);
+}
+
+/* Types of 12 bytes: 1 to 4 pointers to 5, which is an integer of 16 bytes; its name is the string at 1, "int", before "char". */
+static size_t btf_base_make(uint8_t *base)
+{
+	memset(base, 0, 2 * (size_t)LEN);
+	for (size_t i = 0; i < 4; i++) {
+		put32(base + 12 * i + 4, 2U << 24);
+		put32(base + 12 * i + 8, 5);
+	}
+	put32(base + 48, 1);
+	put32(base + 52, 1U << 24);
+	put32(base + 56, 4);
+	put32(base + 64, 5);
+	put32(base + 68, 1U << 24);
+	put32(base + 72, 1);
+	memcpy(base + 80, "\0int\0char", 10);
+	return 80;
+}
+
+static int btf_base_read(void *context, uint64_t offset, void *buf, size_t len)
+{
+	memcpy(buf, (const uint8_t *)context + offset, len);
+	return 0;
+}
+
+/* The types of the base, twelve more before them in the new image, and all strings ten bytes further. */
+static void types_are_renumbered_and_strings_follow_each_other(void **state)
+{
+	(void)state;
+	uint8_t base_bytes[2 * LEN], bytes[LEN], memory[BTF_MEMORY] __attribute__((aligned(16)));
+	size_t len = btf_base_make(base_bytes);
+	const uint64_t numbers[] = { 1, 1,   0,  0, UINT64_C(1) << 32, 0, 1, 0, 0, len, DCD_REGION_BTF, 0, 0, 10, 6, 3,
+				     0, len, 13, 11 };
+	struct map_text map = { .len = 0 };
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+		put(&map, numbers[i]);
+	}
+	memcpy(bytes, base_bytes, len);
+	struct corrector c = { .bytes = bytes };
+	struct dcd_reader base = { btf_base_read, base_bytes, sizeof base_bytes };
+	struct dcd_refs refs = { .base = &base, .settle = settle, .context = &c };
+	assert_int_equal(dcd_refs_open(&refs, map.data, map.len, LEN, memory, sizeof memory), 0);
+	assert_int_equal(dcd_refs_copy(&refs, 0, 0, 0, bytes, len), 0);
+	assert_int_equal(c.settled, len);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(dcd_le32_get(bytes + 12 * i + 8), 17); /* the pointers are 13 to 16 now */
+	}
+	assert_int_equal(dcd_le32_get(bytes + 48), 11); /* the first new string lies where the frame said */
+	assert_int_equal(dcd_le32_get(bytes + 64), 15); /* the second behind it */
+	assert_int_equal(dcd_le32_get(bytes + 56), 4);
+	/* A base without room for them is the wrong one. */
+	base.size = len;
+	assert_int_equal(dcd_refs_open(&refs, map.data, map.len, LEN, memory, sizeof memory), DCD_ERR_WRONG_BASE);
 }
 
 static void a_kernel_in_the_last_gibibytes_has_sign_extended_addresses(void **state)
@@ -353,6 +413,16 @@ static void maps_that_are_cut_or_lie_are_refused(void **state)
 	assert_int_equal(open_map(newer.data, newer.len, memory), DCD_ERR_UNSUPPORTED);
 }
 
+/* A base of many short types and strings. */
+static int noise_read(void *context, uint64_t offset, void *buf, size_t len)
+{
+	(void)context;
+	for (size_t i = 0; i < len; i++) {
+		((uint8_t *)buf)[i] = (uint8_t)(((offset + i) * UINT64_C(0x9e3779b97f4a7c15) >> 40) & 0x0f);
+	}
+	return 0;
+}
+
 static void any_damaged_map_over_any_bytes_stays_inside_its_buffers(void **state)
 {
 	(void)state;
@@ -369,11 +439,18 @@ static void any_damaged_map_over_any_bytes_stays_inside_its_buffers(void **state
 			bytes[i] = (uint8_t)(seed >> 56) < 128 ? (uint8_t)(seed >> 40) : (uint8_t)((seed >> 62) == 3 ? 0xe8 : 0);
 		}
 		struct corrector c = { .bytes = bytes };
-		struct dcd_refs refs = { .settle = settle, .context = &c };
-		size_t size = (size_t)dcd_refs_memory(2, 3, 4, LEN);
+		struct dcd_reader base = { noise_read, NULL, 8 * (uint64_t)LEN };
+		struct dcd_refs refs = { .base = &base, .settle = settle, .context = &c };
+		bool kind_is_btf = round % DCD_REGION_KINDS == DCD_REGION_BTF;
+		size_t size = (size_t)dcd_refs_memory(2, 3, 4, LEN) + (kind_is_btf ? BTF_MEMORY : 0);
 		void *memory = malloc(size);
 		if (dcd_refs_open(&refs, map.data, map.len, LEN, memory, size) == 0) {
-			assert_int_equal(dcd_refs_copy(&refs, seed >> 60, 0, 0, bytes, LEN), 0);
+			/* In two copies and some bytes between that no copy gave. */
+			size_t cut = (seed >> 40) % (LEN - 8);
+			assert_int_equal(dcd_refs_copy(&refs, seed >> 60, 0, 0, bytes, cut), 0);
+			dcd_refs_extra(&refs, cut, bytes + cut, 3);
+			c.settled += 3;
+			assert_int_equal(dcd_refs_copy(&refs, seed >> 60, cut + 3, cut + 3, bytes + cut + 3, LEN - cut - 3), 0);
 			assert_int_equal(c.settled, LEN);
 		}
 		free(memory);
@@ -390,6 +467,7 @@ int main(void)
 		cmocka_unit_test(records_are_counted_from_the_origin_in_units),
 		cmocka_unit_test(kernel_tables_count_from_each_field),
 		cmocka_unit_test(numbers_of_24_bits_have_their_highest_byte_first),
+		cmocka_unit_test(types_are_renumbered_and_strings_follow_each_other),
 		cmocka_unit_test(a_kernel_in_the_last_gibibytes_has_sign_extended_addresses),
 		cmocka_unit_test(unwind_entries_find_their_code_and_their_common_entry),
 		cmocka_unit_test(jump_tables_point_back_to_code),

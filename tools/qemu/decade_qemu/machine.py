@@ -74,6 +74,7 @@ class Machine:
     loader = None           # the name in decade.conf
     reads_state = True      # whether read_state() and its kin work
     heals_state = False     # whether the loader makes a new state when all of it is lost; else Decade says that it is unknown
+    names_slots = False     # whether the loader's state is text that names slots, and may name what is none
     link = "port"           # where the guest's words come: "port" or "console" (qemu_process.py)
     host = "10.0.2.2"       # the host, as a guest of QEMU's user network sees it
     decade = "as-decade decade"  # how the guest's shell calls decade
@@ -144,7 +145,7 @@ class Machine:
         """The label of the partition of an image class in slot "A" or "B"."""
         return "%s-%s" % (image_class, slot.lower())
 
-    def service_partition(self):
+    def state_partition(self):
         """The label of the partition with the file system that the update service keeps its state on."""
         return "state"
 

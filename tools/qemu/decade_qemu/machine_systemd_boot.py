@@ -85,7 +85,8 @@ class SystemdBoot(X86Machine):
         return [Partition("esp", self.esp_size, "uefi"), *slots, Partition("state", 16 * MIB)]
 
     def install_loader(self, disk):
-        tree = {"EFI/BOOT/BOOTX64.EFI": self.efi_file("systemd-bootx64.efi"), "loader/loader.conf": self.script / "loader.conf"}
+        tree = {"EFI/BOOT/BOOTX64.EFI": self.efi_file("systemd-bootx64.efi"), "loader/loader.conf": self.script / "loader.conf",
+                "startup.nsh": self.script / "startup.nsh"}
         for slot in SLOTS:
             tree["decade/%s.efi" % slot.lower()] = bytes(self.boot_size)
             tree["%s/decade-%s.entry" % (ENTRIES, slot)] = self._entry("decade-%s.entry" % slot)

@@ -33,7 +33,7 @@ ITS = """/dts-v1/;
 class UbootMachine(Machine):
     """What both have in common."""
 
-    loader, heals_state = "uboot", True
+    loader, heals_state, names_slots = "uboot", True, True
     its_arch = firmware = qemu = cpu = None
     board = "virt"
     addresses = {}  # kernel, fit, script, scratch

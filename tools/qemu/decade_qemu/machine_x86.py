@@ -6,6 +6,7 @@ import struct
 from . import grub_install, host_command
 from .apt_root import AptRoot
 from .disk_image import Partition
+from .errors import HarnessError
 from .fat_reader import FatError, FatReader
 from .machine import AMD64, MIB, SLOTS, BootState, Machine, register
 
@@ -89,6 +90,8 @@ class X86Machine(Machine):
         # The default processor lacks what the kernel's fast SHA-256 and CRC modules need; "max" has much that is slow to emulate.
         words = ["qemu-system-x86_64", "-machine", self.board, "-cpu", "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt", *self.common_arguments(serial, link_fd)]
         if self.firmware:
+            if not pathlib.Path(self.firmware).exists():
+                raise HarnessError("%s is missing: install the package ovmf" % self.firmware)
             words += ["-bios", self.firmware]
         # Concurrent zero-writes garble the log that crash disks are made from.
         words += [*drive.args, "-device", "virtio-blk-pci,drive=%s,bootindex=0,discard=off,write-zeroes=off" % drive.node,

@@ -103,7 +103,7 @@ def live_on(bench, slot, version):
 
 
 @scenario("power-cut-replay", "whatever a power cut leaves of an update boots a whole release, old or new, and is updated again",
-          promise="power and line", tier="default")
+          promise="power and line", tier="default", needs=["state"])
 def power_cut_replay(bench):
     """All crash disks are looked at; a sample of them is booted."""
     recordings, releases = recorded(bench)
@@ -144,7 +144,8 @@ def never_b(bench):
         bench.expect(boot.slot == "A", "slot B came up, which was said to be damaged")
 
 
-@scenario("power-cut-replay-mutant", "an update service whose fsync does nothing is caught by the crash disks", promise="the harness itself")
+@scenario("power-cut-replay-mutant", "an update service whose fsync does nothing is caught by the crash disks", promise="the harness itself",
+          needs=["state", "kind:no-sync"])
 def power_cut_replay_mutant(bench):
     """The proof that replay can find a missing flush. Such a disk is booted as well: it doesn't come up as the loader's state says."""
     recordings, releases = recorded(bench, "no-sync")
@@ -198,7 +199,7 @@ LIVE_CUTS = (("boot-b", 12), ("rootfs-b", 8), ("loader", 3), ("state", 6))
 
 
 @scenario("power-cut-live", "power cuts at chosen writes, with a disk cache that forgets and tears: the device always comes back",
-          promise="power and line")
+          promise="power and line", needs=["state"])
 def power_cut_live(bench):
     """One device's update, cut at a random write to each kind of place; then it ends well, and the next one too."""
     bench.release("1")
