@@ -1,6 +1,7 @@
 #define ZSTD_STATIC_LINKING_ONLY
 #include "bsdiff/codec/packer.h"
 
+#include <lzma.h>
 #include <stdlib.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -127,6 +128,102 @@ static int zstd_pack(uint32_t level, uint8_t *dst, size_t capacity, const uint8_
 	return 0;
 }
 
+/* ---- xz ---- */
+
+#define XZ_SLACK (64U << 10) /* what liblzma takes beside the coder that it tells the memory of */
+
+static void *xz_take(void *opaque, size_t items, size_t size)
+{
+	struct arena *arena = opaque;
+	size_t n;
+	if (__builtin_mul_overflow(items, size, &n) || n > arena->left) {
+		return NULL;
+	}
+	n = (n + 15) & ~(size_t)15;
+	n = n < arena->left ? n : arena->left;
+	void *ret = arena->at;
+	arena->at += n;
+	arena->left -= n;
+	return ret;
+}
+
+static void xz_drop(void *opaque, void *address)
+{
+	(void)opaque;
+	(void)address;
+}
+
+/* The one filter of params: a preset in the low byte, the dictionary's size as a power of two in the next. */
+static bool xz_filter(uint32_t params, lzma_options_lzma *options, lzma_filter filters[2])
+{
+	uint32_t preset = params & 0xff, log = params >> 8;
+	if (preset > 9 || log < 12 || log > 24 || lzma_lzma_preset(options, preset)) {
+		return false;
+	}
+	options->dict_size = 1U << log;
+	filters[0] = (lzma_filter){ LZMA_FILTER_LZMA2, options };
+	filters[1] = (lzma_filter){ LZMA_VLI_UNKNOWN, NULL };
+	return true;
+}
+
+static int xz_pack(uint32_t params, uint8_t *dst, size_t capacity, const uint8_t *src, size_t src_len, void *memory,
+		   size_t memory_size, size_t *ret_len)
+{
+	lzma_options_lzma options;
+	lzma_filter filters[2];
+	struct arena arena = { memory, memory_size };
+	const lzma_allocator allocator = { xz_take, xz_drop, &arena };
+	if (!xz_filter(params, &options, filters)) {
+		return DCD_ERR_UNSUPPORTED;
+	}
+	size_t n = 0;
+	lzma_ret result = lzma_stream_buffer_encode(filters, LZMA_CHECK_CRC32, &allocator, src, src_len, dst, &n, capacity);
+	if (result != LZMA_OK) {
+		return result == LZMA_MEM_ERROR ? DCD_ERR_NO_MEMORY : DCD_ERR_SIZE;
+	}
+	*ret_len = n;
+	return 0;
+}
+
+/* Unpacks the stream at src into at most `capacity` bytes, with at most `memory_max` of memory. */
+static int xz_unpack(uint8_t *dst, size_t capacity, const uint8_t *src, size_t src_len, const lzma_allocator *allocator,
+		     uint64_t memory_max, size_t *ret_len, size_t *ret_coded)
+{
+	size_t in = 0, out = 0;
+	lzma_ret result = lzma_stream_buffer_decode(&memory_max, 0, allocator, src, &in, src_len, dst, &out, capacity);
+	if (result != LZMA_OK) {
+		return result == LZMA_BUF_ERROR ? DCD_ERR_SIZE : DCD_ERR_MALFORMED;
+	}
+	*ret_len = out;
+	*ret_coded = in;
+	return 0;
+}
+
+static int xz_block(uint8_t *dst, size_t dst_len, const uint8_t *src, size_t src_len, void *memory, size_t memory_size)
+{
+	struct arena arena = { memory, memory_size };
+	const lzma_allocator allocator = { xz_take, xz_drop, &arena };
+	size_t len, coded;
+	int err = xz_unpack(dst, dst_len, src, src_len, &allocator, memory_size, &len, &coded);
+	return err == 0 && len == dst_len && coded == src_len ? 0 : DCD_ERR_MALFORMED;
+}
+
+/* A dictionary is never larger than a block by more than up to the next power of two. */
+static size_t xz_memory(uint32_t params, size_t len)
+{
+	lzma_options_lzma options;
+	lzma_filter filters[2];
+	uint32_t log = 12;
+	while (log < 24 && (size_t)1 << log < len) {
+		log++;
+	}
+	if (xz_filter(params != 0 ? params : 6 | log << 8, &options, filters)) {
+		uint64_t need = params != 0 ? lzma_raw_encoder_memusage(filters) : lzma_raw_decoder_memusage(filters);
+		return (size_t)need + XZ_SLACK;
+	}
+	return SIZE_MAX;
+}
+
 /* ---- the table of methods ---- */
 
 static int unpack(enum dcd_pack_method method, uint8_t *dst, size_t dst_len, const uint8_t *src, size_t src_len, void *memory,
@@ -139,6 +236,8 @@ static int unpack(enum dcd_pack_method method, uint8_t *dst, size_t dst_len, con
 		return inflate_block(-MAX_WBITS, dst, dst_len, src, src_len, memory, memory_size);
 	case DCD_PACK_ZSTD:
 		return dcd_zstd_decoder().decode(dst, dst_len, src, src_len, memory, memory_size);
+	case DCD_PACK_XZ:
+		return xz_block(dst, dst_len, src, src_len, memory, memory_size);
 	default:
 		return DCD_ERR_UNSUPPORTED;
 	}
@@ -154,6 +253,8 @@ static int pack(enum dcd_pack_method method, uint32_t params, uint8_t *dst, size
 		return dcd_deflate_pack(params, dst, capacity, src, src_len, memory, memory_size, ret_len);
 	case DCD_PACK_ZSTD:
 		return zstd_pack(params, dst, capacity, src, src_len, memory, memory_size, ret_len);
+	case DCD_PACK_XZ:
+		return xz_pack(params, dst, capacity, src, src_len, memory, memory_size, ret_len);
 	default:
 		return DCD_ERR_UNSUPPORTED;
 	}
@@ -171,6 +272,10 @@ size_t dcd_packer_memory(enum dcd_pack_method method, uint32_t params, size_t le
 	case DCD_PACK_ZSTD:
 		unpacking = ZSTD_estimateDCtxSize();
 		packing = params != 0 ? ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams((int)params, len, 0)) : 0;
+		break;
+	case DCD_PACK_XZ:
+		unpacking = xz_memory(0, len);
+		packing = params != 0 ? xz_memory(params, len) : 0;
 		break;
 	default:
 		return 0;
@@ -208,6 +313,8 @@ int dcd_packer_measure(enum dcd_pack_method method, uint8_t *dst, size_t capacit
 		return inflate_some(-MAX_WBITS, dst, capacity, src, src_len, &arena, ret_len, ret_coded);
 	case DCD_PACK_ZSTD:
 		return zstd_measure(dst, capacity, src, src_len, ret_len, ret_coded);
+	case DCD_PACK_XZ:
+		return xz_unpack(dst, capacity, src, src_len, NULL, 64U << 20, ret_len, ret_coded);
 	default:
 		return DCD_ERR_UNSUPPORTED;
 	}
@@ -253,6 +360,20 @@ static uint32_t zstd_mark(uint32_t mark, const uint8_t *text, uint8_t *packed)
 	return mark;
 }
 
+static uint32_t xz_mark(uint32_t mark, const uint8_t *text, uint8_t *packed)
+{
+	static const uint32_t params[] = { 6 | 17U << 8, 9 | 16U << 8, 1 | 13U << 8 };
+	for (size_t i = 0; i < sizeof params / sizeof params[0]; i++) {
+		size_t size = xz_memory(params[i], MARK_TEXT), n;
+		void *memory = malloc(size);
+		if (memory != NULL && xz_pack(params[i], packed, MARK_TEXT, text, MARK_TEXT, memory, size, &n) == 0) {
+			mark = mark_add(mark, packed, n);
+		}
+		free(memory);
+	}
+	return mark;
+}
+
 static uint32_t packer_mark(uint32_t features)
 {
 	if ((features & ~DCD_FEATURES_EXACT) == 0) {
@@ -267,6 +388,9 @@ static uint32_t packer_mark(uint32_t features)
 	if ((features & DCD_FEATURE_PACK(DCD_PACK_ZSTD)) != 0) {
 		mark = zstd_mark(mark, memory, memory + MARK_TEXT);
 	}
+	if ((features & DCD_FEATURE_PACK(DCD_PACK_XZ)) != 0) {
+		mark = xz_mark(mark, memory, memory + MARK_TEXT);
+	}
 	free(memory);
 	return mark != 0 ? mark : 1;
 }
@@ -277,5 +401,5 @@ struct dcd_packer dcd_block_packer(void)
 				    .pack = pack,
 				    .mark = packer_mark,
 				    .features = DCD_FEATURE_PACK(DCD_PACK_ZLIB) | DCD_FEATURE_PACK(DCD_PACK_DEFLATE) |
-						DCD_FEATURE_PACK(DCD_PACK_ZSTD) };
+						DCD_FEATURE_PACK(DCD_PACK_ZSTD) | DCD_FEATURE_PACK(DCD_PACK_XZ) };
 }

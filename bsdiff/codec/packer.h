@@ -1,13 +1,16 @@
 /*
  * Packs and unpacks single compressed blocks for bsdiff/apply (DCD_FILTER_REPACKED) and its encoder. Deflate is our own, the same
- * everywhere; zstd is the installed library's, whose bytes differ between versions: the packer's mark() tells them apart.
+ * everywhere; zstd and xz are the installed libraries', whose bytes may differ between versions: the packer's mark() tells them apart.
  */
 #ifndef DCD_BSDIFF_CODEC_PACKER_H
 #define DCD_BSDIFF_CODEC_PACKER_H
 
 #include "bsdiff/apply/frame.h"
 
-/* Parameters of DCD_PACK_ZLIB and DCD_PACK_DEFLATE are those of deflate_pack.h; of DCD_PACK_ZSTD the level, 1 to 22. */
+/*
+ * Parameters of DCD_PACK_ZLIB and DCD_PACK_DEFLATE are those of deflate_pack.h; of DCD_PACK_ZSTD the level, 1 to 22; of DCD_PACK_XZ
+ * the preset, 0 to 9, and 256 times the logarithm of the dictionary's size, 12 to 24.
+ */
 struct dcd_packer dcd_block_packer(void);
 
 /* Bytes of memory that a block of `len` bytes needs, to be unpacked and (params over 0) to be packed with these parameters. */

@@ -8,17 +8,26 @@
 #include "bsdiff/codec/packer.h"
 #include "bsdiff/diff/ordered_pool.h"
 
-#define SAMPLE 12       /* blocks of a method that are tried with everything */
-#define LIKELY_MAX 6    /* parameters that the others are tried with */
+#define SAMPLE 12    /* blocks of a method that are tried with everything */
+#define LIKELY_MAX 6 /* parameters that the others are tried with */
 #define PARAMS_ALL_MAX 32
 
 /* Most usual first. */
 static const uint32_t zlib_params[] = { 9, 6, 8, 7, 5, 4, 3, 2, 1, 9 | DCD_DEFLATE_MEMORY_9, 6 | DCD_DEFLATE_MEMORY_9 };
-static const uint32_t member_params[] = {
-	9 | DCD_DEFLATE_GZIP, 6 | DCD_DEFLATE_GZIP,     9, 6, 9 | DCD_DEFLATE_MEMORY_9, 6 | DCD_DEFLATE_MEMORY_9,
-	1 | DCD_DEFLATE_GZIP, 1, 8 | DCD_DEFLATE_GZIP
-};
+static const uint32_t member_params[] = { 9 | DCD_DEFLATE_GZIP,
+					  6 | DCD_DEFLATE_GZIP,
+					  9,
+					  6,
+					  9 | DCD_DEFLATE_MEMORY_9,
+					  6 | DCD_DEFLATE_MEMORY_9,
+					  1 | DCD_DEFLATE_GZIP,
+					  1,
+					  8 | DCD_DEFLATE_GZIP };
 static const uint32_t zstd_params[] = { 15, 3, 19, 22, 9, 1, 2, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 18, 20, 21 };
+
+/* The dictionary is as long as a block; that of metadata has 8 KiB. */
+static const uint32_t xz_params[] = { 6 | 17U << 8, 6 | 13U << 8, 6 | 20U << 8, 6 | 18U << 8,
+				      6 | 16U << 8, 6 | 15U << 8, 9 | 17U << 8, 9 | 20U << 8 };
 
 struct params_list {
 	uint32_t items[PARAMS_ALL_MAX];
@@ -47,11 +56,19 @@ struct trial {
 
 static struct params_list params_all(enum dcd_pack_method method)
 {
-	struct params_list ret = { .count = 0 };
-	const uint32_t *from = method == DCD_PACK_ZLIB ? zlib_params : method == DCD_PACK_DEFLATE ? member_params : zstd_params;
-	size_t size = method == DCD_PACK_ZLIB ? sizeof zlib_params : method == DCD_PACK_DEFLATE ? sizeof member_params : sizeof zstd_params;
-	ret.count = size / sizeof *from;
-	memcpy(ret.items, from, size);
+	static const struct {
+		const uint32_t *items;
+		size_t size;
+	} all[DCD_PACK_METHODS] = {
+		[DCD_PACK_ZLIB] = { zlib_params, sizeof zlib_params },
+		[DCD_PACK_DEFLATE] = { member_params, sizeof member_params },
+		[DCD_PACK_ZSTD] = { zstd_params, sizeof zstd_params },
+		[DCD_PACK_XZ] = { xz_params, sizeof xz_params },
+	};
+	struct params_list ret = { .count = all[method].size / sizeof *all[method].items };
+	if (ret.count > 0) {
+		memcpy(ret.items, all[method].items, all[method].size);
+	}
 	return ret;
 }
 
@@ -67,7 +84,8 @@ static bool buffer_grow(void *buffer, size_t *size, size_t need)
 }
 
 /* Does packing with these parameters give the block's bytes? Its content is in the bench. */
-static int params_fit(const struct trial *t, struct bench *bench, const struct dcd_packed_block *block, uint32_t params, bool *ret)
+static int params_fit(const struct trial *t, struct bench *bench, const struct dcd_packed_block *block, uint32_t params,
+		      bool *ret)
 {
 	size_t need = dcd_packer_memory(block->method, params, block->len), n;
 	*ret = false;
@@ -78,8 +96,8 @@ static int params_fit(const struct trial *t, struct bench *bench, const struct d
 		return DCD_ERR_NO_MEMORY;
 	}
 	/* A compressor may choose by the room it has: the decoder's. */
-	int err = t->packer.pack(block->method, params, bench->packed, bench->packed_size, bench->content, block->len, bench->memory, need,
-				 &n);
+	int err = t->packer.pack(block->method, params, bench->packed, bench->packed_size, bench->content, block->len,
+				 bench->memory, need, &n);
 	*ret = err == 0 && n == block->coded && memcmp(bench->packed, t->image->data + block->offset, n) == 0;
 	return err == DCD_ERR_NO_MEMORY ? err : 0;
 }
@@ -94,10 +112,12 @@ static int block_try(const struct trial *t, struct bench *bench, const struct dc
 		return 0;
 	}
 	if (!buffer_grow(&bench->content, &bench->content_size, block->len) ||
-	    !buffer_grow(&bench->packed, &bench->packed_size, (size_t)DCD_REPACK_CODED_MAX(block->len)) || !buffer_grow(&bench->memory, &bench->memory_size, need)) {
+	    !buffer_grow(&bench->packed, &bench->packed_size, (size_t)DCD_REPACK_CODED_MAX(block->len)) ||
+	    !buffer_grow(&bench->memory, &bench->memory_size, need)) {
 		return DCD_ERR_NO_MEMORY;
 	}
-	int err = dcd_packer_measure(block->method, bench->content, block->len, t->image->data + block->offset, block->coded, &len, &coded);
+	int err = dcd_packer_measure(block->method, bench->content, block->len, t->image->data + block->offset, block->coded,
+				     &len, &coded);
 	if (err != 0 || len != block->len) {
 		return 0;
 	}

@@ -42,10 +42,9 @@ static int block_note(struct squashfs *fs, uint64_t offset, uint32_t coded, uint
 	if (len > fs->len_max) {
 		return 0;
 	}
-	return dcd_packed_blocks_add(fs->blocks, (struct dcd_packed_block){ .offset = offset,
-									    .coded = coded,
-									    .len = (uint32_t)len,
-									    .method = fs->method });
+	return dcd_packed_blocks_add(
+		fs->blocks,
+		(struct dcd_packed_block){ .offset = offset, .coded = coded, .len = (uint32_t)len, .method = fs->method });
 }
 
 /* Reads the metadata block at *at, which moves behind it; its content is appended to `out` (may be null). False: it ends here. */
@@ -164,7 +163,9 @@ static size_t inode_take(struct squashfs *fs, const uint8_t *inode, size_t len, 
 	if (len < 16) {
 		return 0;
 	}
-	static const uint8_t lengths[15] = { [1] = 32, [4] = 24, [5] = 24, [6] = 20, [7] = 20, [11] = 28, [12] = 28, [13] = 24, [14] = 24 };
+	static const uint8_t lengths[15] = {
+		[1] = 32, [4] = 24, [5] = 24, [6] = 20, [7] = 20, [11] = 28, [12] = 28, [13] = 24, [14] = 24
+	};
 	unsigned type = dcd_le16_get(inode);
 	switch (type) {
 	case 2:
@@ -227,7 +228,9 @@ static bool super_read(const struct dcd_bytes *image, struct squashfs *fs)
 	}
 	unsigned compressor = dcd_le16_get(super + 20), log = dcd_le16_get(super + 22);
 	fs->block_size = dcd_le32_get(super + 12);
-	fs->method = compressor == 1 ? DCD_PACK_ZLIB : compressor == 6 ? DCD_PACK_ZSTD : DCD_PACK_METHODS;
+	static const enum dcd_pack_method methods[7] = { DCD_PACK_METHODS, DCD_PACK_ZLIB,    DCD_PACK_METHODS, DCD_PACK_METHODS,
+							 DCD_PACK_XZ,      DCD_PACK_METHODS, DCD_PACK_ZSTD };
+	fs->method = compressor < 7 ? methods[compressor] : DCD_PACK_METHODS;
 	return fs->method != DCD_PACK_METHODS && log >= 12 && log <= 20 && fs->block_size == 1U << log;
 }
 

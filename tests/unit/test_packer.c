@@ -107,6 +107,7 @@ static void every_method_gives_back_what_it_packed(void **state)
 		{ DCD_PACK_DEFLATE, 6 | DCD_DEFLATE_GZIP },
 		{ DCD_PACK_ZSTD, 3 },
 		{ DCD_PACK_ZSTD, 15 },
+		{ DCD_PACK_XZ, 6 | 17U << 8 },
 	};
 	struct bench *b = *state;
 	struct dcd_packer packer = dcd_block_packer();
@@ -154,12 +155,13 @@ static void hostile_blocks_are_refused_in_bounds(void **state)
 	struct bench *b = *state;
 	struct dcd_packer packer = dcd_block_packer();
 	uint64_t seed = 13;
-	for (int round = 0; round < 3000; round++) {
-		const enum dcd_pack_method methods[] = { DCD_PACK_ZLIB, DCD_PACK_DEFLATE, DCD_PACK_ZSTD };
-		enum dcd_pack_method method = methods[round % 3];
+	for (int round = 0; round < 1500; round++) {
+		const enum dcd_pack_method methods[] = { DCD_PACK_ZLIB, DCD_PACK_DEFLATE, DCD_PACK_ZSTD, DCD_PACK_XZ };
+		enum dcd_pack_method method = methods[round % 4];
+		uint32_t params = method == DCD_PACK_XZ ? 6 | 13U << 8 : 6;
 		size_t len = 1 + make_text(&seed, b->text, 3000), n;
-		assert_int_equal(packer.pack(method, 6, b->ours, sizeof b->ours, b->text, len, b->memory, sizeof b->memory, &n),
-				 0);
+		assert_int_equal(
+			packer.pack(method, params, b->ours, sizeof b->ours, b->text, len, b->memory, sizeof b->memory, &n), 0);
 		for (unsigned edits = 1 + (unsigned)(fixture_random(&seed) % 4); edits > 0; edits--) {
 			b->ours[fixture_random(&seed) % n] ^= (uint8_t)(1U << fixture_random(&seed) % 8);
 		}
@@ -179,10 +181,11 @@ static void parameters_that_do_not_exist_are_unsupported(void **state)
 	const struct {
 		enum dcd_pack_method method;
 		uint32_t params;
-	} cases[] = { { DCD_PACK_ZLIB, 0 },          { DCD_PACK_ZLIB, 10 },
-		      { DCD_PACK_ZLIB, 64 | 9 },     { DCD_PACK_DEFLATE, UINT32_MAX },
-		      { DCD_PACK_ZSTD, 0 },          { DCD_PACK_ZSTD, 23 },
-		      { DCD_PACK_ZSTD, UINT32_MAX }, { DCD_PACK_METHODS, 1 } };
+	} cases[] = { { DCD_PACK_ZLIB, 0 },           { DCD_PACK_ZLIB, 10 },
+		      { DCD_PACK_ZLIB, 64 | 9 },      { DCD_PACK_DEFLATE, UINT32_MAX },
+		      { DCD_PACK_ZSTD, 0 },           { DCD_PACK_ZSTD, 23 },
+		      { DCD_PACK_ZSTD, UINT32_MAX },  { DCD_PACK_XZ, 6 },
+		      { DCD_PACK_XZ, 10 | 17U << 8 }, { DCD_PACK_METHODS, 1 } };
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		size_t n;
 		assert_int_equal(

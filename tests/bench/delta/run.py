@@ -115,6 +115,28 @@ def image_pairs(work):
     yield "ext4 root", os.path.join(folder, "release-1.img"), os.path.join(folder, "release-2.img")
 
 
+def packed_pairs(work):
+    """The same roots in compressed file systems."""
+    folder = os.path.join(work, "images")
+    if not shutil.which("mksquashfs"):
+        print("squashfs: left out: no mksquashfs", file=sys.stderr)
+        return
+    for release in ("1", "2"):
+        tree = os.path.join(folder, f"tree-{release}")
+        if not os.path.isdir(tree):
+            os.makedirs(tree + ".part", exist_ok=True)
+            run(["debugfs", "-R", f"rdump / {tree}.part", os.path.join(folder, f"release-{release}.img")])
+            os.rename(tree + ".part", tree)
+    for compressor in ("gzip", "zstd", "xz"):
+        paths = [os.path.join(folder, f"release-{release}.{compressor}") for release in ("1", "2")]
+        for release, path in zip(("1", "2"), paths):
+            if not os.path.exists(path):
+                run(["mksquashfs", os.path.join(folder, f"tree-{release}"), path + ".part", "-comp", compressor, "-noappend", "-quiet", "-no-progress",
+                     "-all-time", "1700000000", "-mkfs-time", "1700000000"])
+                os.rename(path + ".part", path)
+        yield f"squashfs-{compressor} root", *paths
+
+
 def degenerate_pairs(work):
     """Cases that break matchers rather than models."""
     folder = os.path.join(work, "degenerate")
@@ -210,7 +232,7 @@ def main():
     the_tools = tools(arguments.decade_delta, arguments.segment_sizes)
     rows = []
     print("| pair | new bytes | tool | delta bytes | create s | create MiB | apply s | apply MiB |\n|---|---|---|---|---|---|---|---|")
-    for source in (file_pairs, image_pairs, degenerate_pairs):
+    for source in (file_pairs, image_pairs, packed_pairs, degenerate_pairs):
         for name, old, new in source(arguments.work):
             if re.search(arguments.only, name):
                 rows += measure_pair(arguments.work, name, old, new, the_tools)
