@@ -38,6 +38,7 @@ static const struct err_row err_rows[] = {
 	{ DCD_ERR_WRONG_CHANNEL, 4, "wrong-channel" },
 	{ DCD_ERR_UNREACHABLE, 6, "unreachable" },
 	{ DCD_ERR_NOT_FOUND, 6, "not-found" },
+	{ DCD_ERR_FORBIDDEN, 6, "forbidden" },
 	{ DCD_ERR_BROKEN_OFF, 6, "broken-off" },
 	{ DCD_ERR_SOURCE_LIES, 6, "source-lies" },
 	{ DCD_ERR_IO, 7, "io" },

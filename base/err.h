@@ -48,6 +48,7 @@ enum dcd_err {
 	DCD_ERR_NOT_FOUND = -61,
 	DCD_ERR_BROKEN_OFF = -62,        /* ended early, stalled, or timed out */
 	DCD_ERR_SOURCE_LIES = -63,       /* answered something that its protocol doesn't allow */
+	DCD_ERR_FORBIDDEN = -64,         /* not for us; some object stores say so of what they don't have */
 
 	/* Storage. */
 	DCD_ERR_IO = -80,

@@ -28,6 +28,11 @@ bool dcd_source_has(const struct dcd_source *source, const char *path)
 	return source->ops->has == NULL || source->ops->has(source, path);
 }
 
+bool dcd_source_next(struct dcd_source *source)
+{
+	return source->ops->next != NULL && source->ops->next(source);
+}
+
 int dcd_source_finish(struct dcd_source *source, struct dcd_diag *diag)
 {
 	return source->ops->finish == NULL ? 0 : source->ops->finish(source, diag);

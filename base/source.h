@@ -38,7 +38,7 @@ struct dcd_source;
 struct dcd_source_ops {
 	/*
 	 * Sends a whole object of at most `max` bytes to the sink.
-	 * 0; DCD_ERR_NOT_FOUND; DCD_ERR_SIZE when it is larger than `max` (the sink has had at most `max` bytes); DCD_ERR_UNREACHABLE,
+	 * 0; DCD_ERR_NOT_FOUND; DCD_ERR_FORBIDDEN; DCD_ERR_SIZE when it is larger than `max` (the sink has had at most `max` bytes); DCD_ERR_UNREACHABLE,
 	 * DCD_ERR_BROKEN_OFF or DCD_ERR_SOURCE_LIES after the source's own retries; or what the sink returned.
 	 */
 	int (*fetch)(struct dcd_source *source, const char *path, uint64_t max, struct dcd_sink *sink, struct dcd_diag *diag);
@@ -65,6 +65,11 @@ struct dcd_source_ops {
 	 * left of it; DCD_ERR_MALFORMED when it ends early or doesn't end where it must.
 	 */
 	int (*finish)(struct dcd_source *source, struct dcd_diag *diag);
+	/*
+	 * May be null. What came was delivered well and is no good (not authentic, out of date): turns to another place that may have the
+	 * same repository. False when each has been turned to once, and then begins anew.
+	 */
+	bool (*next)(struct dcd_source *source);
 };
 
 /* What a source has done so far, for reports. Bodies only; a repeated byte counts again. */
@@ -89,9 +94,11 @@ struct dcd_source {
 /* True for a path that a source may be asked for (see above); at most 1,024 bytes. */
 int dcd_source_path_ok(const char *path);
 
-/* The optional operations, where a source has none of its own: it may have everything, and there is nothing to finish. */
+/* The optional operations, where a source has none of its own: it may have everything, there is nothing to finish
+ * and no other place. */
 bool dcd_source_has(const struct dcd_source *source, const char *path);
 DCD_NODISCARD int dcd_source_finish(struct dcd_source *source, struct dcd_diag *diag);
+bool dcd_source_next(struct dcd_source *source);
 
 /*
  * Fetches a whole object into memory that the caller frees. `max` bounds it before the first byte is read.

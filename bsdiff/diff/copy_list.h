@@ -27,6 +27,7 @@ struct dcd_copy_list {
 struct dcd_segment {
 	const uint8_t *data;
 	uint32_t len;    /* bytes */
+	uint32_t index;  /* number of the segment */
 	uint64_t offset; /* in the image */
 };
 

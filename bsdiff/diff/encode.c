@@ -10,16 +10,16 @@
 
 #include "base/checked.h"
 #include "bsdiff/apply/payload.h"
+#include "bsdiff/codec/packer.h"
 #include "bsdiff/codec/zstd_encode.h"
 #include "bsdiff/diff/base_coverage.h"
-#include "bsdiff/codec/packer.h"
 #include "bsdiff/diff/encode_plan.h"
 #include "bsdiff/diff/flat_images.h"
 #include "bsdiff/diff/ordered_pool.h"
 #include "bsdiff/diff/payload_writer.h"
 #include "bsdiff/diff/ref_view.h"
 
-/* Views take as much memory as both images; beyond this, matching sees the bytes as they are. */
+/* Views take up to as much memory as both images; beyond this, matching sees the bytes as they are. */
 #define VIEW_MAX (UINT64_C(2) << 30)
 
 /* Block matches of a segment are kept unless there are more than one in so many bytes: memory stays a twentieth of the image. */
@@ -85,15 +85,6 @@ static struct dcd_bytes matched_base(const struct encoding *e)
 	return e->view.base.data != NULL ? e->view.base : open_base(e);
 }
 
-static struct dcd_segment matched_segment(const struct encoding *e, uint64_t index)
-{
-	struct dcd_segment segment = open_segment(e, index);
-	if (e->view.image.data != NULL) {
-		segment.data = e->view.image.data + segment.offset;
-	}
-	return segment;
-}
-
 static void report(const struct encoding *e, const char *phase, uint64_t done, uint64_t total)
 {
 	if (e->options.progress != NULL) {
@@ -112,11 +103,11 @@ static bool segment_without_frame(const struct encoding *e, uint64_t index, enum
 	if (!dcd_range_inside(segment.offset, segment.len, e->base.len)) {
 		return false;
 	}
-	if (memcmp(segment.data, e->base.data + segment.offset, segment.len) != 0) {
-		return false;
-	}
-	*ret_kind = DCD_FRAME_SAME;
-	return true;
+	struct dcd_segment before = dcd_segment_at(&e->base, e->options.segment_size, index);
+	bool same = before.len == segment.len ? dcd_hash_equal(&e->base_leaves.leaves[index], &e->image_leaves.leaves[index])
+					      : memcmp(segment.data, before.data, segment.len) == 0;
+	*ret_kind = same ? DCD_FRAME_SAME : *ret_kind;
+	return same;
 }
 
 /* Does anything of the segment lie in a linked file? Others have no references to survey. */
@@ -124,6 +115,16 @@ static bool segment_has_modules(const struct encoding *e, const struct dcd_segme
 {
 	const struct dcd_elf_region *region = dcd_elf_modules_at(&e->refs.new_modules, segment->offset);
 	return region != NULL && region->offset < segment->offset + segment->len;
+}
+
+/* What the matcher sees of a segment: itself, or its view. */
+static struct dcd_segment matched_segment(const struct encoding *e, uint64_t index)
+{
+	struct dcd_segment segment = open_segment(e, index);
+	if (e->view.image.data != NULL && segment_has_modules(e, &segment)) {
+		segment.data = e->view.image.data + segment.offset;
+	}
+	return segment;
 }
 
 /* First pass over the changed segments: what do exact block matches use of the base? */
@@ -274,6 +275,17 @@ static int encode_whole_base(struct encoding *e)
 	return piece_encode(e, &whole, 1, 0, e->image_leaves.count);
 }
 
+static bool anchors_are_kept(const struct encoding *e)
+{
+	enum dcd_frame_kind kind;
+	for (uint32_t i = 0; i < e->image_leaves.count; i++) {
+		if (e->anchors[i].capacity == 0 && !segment_without_frame(e, i, &kind)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Zeros compress to nothing, and a block that is laid open has its content elsewhere: neither is worth a suffix array. */
 static void useless_mark(struct encoding *e)
 {
@@ -301,7 +313,8 @@ static int rest_of_flat(const struct encoding *e, uint64_t *next, struct dcd_bas
 		uint64_t open_from = dcd_flat_base_place(&e->flat, from), open_end = dcd_flat_base_place(&e->flat, end);
 		end = dcd_min_u64(dcd_min_u64(end, e->base.len), from + (DCD_SUFFIX_TEXT_MAX - ret->len));
 		err = dcd_base_coverage_add_rest(e->coverage, from, end, ret);
-		err = err != 0 || open_end <= open_from ? err : dcd_base_coverage_add_rest(e->coverage, open_from, open_end, &opened);
+		err = err != 0 || open_end <= open_from ? err
+							: dcd_base_coverage_add_rest(e->coverage, open_from, open_end, &opened);
 		++*next;
 	}
 	/* A large segment may bring more than an index takes; exact matches find what is left out. */
@@ -313,7 +326,8 @@ static int rest_of_flat(const struct encoding *e, uint64_t *next, struct dcd_bas
 	return err;
 }
 
-/* The next piece of what exact matches left of the base. *ret_end: the segment of the image that the piece after it begins with. */
+/* The next piece of what exact matches left of the base. *ret_end: the segment of the image that the piece after it begins with.
+ */
 static int rest_take(const struct encoding *e, uint64_t *next, struct dcd_base_ranges *ret, uint64_t *ret_end)
 {
 	if (e->flat.base.data != NULL) {
@@ -344,9 +358,12 @@ static int encode_by_pieces(struct encoding *e)
 	useless_mark(e);
 	struct dcd_pool_job pool = { .work = mark_work, .deliver = mark_deliver, .context = e, .workers = e->workers };
 	err = dcd_pool_run(&pool, 0, e->image_leaves.count);
-	/* Kept by the segments' places in the image; those of the flat image are others. */
-	e->finder.anchors = e->flat.base.data != NULL ? NULL : e->anchors;
-	e->finder.segment_size = e->options.segment_size;
+	e->finder.anchors = e->anchors;
+	if (err == 0 && anchors_are_kept(e)) {
+		dcd_block_index_free(e->blocks); /* its memory is wanted for the suffixes */
+		e->blocks = NULL;
+		e->finder.blocks = NULL;
+	}
 	uint64_t next = 0, first = 0, end;
 	while (err == 0 && first < e->image_leaves.count) {
 		struct dcd_base_ranges ranges = { 0 };
@@ -384,6 +401,25 @@ static int matching_run(struct encoding *e)
 	return err;
 }
 
+/* The view of the image is looked at in segments with linked files alone, and each such file lies in these. */
+static int view_make(struct encoding *e, const struct dcd_bytes *image)
+{
+	struct dcd_base_ranges seen = { 0 };
+	uint64_t done = 0;
+	int err = 0;
+	for (uint32_t i = 0; err == 0 && i < e->image_leaves.count; i++) {
+		struct dcd_segment segment = open_segment(e, i);
+		uint64_t from = segment.offset > done ? segment.offset : done, end = segment.offset + segment.len;
+		if (from < end && segment_has_modules(e, &segment)) {
+			err = dcd_base_ranges_add(&seen, from, end - from);
+			done = end;
+		}
+	}
+	err = err != 0 ? err : dcd_ref_view_new(&e->refs, image, &seen, e->samples[0].items, e->samples[0].count, &e->view);
+	free(seen.items);
+	return err;
+}
+
 /*
  * First round: match the bytes as they are, only to learn where code went, and make the views. Matching the views teaches more,
  * so this may be done again; then comes the round that encodes.
@@ -403,12 +439,12 @@ static int view_prepare(struct encoding *e)
 		dcd_ref_view_free(&e->view);
 		for (unsigned i = 1; err == 0 && i < e->workers; i++) {
 			err = dcd_ref_samples_add(&e->samples[0], e->samples[i].items, e->samples[i].count);
-			e->samples[i].count = 0;
+			dcd_ref_samples_free(&e->samples[i]);
 		}
 		if (err == 0 && e->samples[0].count > 0) {
-			err = dcd_ref_view_new(&e->refs, &image, e->samples[0].items, e->samples[0].count, &e->view);
-			e->samples[0].count = 0;
+			err = view_make(e, &image);
 		}
+		dcd_ref_samples_free(&e->samples[0]);
 	}
 	return err;
 }

@@ -50,6 +50,7 @@ struct dcd_segment dcd_segment_at(const struct dcd_bytes *image, uint32_t segmen
 	uint64_t offset = index * segment_size;
 	return (struct dcd_segment){ .data = image->data + offset,
 				     .len = (uint32_t)dcd_min_u64(segment_size, image->len - offset),
+				     .index = (uint32_t)index,
 				     .offset = offset };
 }
 

@@ -1,4 +1,5 @@
 #include "bsdiff/diff/flat_images.h"
+#include "bsdiff/diff/sparse_copy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,8 @@
 #include "bsdiff/codec/packer.h"
 #include "bsdiff/diff/pack_trial.h"
 
-/* Unchanged blocks between changed ones are laid open too, up to this many in a row: a program that changed stays in one piece. */
+/* Unchanged blocks between changed ones are laid open too, up to this many in a row: a program that changed stays in one piece.
+ */
 #define BRIDGE_MAX 8
 
 /* ---- which blocks ---- */
@@ -133,13 +135,13 @@ static uint64_t blocks_growth(const struct dcd_packed_blocks *blocks)
 static int base_open(struct dcd_flat_images *flat, const struct dcd_bytes *base)
 {
 	uint64_t len = base->len + blocks_growth(&flat->base_blocks);
-	uint8_t *data = malloc((size_t)len);
+	uint8_t *data = calloc(1, (size_t)len + 1);
 	flat->base_at = calloc(flat->base_blocks.count + 1, sizeof *flat->base_at);
 	flat->base = (struct dcd_bytes){ data, len };
 	if (data == NULL || flat->base_at == NULL) {
 		return DCD_ERR_NO_MEMORY;
 	}
-	memcpy(data, base->data, (size_t)base->len);
+	dcd_sparse_copy(data, base->data, base->len);
 	uint64_t at = base->len;
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < flat->base_blocks.count; i++) {
@@ -156,7 +158,7 @@ static int base_open(struct dcd_flat_images *flat, const struct dcd_bytes *base)
 static int image_open(struct dcd_flat_images *flat, const struct dcd_bytes *image)
 {
 	uint64_t len = image->len + blocks_growth(&flat->blocks), from = 0, at = 0;
-	uint8_t *data = malloc((size_t)len);
+	uint8_t *data = calloc(1, (size_t)len + 1);
 	flat->at = calloc(flat->blocks.count + 1, sizeof *flat->at);
 	flat->image.data = data;
 	if (data == NULL || flat->at == NULL) {
@@ -165,7 +167,7 @@ static int image_open(struct dcd_flat_images *flat, const struct dcd_bytes *imag
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < flat->blocks.count; i++) {
 		const struct dcd_packed_block *block = &flat->blocks.items[i];
-		memcpy(data + at, image->data + from, (size_t)(block->offset - from));
+		dcd_sparse_copy(data + at, image->data + from, block->offset - from);
 		at += block->offset - from;
 		flat->at[i] = at;
 		flat->features |= DCD_FEATURE_PACK(block->method);
@@ -173,7 +175,7 @@ static int image_open(struct dcd_flat_images *flat, const struct dcd_bytes *imag
 		at += block->len;
 		from = block->offset + block->coded;
 	}
-	memcpy(data + at, image->data + from, (size_t)(image->len - from));
+	dcd_sparse_copy(data + at, image->data + from, image->len - from);
 	flat->image.len = at + image->len - from;
 	return err;
 }
@@ -257,7 +259,9 @@ struct dcd_flat_segment dcd_flat_segment_at(const struct dcd_flat_images *flat, 
 	} else {
 		to = flat_place(flat, ret.last, ret.end);
 	}
-	ret.segment = (struct dcd_segment){ flat->image.data + from, (uint32_t)(to - from), from };
+	ret.segment = (struct dcd_segment){
+		.data = flat->image.data + from, .len = (uint32_t)(to - from), .index = (uint32_t)index, .offset = from
+	};
 	return ret;
 }
 

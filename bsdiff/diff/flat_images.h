@@ -13,32 +13,34 @@
 
 /* Zero-initialised is empty: nothing is laid open. */
 struct dcd_flat_images {
-	struct dcd_bytes base;                /* owned */
-	struct dcd_bytes image;               /* owned */
-	uint64_t base_len;                    /* of the base as it is */
+	struct dcd_bytes base;  /* owned */
+	struct dcd_bytes image; /* owned */
+	uint64_t base_len;      /* of the base as it is */
 	uint64_t image_len;
 	struct dcd_packed_blocks base_blocks; /* that are laid open */
 	uint64_t *base_at;                    /* where: offsets in the flat base */
 	struct dcd_packed_blocks blocks;      /* of the image, likewise */
 	uint64_t *at;
-	uint32_t features;                    /* DCD_FEATURE_PACK() of all methods in both */
-	uint32_t memory_max;                  /* that a frame may need for packing */
+	uint32_t features;   /* DCD_FEATURE_PACK() of all methods in both */
+	uint32_t memory_max; /* that a frame may need for packing */
 };
 
 /*
- * Finds blocks, tries which can be packed again in `memory_max` bytes of a device's memory, and lays open what has changed. Leaves
- * *ret empty when that is nothing.
+ * Finds blocks, tries which can be packed again in `memory_max` bytes of a device's memory, and lays open what has changed.
+ * Leaves *ret empty when that is nothing.
  */
 DCD_NODISCARD int dcd_flat_images_make(const struct dcd_bytes *base, const struct dcd_bytes *image,
-				       const struct dcd_encode_options *options, uint32_t memory_max, struct dcd_flat_images *ret);
+				       const struct dcd_encode_options *options, uint32_t memory_max,
+				       struct dcd_flat_images *ret);
 void dcd_flat_images_free(struct dcd_flat_images *flat);
 
-/* One segment of the flat image: it begins with the block that the segment's first byte lies in, and ends with that of its last. */
+/* One segment of the flat image: it begins with the block that the segment's first byte lies in, and ends with that of its last.
+ */
 struct dcd_flat_segment {
 	struct dcd_segment segment; /* offset and len in the flat image */
 	uint64_t begin;             /* in the image */
 	uint64_t end;
-	size_t first;               /* blocks[first..last) have bytes in it */
+	size_t first; /* blocks[first..last) have bytes in it */
 	size_t last;
 };
 

@@ -6,6 +6,7 @@
 #include "base/le.h"
 #include "bsdiff/apply/refs.h"
 #include "bsdiff/diff/btf_types.h"
+#include "bsdiff/diff/sparse_copy.h"
 
 #define LESSON_BITS 4 /* the predictor wants some room for what it learns; nobody uses it here */
 
@@ -109,13 +110,26 @@ static int image_rewrite(struct rewriting *w, const struct dcd_bytes *image)
 	return 0;
 }
 
+/* A copy of the whole, or of these ranges alone, with zeros elsewhere. Null: no memory. */
+static uint8_t *copy_make(const struct dcd_bytes *bytes, const struct dcd_base_ranges *ranges)
+{
+	const struct dcd_base_range whole = { 0, bytes->len };
+	uint8_t *copy = calloc(1, bytes->len + 1);
+	size_t count = ranges == NULL ? 1 : ranges->count;
+	for (size_t i = 0; copy != NULL && i < count; i++) {
+		const struct dcd_base_range *range = ranges == NULL ? &whole : &ranges->items[i];
+		dcd_sparse_copy(copy + range->offset, bytes->data + range->offset, range->len);
+	}
+	return copy;
+}
+
 /* A view of `bytes`, with the steps of each module of `modules` taken from samples[0..count), which are sorted. */
-static int view_make(const struct dcd_bytes *bytes, const struct dcd_elf_modules *modules, const struct dcd_ref_sample *samples,
-		     size_t count, struct dcd_bytes *ret)
+static int view_make(const struct dcd_bytes *bytes, const struct dcd_elf_modules *modules, const struct dcd_base_ranges *seen,
+		     const struct dcd_ref_sample *samples, size_t count, struct dcd_bytes *ret)
 {
 	struct dcd_step_map steps = { 0 };
 	struct dcd_ref_module *all = calloc(modules->count + 1, sizeof *all);
-	uint8_t *copy = malloc(bytes->len + 1);
+	uint8_t *copy = copy_make(bytes, seen);
 	int err = all == NULL || copy == NULL ? DCD_ERR_NO_MEMORY : 0;
 	for (size_t i = 0, first = 0; err == 0 && i < modules->count; i++) {
 		size_t end = first;
@@ -132,7 +146,6 @@ static int view_make(const struct dcd_bytes *bytes, const struct dcd_elf_modules
 		first = end;
 	}
 	if (err == 0) {
-		memcpy(copy, bytes->data, bytes->len);
 		struct rewriting w = { .bytes = copy, .modules = modules };
 		w.map = (struct dcd_ref_map){ .steps = steps.steps, .modules = all, .module_count = modules->count };
 		err = image_rewrite(&w, bytes);
@@ -147,15 +160,15 @@ static int view_make(const struct dcd_bytes *bytes, const struct dcd_elf_modules
 	return 0;
 }
 
-int dcd_ref_view_new(const struct dcd_ref_context *context, const struct dcd_bytes *image, struct dcd_ref_sample *samples,
-		     size_t count, struct dcd_ref_view *ret)
+int dcd_ref_view_new(const struct dcd_ref_context *context, const struct dcd_bytes *image, const struct dcd_base_ranges *seen,
+		     struct dcd_ref_sample *samples, size_t count, struct dcd_ref_view *ret)
 {
 	struct dcd_ref_view view = { 0 };
 	if (count > 0) {
 		qsort(samples, count, sizeof *samples, dcd_ref_sample_order);
 	}
-	int err = view_make(&context->base, &context->old_modules, samples, count, &view.base);
-	err = err != 0 ? err : view_make(image, &context->new_modules, NULL, 0, &view.image);
+	int err = view_make(&context->base, &context->old_modules, NULL, samples, count, &view.base);
+	err = err != 0 ? err : view_make(image, &context->new_modules, seen, NULL, 0, &view.image);
 	if (err != 0) {
 		dcd_ref_view_free(&view);
 		return err;

@@ -107,13 +107,12 @@ static bool anchor_at(const struct dcd_seed_finder *finder, const struct dcd_seg
 int dcd_seed_finder_blocks(const struct dcd_seed_finder *finder, const struct dcd_segment *segment, struct dcd_copy_list *ret)
 {
 	ret->count = 0;
-	if (finder->blocks == NULL) {
-		return 0;
-	}
-	const struct dcd_copy_list *known =
-		finder->anchors == NULL ? NULL : &finder->anchors[segment->offset / finder->segment_size];
+	const struct dcd_copy_list *known = finder->anchors == NULL ? NULL : &finder->anchors[segment->index];
 	if (known != NULL && known->capacity > 0) {
 		return dcd_copy_list_copy(known, ret);
+	}
+	if (finder->blocks == NULL) {
+		return 0;
 	}
 	struct dcd_block_window window = { 0 };
 	struct dcd_copy last = { 0, 0, segment->offset };

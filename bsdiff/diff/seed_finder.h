@@ -15,7 +15,6 @@ struct dcd_seed_finder {
 	const struct dcd_suffix_index *suffixes; /* may be null */
 	const struct dcd_copy_list *anchors; /* what dcd_seed_finder_blocks() gives for each segment, where it was asked before
 						and kept; may be null */
-	uint32_t segment_size;               /* bytes; of `anchors` */
 	unsigned patience;                   /* after 2^patience places without a match, places are skipped; 31: never */
 };
 

@@ -111,7 +111,7 @@ static int check_copy(const struct lms_signer *self, const struct lms_state *sta
 
 static int reserve_locked(const struct lms_signer *self, const char *place, uint32_t unused, uint32_t *ret, struct dcd_diag *diag)
 {
-	struct lms_state state;
+	struct lms_state state = { 0 };
 	int err = state_load(self->home, self->name, &state, diag);
 	if (err == 0) {
 		err = check_copy(self, &state, place, unused, diag);
@@ -213,7 +213,7 @@ int dcd_lms_signer_new(struct dcd_lms_home *home, const uint8_t *key_file, size_
 int dcd_lms_signer_left(struct dcd_signer *signer, uint32_t *ret, struct dcd_diag *diag)
 {
 	struct lms_signer *self = (struct lms_signer *)signer;
-	struct lms_state state;
+	struct lms_state state = { 0 };
 	int err = state_load(self->home, self->name, &state, diag);
 	if (err == 0) {
 		uint32_t all = dcd_lms_private_leaves(self->key);

@@ -72,6 +72,13 @@ DCD_NODISCARD int dcd_tuf_refresh(struct dcd_tuf *tuf, struct dcd_diag *diag);
 /* After a refresh: what had expired under DCD_EXPIRY_REPORT ("timestamp expired 2031-01-01T00:00:00Z"), or null. */
 const char *dcd_tuf_stale(const struct dcd_tuf *tuf);
 
+/*
+ * After a refresh: which stored files did not verify and counted as absent ("timestamp.json"), or null. What they had protected
+ * from rolling back is then held by the others: a stored snapshot holds its own version and those that it names, stored targets
+ * theirs.
+ */
+const char *dcd_tuf_damaged(const struct dcd_tuf *tuf);
+
 /* After a refresh: metadata versions, for reports. */
 struct dcd_tuf_versions {
 	uint64_t root, timestamp, snapshot, targets;
@@ -106,14 +113,27 @@ DCD_NODISCARD int dcd_tuf_each_target(const struct dcd_tuf *tuf, int (*each)(voi
 DCD_NODISCARD int dcd_tuf_find_target(struct dcd_tuf *tuf, const char *path, struct dcd_tuf_target *ret, struct dcd_diag *diag);
 
 /*
- * Section 5.7.3: what the source calls that target's file ("targets/releases/<sha256>.1.0.json" with consistent snapshots). `ret` has room for
- * DCD_TUF_PATH_SIZE. DCD_ERR_MALFORMED for a path that no source has, DCD_ERR_USAGE without verified metadata.
+ * Section 5.7.3: what the source calls that target's file ("targets/releases/<sha256>.1.0.json" with consistent snapshots). `ret`
+ * has room for DCD_TUF_PATH_SIZE. DCD_ERR_MALFORMED for a path that no source has, DCD_ERR_USAGE without verified metadata.
  */
 #define DCD_TUF_PATH_SIZE 1025
-DCD_NODISCARD int dcd_tuf_target_path(const struct dcd_tuf *tuf, const struct dcd_tuf_target *target, char *ret, struct dcd_diag *diag);
+DCD_NODISCARD int dcd_tuf_target_path(const struct dcd_tuf *tuf, const struct dcd_tuf_target *target, char *ret,
+				      struct dcd_diag *diag);
 
 /* Section 5.7: fetches a small target into memory that the caller frees, checked by length and hashes. */
 DCD_NODISCARD int dcd_tuf_load_target(struct dcd_tuf *tuf, const struct dcd_tuf_target *target, uint64_t max, uint8_t **ret_data,
 				      size_t *ret_len, struct dcd_diag *diag);
+
+/*
+ * Gives every URL of the signed mirror list that the stored metadata has (docs/format-repository.md): http and https alone, at
+ * most DCD_TUF_MIRRORS_MAX of at most DCD_TUF_MIRROR_URL_MAX bytes, in the list's order; others are left out. A non-zero return
+ * of `each` stops and is returned. Nothing is fetched (`options->source` may be null), and expiry isn't looked at: a list that is
+ * out of date leads nowhere, or to what is verified anyway. Signatures are: no list is believed that the targets role didn't
+ * sign.
+ */
+#define DCD_TUF_MIRRORS_MAX 8U
+#define DCD_TUF_MIRROR_URL_MAX 512U
+DCD_NODISCARD int dcd_tuf_stored_mirrors(const struct dcd_tuf_options *options, int (*each)(void *context, const char *url),
+					 void *context, struct dcd_diag *diag);
 
 #endif

@@ -50,6 +50,7 @@ static void forget_metadata(struct dcd_tuf *tuf)
 	tuf->timestamp = NULL;
 	tuf->root = NULL;
 	tuf->stale[0] = '\0';
+	tuf->damaged[0] = '\0';
 }
 
 void dcd_tuf_free(struct dcd_tuf *tuf)
@@ -90,6 +91,11 @@ int dcd_tuf_refresh(struct dcd_tuf *tuf, struct dcd_diag *diag)
 const char *dcd_tuf_stale(const struct dcd_tuf *tuf)
 {
 	return tuf->stale[0] == '\0' ? NULL : tuf->stale;
+}
+
+const char *dcd_tuf_damaged(const struct dcd_tuf *tuf)
+{
+	return tuf->damaged[0] == '\0' ? NULL : tuf->damaged;
 }
 
 void dcd_tuf_versions(const struct dcd_tuf *tuf, struct dcd_tuf_versions *ret)

@@ -93,6 +93,58 @@ static int load_stored(struct dcd_tuf *tuf, const struct loading *loading, struc
 	return err;
 }
 
+/* ---- what nobody delegates to any more ---- */
+
+static const struct dcd_json *roles_of(const struct tuf_metadata *metadata)
+{
+	return dcd_json_member(dcd_json_member(metadata->body, "delegations"), "roles");
+}
+
+static bool delegates_to(const struct tuf_metadata *metadata, const char *name)
+{
+	const struct dcd_json *roles = roles_of(metadata);
+	for (size_t i = 0; i < dcd_json_count(roles); i++) {
+		const char *own = dcd_json_string(dcd_json_member(dcd_json_item(roles, i), "name"));
+		if (own != NULL && strcmp(own, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int forget_roles(struct dcd_tuf *tuf, const struct tuf_metadata *old, const struct tuf_metadata *next)
+{
+	const struct dcd_json *roles = roles_of(old);
+	struct dcd_dir *store = tuf->options.store;
+	int err = 0;
+	for (size_t i = 0; err == 0 && i < dcd_json_count(roles); i++) {
+		char stored[DCD_DIR_NAME_MAX + 1];
+		const char *name = dcd_json_string(dcd_json_member(dcd_json_item(roles, i), "name"));
+		if (name != NULL && tuf_delegation_name_ok(name) && !delegates_to(next, name) && store_name(name, stored)) {
+			err = store->ops->remove(store, stored);
+		}
+	}
+	return err;
+}
+
+int tuf_delegated_forget(struct dcd_tuf *tuf, const char *stored_name, const struct tuf_metadata *next, struct dcd_diag *diag)
+{
+	TUF_AUTO_BYTES struct tuf_bytes bytes = { 0 };
+	TUF_AUTO_METADATA struct tuf_metadata *old = NULL;
+	int err = tuf_store_load(tuf, 0, stored_name, DCD_TUF_TARGETS_MAX, &bytes, diag);
+	if (err != 0 || bytes.data == NULL || tuf_metadata_parse(&bytes, "targets", stored_name, &old, NULL) != 0) {
+		return err;
+	}
+	/* Before the new file is stored, which makes it durable: a cut in between costs a fetch, and leaves nothing behind for
+	 * ever. */
+	err = forget_roles(tuf, old, next);
+	return err == 0 ? 0
+			: dcd_diag_set(diag, err, "%s: old metadata can't be removed (%s)", tuf->options.store->name,
+				       dcd_err_name(err));
+}
+
+/* ---- one role, fresh ---- */
+
 static int load_fresh(struct dcd_tuf *tuf, const struct loading *loading, const char *name, struct tuf_metadata **ret,
 		      struct dcd_diag *diag)
 {
@@ -105,6 +157,9 @@ static int load_fresh(struct dcd_tuf *tuf, const struct loading *loading, const 
 	}
 	if (err == 0) {
 		err = tuf_check_expiry(tuf, name, fresh, path.text, diag);
+	}
+	if (err == 0 && loading->storable) {
+		err = tuf_delegated_forget(tuf, loading->stored, fresh, diag);
 	}
 	if (err == 0 && loading->storable) {
 		err = tuf_store_keep(tuf, 0, loading->stored, &bytes, diag);

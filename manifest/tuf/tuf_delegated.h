@@ -16,6 +16,13 @@ struct tuf_delegated {
 	char name[TUF_ROLE_NAME_MAX + 1];
 };
 
+/*
+ * Before the targets metadata `next` replaces what is stored as `stored_name`: removes the stored files of roles that only the
+ * old one delegates to. Of the old file the names alone are used, whoever signed it.
+ */
+DCD_NODISCARD int tuf_delegated_forget(struct dcd_tuf *tuf, const char *stored_name, const struct tuf_metadata *next,
+				       struct dcd_diag *diag);
+
 /* The one that has been verified through this delegator already, or null. */
 const struct tuf_delegated *tuf_delegated_find(const struct dcd_tuf *tuf, const struct tuf_metadata *delegator, const char *name);
 

@@ -17,8 +17,7 @@ static const struct dcd_json *delegations_of(const struct tuf_metadata *metadata
 
 /* ---- the check ---- */
 
-/* A delegated role under a top-level role's name would be stored, and listed in the snapshot, as that role. */
-static int check_name(const char *name, const char *what, struct dcd_diag *diag)
+bool tuf_delegation_name_ok(const char *name)
 {
 	static const char *const taken[] = { "root", "timestamp", "snapshot", "targets" };
 	bool ok = name[0] != '\0';
@@ -28,7 +27,14 @@ static int check_name(const char *name, const char *what, struct dcd_diag *diag)
 	for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
 		ok = ok && strcmp(name, taken[i]) != 0;
 	}
-	return ok ? 0 : dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: a delegated role can't be called '%.64s'", what, name);
+	return ok;
+}
+
+static int check_name(const char *name, const char *what, struct dcd_diag *diag)
+{
+	return tuf_delegation_name_ok(name)
+		       ? 0
+		       : dcd_diag_set(diag, DCD_ERR_MALFORMED, "%s: a delegated role can't be called '%.64s'", what, name);
 }
 
 static int check_strings(const struct dcd_json *list, const char *what, struct dcd_diag *diag)

@@ -14,6 +14,9 @@ struct tuf_delegation {
 	bool terminating;
 };
 
+/* What a delegated role may be called: nothing that would be stored, or listed in the snapshot, as a top-level role. */
+bool tuf_delegation_name_ok(const char *name);
+
 /*
  * DCD_ERR_MALFORMED for a delegation that can't be followed: no name, a top-level role's name, a name twice, control characters
  * in it, neither or both of "paths" and "path_hash_prefixes", keys that aren't. No delegations at all is fine.

@@ -111,7 +111,7 @@ int tuf_fetch(struct dcd_tuf *tuf, const char *path, uint64_t max, struct tuf_by
 		*ret = bytes;
 		return 0;
 	}
-	if (err == DCD_ERR_SIZE) {
+	if (own.text[0] == '\0' && err == DCD_ERR_SIZE) {
 		return dcd_diag_set(diag, err, "%s: larger than the %llu bytes that it may have", path, (unsigned long long)max);
 	}
 	if (own.text[0] == '\0') {

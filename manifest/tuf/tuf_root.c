@@ -157,7 +157,11 @@ static int walk_one(struct dcd_tuf *tuf, bool *ret_last, struct dcd_diag *diag)
 	if (err == 0) {
 		err = tuf_fetch(tuf, path.text, DCD_TUF_ROOT_MAX, &bytes, diag);
 	}
-	if (err == DCD_ERR_NOT_FOUND) {
+	/*
+	 * §5.3.3: not available. An object store that may not be listed forbids what it doesn't have. Who can forge that answer
+	 * can forge "not found" as well, and gains what withholding gains: a freeze, until the timestamp expires.
+	 */
+	if (err == DCD_ERR_NOT_FOUND || err == DCD_ERR_FORBIDDEN) {
 		*ret_last = true;
 		return 0;
 	}
@@ -174,13 +178,16 @@ static int walk_one(struct dcd_tuf *tuf, bool *ret_last, struct dcd_diag *diag)
 	return err;
 }
 
+int tuf_root_stored(struct dcd_tuf *tuf, struct dcd_diag *diag)
+{
+	int err = load_factory_root(tuf, diag);
+	return err == 0 ? walk_stored_roots(tuf, diag) : err;
+}
+
 int tuf_root_update(struct dcd_tuf *tuf, struct dcd_diag *diag)
 {
 	bool last = false;
-	int err = load_factory_root(tuf, diag);
-	if (err == 0) {
-		err = walk_stored_roots(tuf, diag);
-	}
+	int err = tuf_root_stored(tuf, diag);
 	/* A chain longer than this goes on at the next refresh, from what this one has stored. */
 	for (unsigned i = 0; err == 0 && !last && i < DCD_TUF_ROTATIONS_MAX; i++) {
 		err = walk_one(tuf, &last, diag);

@@ -30,12 +30,15 @@ struct dcd_tuf {
 	struct tuf_delegated *delegated; /* every delegated role verified since the refresh */
 	int64_t start_time;              /* the options' one, or the floor above it */
 	char stale[256];
+	char damaged[64]; /* names of stored files that didn't verify */
 };
 
 /* ---- tuf_root.c ---- */
 
 /* §5.2, §5.3 up to §5.3.9: the newest root that can be reached from the factory's. Its expiry is looked at after this. */
 DCD_NODISCARD int tuf_root_update(struct dcd_tuf *tuf, struct dcd_diag *diag);
+/* The part of it that needs no source: the newest root in the store, or the factory's. */
+DCD_NODISCARD int tuf_root_stored(struct dcd_tuf *tuf, struct dcd_diag *diag);
 void tuf_root_free(struct tuf_root *root);
 
 /* ---- tuf_timestamp.c, tuf_snapshot.c, tuf_targets.c: §5.4, §5.5, §5.6; each needs the steps before it ---- */

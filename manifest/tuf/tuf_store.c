@@ -1,6 +1,7 @@
 #include "manifest/tuf/tuf_store.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct store_name {
 	char text[DCD_DIR_NAME_MAX + 1];
@@ -30,11 +31,31 @@ int tuf_store_load(struct dcd_tuf *tuf, uint64_t version, const char *name, size
 	return 0;
 }
 
+/* Timestamp and snapshot are forgotten before their keys are; targets stay, so that for those another key is no damage. */
+static bool is_damage(enum tuf_role_index role, const struct tuf_bytes *bytes, const char *type)
+{
+	TUF_AUTO_METADATA struct tuf_metadata *metadata = NULL;
+	return role != TUF_ROLE_TARGETS || tuf_metadata_parse(bytes, type, "", &metadata, NULL) == DCD_ERR_MALFORMED;
+}
+
+static int note_damage(struct dcd_tuf *tuf, enum tuf_role_index role, const struct tuf_signed_file *file, size_t max,
+		       struct dcd_diag *diag)
+{
+	TUF_AUTO_BYTES struct tuf_bytes bytes = { 0 };
+	int err = tuf_store_load(tuf, 0, file->name, max, &bytes, diag);
+	if (err == 0 && bytes.data != NULL && strstr(tuf->damaged, file->name) == NULL && is_damage(role, &bytes, file->type)) {
+		size_t used = strlen(tuf->damaged);
+		(void)snprintf(tuf->damaged + used, sizeof tuf->damaged - used, "%s%s", used > 0 ? ", " : "", file->name);
+	}
+	return err;
+}
+
 int tuf_store_load_role(struct dcd_tuf *tuf, enum tuf_role_index role, size_t max, struct tuf_bytes *ret_bytes,
 			struct tuf_metadata **ret, struct dcd_diag *diag)
 {
 	const struct tuf_signed_file file = tuf_top_level_file(tuf, role);
-	return tuf_store_load_signed(tuf, &file, file.name, max, ret_bytes, ret, diag);
+	int err = tuf_store_load_signed(tuf, &file, file.name, max, ret_bytes, ret, diag);
+	return err == 0 && *ret == NULL ? note_damage(tuf, role, &file, max, diag) : err;
 }
 
 int tuf_store_load_signed(struct dcd_tuf *tuf, const struct tuf_signed_file *file, const char *name, size_t max,
@@ -63,9 +84,10 @@ int tuf_store_keep(struct dcd_tuf *tuf, uint64_t version, const char *name, cons
 int tuf_store_forget(struct dcd_tuf *tuf, struct dcd_diag *diag)
 {
 	struct dcd_dir *store = tuf->options.store;
-	int err = store->ops->remove(store, "timestamp.json");
-	if (err == 0) {
-		err = store->ops->remove(store, "snapshot.json");
+	static const char *const names[] = { "timestamp.json", "snapshot.json", "targets.json" };
+	int err = 0;
+	for (size_t i = 0; err == 0 && i < sizeof names / sizeof names[0]; i++) {
+		err = store->ops->remove(store, names[i]);
 	}
 	if (err == 0) {
 		err = store->ops->sync_dir(store);

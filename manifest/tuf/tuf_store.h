@@ -26,7 +26,10 @@ DCD_NODISCARD int tuf_store_load_signed(struct dcd_tuf *tuf, const struct tuf_si
 DCD_NODISCARD int tuf_store_keep(struct dcd_tuf *tuf, uint64_t version, const char *name, const struct tuf_bytes *bytes,
 				 struct dcd_diag *diag);
 
-/* Fast-forward recovery (§5.3.11): forgets timestamp and snapshot. Durable on return. */
+/*
+ * Fast-forward recovery (§5.3.11): forgets timestamp and snapshot, and targets with them, whose version is a floor as well: an owner who
+ * replaces the snapshot's keys may begin its count anew. Durable on return.
+ */
 DCD_NODISCARD int tuf_store_forget(struct dcd_tuf *tuf, struct dcd_diag *diag);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "base/checked.h"
 #include "base/hex.h"
-#include "manifest/tuf/tuf_delegation.h"
+#include "manifest/tuf/tuf_delegated.h"
 #include "manifest/tuf/tuf_snapshot.h"
 #include "manifest/tuf/tuf_store.h"
 #include "manifest/tuf/tuf_targets.h"
@@ -64,6 +64,9 @@ static int targets_fetch(struct dcd_tuf *tuf, const struct tuf_file_entry *entry
 		err = tuf_check_expiry(tuf, tuf_role_name(TUF_ROLE_TARGETS), fresh, path.text, diag);
 	}
 	if (err == 0) {
+		err = tuf_delegated_forget(tuf, "targets.json", fresh, diag);
+	}
+	if (err == 0) {
 		err = tuf_store_keep(tuf, 0, "targets.json", &bytes, diag);
 	}
 	if (err == 0) {
@@ -84,6 +87,12 @@ int tuf_targets_update(struct dcd_tuf *tuf, struct dcd_diag *diag)
 	}
 	if (err != 0) {
 		return err;
+	}
+	/* A snapshot that was lost from the store can't say that this is old; what its own keys signed can. */
+	if (stored != NULL && entry.version < stored->version) {
+		return dcd_diag_set(diag, DCD_ERR_METADATA_ROLLBACK,
+				    "snapshot.json: it names version %llu of targets.json, older than version %llu in the store",
+				    (unsigned long long)entry.version, (unsigned long long)stored->version);
 	}
 	if (stored == NULL || stored->version != entry.version || tuf_file_entry_check(&entry, &bytes, "", NULL) != 0 ||
 	    tuf_targets_check(stored, "", NULL) != 0) {

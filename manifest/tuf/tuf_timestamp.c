@@ -60,6 +60,23 @@ int tuf_clock_floor(struct dcd_tuf *tuf, struct dcd_diag *diag)
 	return err;
 }
 
+/*
+ * A stored timestamp that was damaged can't say any more what it had seen. The stored snapshot can, if it verifies: its version
+ * is the lowest that a timestamp may name.
+ */
+static int check_floor(struct dcd_tuf *tuf, const struct tuf_file_entry *entry, const char *what, struct dcd_diag *diag)
+{
+	TUF_AUTO_BYTES struct tuf_bytes bytes = { 0 };
+	TUF_AUTO_METADATA struct tuf_metadata *stored = NULL;
+	int err = tuf_store_load_role(tuf, TUF_ROLE_SNAPSHOT, DCD_TUF_SNAPSHOT_MAX, &bytes, &stored, diag);
+	if (err == 0 && stored != NULL && entry->version < stored->version) {
+		err = dcd_diag_set(diag, DCD_ERR_METADATA_ROLLBACK,
+				   "%s: it names snapshot version %llu, older than version %llu in the store", what,
+				   (unsigned long long)entry->version, (unsigned long long)stored->version);
+	}
+	return err;
+}
+
 int tuf_timestamp_update(struct dcd_tuf *tuf, struct dcd_diag *diag)
 {
 	static const char name[] = "timestamp.json";
@@ -85,6 +102,8 @@ int tuf_timestamp_update(struct dcd_tuf *tuf, struct dcd_diag *diag)
 	}
 	if (err == 0 && trusted != NULL) {
 		err = check_rollback(trusted, fresh, path.text, diag);
+	} else if (err == 0) {
+		err = check_floor(tuf, &entry, path.text, diag);
 	}
 	/* The same version again: nothing has changed, and one version must not have two contents, so the first one stays. */
 	bool unchanged = err == 0 && trusted != NULL && trusted->version == fresh->version;

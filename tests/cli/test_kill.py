@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """`decade` killed at random instants: there is always a slot to boot, and the next run goes on where the last was cut."""
 import os
+import pathlib
 import random
 import shutil
+import subprocess
 import sys
 import time
 import unittest
@@ -188,6 +190,39 @@ class Killed(LabCase):
             loader.wait()
             self.assertIn(run("decade", "--config", device.config, "status").code, (DONE,))
         self.assert_bootable(device)
+
+    def loop_device(self, name, content):
+        path = self.folder / name
+        path.write_bytes(content)
+        made = subprocess.run(["losetup", "--find", "--show", path], capture_output=True, text=True, check=False)
+        if made.returncode != 0:
+            self.skipTest("no loop devices here: " + made.stderr.strip())
+        self.addCleanup(subprocess.run, ["losetup", "--detach", made.stdout.strip()], check=False, capture_output=True)
+        return pathlib.Path(made.stdout.strip())
+
+    def test_on_block_devices_a_killed_install_goes_on_and_the_medium_holds_what_was_read_back(self):
+        slots = {("a", "rootfs"): self.loop_device("a.img", self.old), ("b", "rootfs"): self.loop_device("b.img", bytes(SIZE))}
+        device = Device(self.folder / "loop", self.repo.root, self.server.url, slots=slots)
+        self.server.rate = 2_000_000
+        clean = self.folder / "clean"
+        shutil.copytree(device.state, clean)
+        whole = self.expect(DONE, device.run("install", "--full")).seconds
+        cuts = 0
+        for n in range(KILLS // 4):
+            with self.subTest(kill=n, seed=SEED):
+                shutil.rmtree(device.state)
+                shutil.copytree(clean, device.state)
+                device.overwrite("b", 0, bytes(SIZE))
+                cuts += self.killed_after(self.rng.uniform(0, whole), device, "install", "--full")
+                self.assertIn(device.status()["state"], ("idle", "writing", "staged", "pending"))
+                self.assertIn(device.run("install").code, (DONE, NOTHING_TO_DO))
+                # The file under the device: what the kernel has written back.
+                os.sync()
+                self.assertEqual(self.new, (self.folder / "b.img").read_bytes())
+                self.assertEqual(self.old, (self.folder / "a.img").read_bytes())
+                self.assertEqual("B", device.boot())
+                self.expect(DONE, device.run("mark-good"))
+        self.assertGreater(cuts, 0)
 
     def test_repair_killed_at_random_instants_ends_right_when_run_again(self):
         updated = self.updated()

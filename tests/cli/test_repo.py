@@ -331,6 +331,41 @@ class Interrupting(RepoCase):
             outcomes.add(committed)
         self.assertIn(False, outcomes)
 
+    def test_delegated_roles_expire_visibly_and_are_refreshed_by_who_has_their_keys(self):
+        day = 86400
+        begin = {"SOURCE_DATE_EPOCH": "1800000000"}
+        late = {"SOURCE_DATE_EPOCH": str(1800000000 + 100 * day)}
+        keys = ("--keys", self.keys)
+        self.run_tool("init", self.repo, *keys, "--product", "thermostat", env=begin)
+        for name in ("team:a", "team-b"):
+            self.run_tool("delegate", self.repo, *keys, "--name", name, "--path", f"releases/{name[-1]}-*.json", "--expires", "targets=90",
+                          "--expires", "timestamp=365", env=begin)
+        self.run_tool("delegate", self.repo, *keys, "--name", "team:a", "--threshold", "1", "--expires", "timestamp=365", "--expires",
+                      "targets=90", env=begin)
+        shown = self.check(env=begin).stdout
+        self.assertRegex(shown, r"team:a +version 2 +expires 2027-04-15T")
+        self.assertRegex(shown, r"team-b +version 1 +expires 2027-04-15T")
+        done = self.check(code=5, env=late)
+        self.assertIn("delegated role team-b expired", done.stderr)
+        self.assertRegex(done.stdout, r"team:a .*EXPIRED")
+        # The one team's key is here, the other's isn't.
+        away = os.path.join(self.folder, "away")
+        os.mkdir(away)
+        for name in os.listdir(self.keys):
+            if name.startswith("team-b"):
+                os.rename(os.path.join(self.keys, name), os.path.join(away, name))
+        done = self.run_tool("refresh", self.repo, *keys, env=late)
+        self.assertIn("warning: the delegated role team-b expires 2027-04-15T", done.stderr)
+        self.assertNotIn("team:a", done.stderr)
+        done = self.check(code=5, env=late)
+        self.assertRegex(done.stdout, r"team:a +version 3 +expires 20[0-9-]+T[0-9:]+Z\n")
+        self.assertIn("delegated role team-b expired", done.stderr)
+        self.run_tool("refresh", self.repo, "--keys", self.keys, env=late)
+        for name in os.listdir(away):
+            os.rename(os.path.join(away, name), os.path.join(self.keys, name))
+        self.assertEqual("", self.run_tool("refresh", self.repo, *keys, env=late).stderr)
+        self.check(env=late)
+
     def test_a_client_with_the_old_timestamp_still_finds_all_of_it(self):
         self.two_releases()
         with open(os.path.join(self.repo, "metadata", "timestamp.json"), "rb") as file:

@@ -4,8 +4,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
-#define FUZZ_BASE_SIZE 8192U
+#include "bsdiff/codec/packer.h"
+
+#define FUZZ_BASE_SIZE 9216U
+#define FUZZ_PACKED_AT 8192U /* two compressed blocks, each in a half of what is left, and zeros */
+#define FUZZ_PACKED_LEN 2048U
 #define FUZZ_SEGMENT_SIZE 4096U
 
 /* A word of the base. Each kibibyte looks like something else that the reference filter knows. */
@@ -31,6 +37,33 @@ static inline uint32_t fuzz_base_word(uint32_t at)
 		return (at >> 2) % 3 == 1 ? (mix >> 3) % 20 << 24 | (mix & 3) : (mix & 0x1fff) - 0x1000;
 	default: /* small numbers, whatever their width; as bytes, short strings */
 		return mix & 0x07070707;
+	}
+}
+
+/* What the blocks unpack to. */
+static inline void fuzz_packed_text(uint8_t *text)
+{
+	for (uint32_t i = 0; i < FUZZ_PACKED_LEN; i++) {
+		text[i] = (uint8_t)("etaoin shrdlu\n"[((i % 61) * (i % 61) >> 2 ^ i >> 8) % 14]);
+	}
+}
+
+/* A block as zlib has it, and one as zstd has it; how long they are. */
+static inline void fuzz_base_packed(uint8_t out[FUZZ_BASE_SIZE - FUZZ_PACKED_AT], size_t lengths[2])
+{
+	static const enum dcd_pack_method methods[2] = { DCD_PACK_ZLIB, DCD_PACK_ZSTD };
+	static const uint32_t params[2] = { 9, 3 };
+	uint8_t text[FUZZ_PACKED_LEN];
+	fuzz_packed_text(text);
+	memset(out, 0, FUZZ_BASE_SIZE - FUZZ_PACKED_AT);
+	for (size_t i = 0; i < 2; i++) {
+		size_t size = dcd_packer_memory(methods[i], params[i], sizeof text), half = (FUZZ_BASE_SIZE - FUZZ_PACKED_AT) / 2;
+		void *memory = malloc(size);
+		if (memory == NULL || dcd_block_packer().pack(methods[i], params[i], out + i * half, half, text, sizeof text,
+							      memory, size, &lengths[i]) != 0) {
+			abort();
+		}
+		free(memory);
 	}
 }
 

@@ -21,9 +21,26 @@ static int base_read(void *context, uint64_t offset, void *buf, size_t len)
 	if (!dcd_range_inside(offset, len, FUZZ_BASE_SIZE)) {
 		abort();
 	}
-	fuzz_base_fill(offset, buf, len);
+	static uint8_t packed[FUZZ_BASE_SIZE - FUZZ_PACKED_AT];
+	static bool made;
+	if (!made) {
+		size_t lengths[2];
+		fuzz_base_packed(packed, lengths);
+		made = true;
+	}
+	uint8_t *out = buf;
+	for (size_t i = 0; i < len; i++) {
+		if (offset + i >= FUZZ_PACKED_AT) {
+			out[i] = packed[offset + i - FUZZ_PACKED_AT];
+		} else {
+			fuzz_base_fill(offset + i, &out[i], 1);
+		}
+	}
 	return 0;
 }
+
+/* What the header of a payload may promise for packing. */
+#define PACK_MEMORY (2U << 20)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -31,14 +48,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	struct dcd_payload_entry entry = { .kind = (enum dcd_frame_kind)(data[0] & 3),
-					   .filter = (enum dcd_filter)(data[0] >> 2 & 1) };
+					   .filter = (enum dcd_filter)(data[0] >> 2 & 3) };
 	entry.segment_length = 1 + dcd_le16_get(data + 1) % FUZZ_SEGMENT_SIZE;
 	entry.segment_offset = (uint64_t)data[3] * FUZZ_SEGMENT_SIZE;
 	entry.frame_length = (uint32_t)(size - 4);
 	struct dcd_decoder zstd = dcd_zstd_decoder();
 	struct dcd_packer packer = dcd_block_packer();
 	struct dcd_reader base = { base_read, NULL, FUZZ_BASE_SIZE };
-	size_t workspace_size = ((zstd.memory_size + 15) & ~(size_t)15) + DCD_SCRATCH_MAX(FUZZ_SEGMENT_SIZE);
+	size_t workspace_size = ((zstd.memory_size + 15) & ~(size_t)15) + DCD_SCRATCH_MAX(FUZZ_SEGMENT_SIZE) + PACK_MEMORY;
 	void *workspace = malloc(workspace_size);
 	uint8_t *out = malloc(entry.segment_length);
 	if (workspace == NULL || out == NULL) {

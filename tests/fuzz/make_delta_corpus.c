@@ -88,9 +88,10 @@ static void seed_module(struct seed_streams *s, unsigned kind, unsigned gap)
 	}
 }
 
-static int write_streams(const char *folder, unsigned number, const struct seed_streams *s, size_t segment_len)
+static int write_streams(const char *folder, const char *name, unsigned number, unsigned filter, const struct seed_streams *s,
+			 size_t segment_len)
 {
-	uint8_t head[4] = { DCD_FRAME_DELTA | DCD_FILTER_REFERENCES << 2, 0, 0, 0 }, frame[4096] = { 0 };
+	uint8_t head[4] = { (uint8_t)(DCD_FRAME_DELTA | filter << 2), 0, 0, 0 }, frame[4096] = { 0 };
 	size_t len = 1;
 	dcd_le16_put(head + 1, (uint16_t)(segment_len - 1));
 	for (unsigned id = 0; id < DCD_STREAM_COUNT; id++) {
@@ -106,7 +107,7 @@ static int write_streams(const char *folder, unsigned number, const struct seed_
 		memcpy(frame + len, s->data[id], s->lens[id]);
 		len += s->lens[id];
 	}
-	return write_seed(folder, "frame", "references", number, head, sizeof head, frame, len);
+	return write_seed(folder, "frame", name, number, head, sizeof head, frame, len);
 }
 
 /* One frame for each kind of region, and one with all of them; a few differences in each. */
@@ -138,9 +139,56 @@ static int write_references(const char *folder)
 		if (all) {
 			s.data[DCD_STREAM_GATE][s.lens[DCD_STREAM_GATE]++] = 1 << DCD_GATE_DATA;
 		}
-		failed |= write_streams(folder, kind, &s, len);
+		failed |= write_streams(folder, "references", kind, DCD_FILTER_REFERENCES, &s, len);
 	}
 	return failed;
+}
+
+/*
+ * 100 plain bytes, a block that is packed again, and what is left plain: from the two blocks of fuzz_base.h. `method` packs, and
+ * is unpacked too; with `references` the block's content is taken for code.
+ */
+static int write_repacked(const char *folder, unsigned number, unsigned method, bool references)
+{
+	uint8_t packed[FUZZ_BASE_SIZE - FUZZ_PACKED_AT];
+	size_t lengths[2], segment_len = 700;
+	fuzz_base_packed(packed, lengths);
+	uint64_t seen = FUZZ_BASE_SIZE;
+	struct seed_streams s = { 0 };
+	const uint64_t head[] = { 0, 3000, FUZZ_PACKED_LEN, 2, 1500, 2 };
+	for (size_t i = 0; i < 6; i++) {
+		seed_put(&s, DCD_STREAM_RECIPE, head[i]);
+	}
+	const uint64_t first[] = { lengths[0] << 3 | 6, FUZZ_PACKED_LEN, 0, FUZZ_PACKED_AT };
+	const uint64_t second[] = { lengths[1] << 3 | 5, DCD_PACK_ZSTD, 0, (FUZZ_BASE_SIZE - FUZZ_PACKED_AT) / 2 - lengths[0] };
+	for (size_t i = 0; i < 8; i++) {
+		seed_put(&s, DCD_STREAM_RECIPE, i < 4 ? first[i] : second[i - 4]);
+	}
+	const uint64_t pieces[] = { 0, 100 << 2 | 3, method, method == DCD_PACK_ZSTD ? 3 : 9, FUZZ_PACKED_LEN };
+	for (size_t i = 0; i < 5; i++) {
+		seed_put(&s, DCD_STREAM_RECIPE, pieces[i]);
+	}
+	/* 100 bytes and 1,000 of the first block, the rest of the second, then plain bytes to the end. */
+	uint64_t content = seen + (method == DCD_PACK_ZSTD ? FUZZ_PACKED_LEN : 0);
+	const uint64_t control[] = {
+		0, 100, 0, 0, FUZZ_PACKED_LEN, dcd_zigzag((int64_t)content - 100), 0, 4096, dcd_zigzag(-(int64_t)seen)
+	};
+	for (size_t i = 0; i < 6; i++) {
+		seed_put(&s, DCD_STREAM_CONTROL, control[i]);
+	}
+	/* How many plain bytes are left hangs on how well the block packs. */
+	size_t left = segment_len - 100 - lengths[method == DCD_PACK_ZSTD];
+	seed_put(&s, DCD_STREAM_CONTROL, 0);
+	seed_put(&s, DCD_STREAM_CONTROL, left);
+	seed_put(&s, DCD_STREAM_CONTROL, dcd_zigzag(-(int64_t)(content + FUZZ_PACKED_LEN)));
+	if (references) {
+		seed_put(&s, DCD_STREAM_MAP, 1);
+		seed_put(&s, DCD_STREAM_MAP, 1);
+		seed_put(&s, DCD_STREAM_MAP, 2);
+		seed_module(&s, DCD_REGION_X86_64, 0);
+	}
+	return write_streams(folder, "repacked", number, DCD_FILTER_REPACKED | (references ? DCD_FILTER_REFERENCES : 0), &s,
+			     segment_len);
 }
 
 int main(int argc, char **argv)
@@ -160,6 +208,8 @@ int main(int argc, char **argv)
 	const struct dcd_encode_options options = { .segment_size = SEG, .alg = &dcd_sha256 };
 	struct fixture_payload p;
 	int failed = write_references(argv[1]);
+	failed |= write_repacked(argv[1], 0, DCD_PACK_ZLIB, false) || write_repacked(argv[1], 1, DCD_PACK_ZSTD, false);
+	failed |= write_repacked(argv[1], 2, DCD_PACK_ZLIB, true) || write_repacked(argv[1], 3, DCD_PACK_DEFLATE, false);
 	failed |=
 		fixture_encode(base, sizeof base, image, sizeof image, &options, &p) != 0 || write_payload(argv[1], "delta", &p);
 	failed |= fixture_encode(NULL, 0, image, sizeof image, &options, &p) != 0 || write_payload(argv[1], "full", &p);

@@ -39,6 +39,9 @@ ARROWS = {
     "tools/tuf": ["base", "manifest", "updater/source", "updater/journal/dir_posix.h"],
     # A bundle is read by the device's own code on the host too, and the count of an LMS key is as durable as a device's journal.
     "tools/repo": ["base", "bsdiff", "manifest", "updater/source", "updater/journal/dir_posix.h"],
+    # What others include.
+    "packaging/delta-library": ["base", "bsdiff", "manifest/crypto/sha256.h"],
+    "packaging/delta-library/example": ["packaging/delta-library"],
     "tests": ["base", "bsdiff", "manifest", "updater", "tools"],
 }
 
@@ -60,6 +63,7 @@ THIRD_PARTY = [
     (r"archive(_entry)?\.h", ("updater/source", "tools/repo"), "one file"),
     (r"ini\.h", "updater/config", "one file"),
     (r"libuboot\.h", "updater/boot", "one file"),
+    (r"decade_delta(_host)?\.h", "packaging/delta-library", "folder"),
     (r"efivar/.*", "updater/boot", "one file"),
 ]
 SYSTEM_HEADERS = re.compile(

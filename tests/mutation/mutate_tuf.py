@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Takes away the checks of manifest/tuf one at a time, in a copy of the tree, and demands that a test fails for each.
+"""Takes away the checks of manifest/tuf, and of LMS beside it, one at a time, in a copy of the tree, and demands that a test fails for each.
 
     mutate_tuf.py [NAME]...     those whose name contains a NAME; all without. "FROM+" means: from the first that contains FROM on
 Ends with 1 when a mutant lives, or a check isn't there any more to be taken away.
@@ -11,9 +11,14 @@ import sys
 import tempfile
 
 SOURCE = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-TESTS = ["tuf_client", "tuf_delegation", "tuf_clock", "tuf_glob", "tuf_limits", "tuf_attacks", "tuf_bytes"]
+# By the folder of what is changed; those that take long last.
+TESTS = {
+    "tuf": ["tuf/test_tuf_client", "tuf/test_tuf_delegation", "tuf/test_tuf_clock", "tuf/test_tuf_glob", "tuf/test_tuf_limits",
+            "tuf/test_tuf_attacks", "tuf/test_tuf_store", "tuf/test_tuf_mirrors", "tuf/test_tuf_bytes"],
+    "lms": ["sign/test_lms", "sign/test_lms_signer"],
+}
 
-# name, file of manifest/tuf, what stands there (once), what stands there instead
+# name, file of manifest/tuf (or of manifest, with its folder), what stands there (once), what stands there instead
 MUTANTS = [
     ("type of the metadata", "tuf_metadata.c", "strcmp(text, type) != 0", "strcmp(text, type) == 1000"),
     ("major version of the specification", "tuf_metadata.c", 'strncmp(text, "1.", 2) != 0', 'strncmp(text, "1.", 2) == 1000'),
@@ -67,6 +72,30 @@ MUTANTS = [
     ("listed where a look-up leads", "tuf_search.c", "leads_to(search, tuf, target.path, role)", "(leads_to(search, tuf, target.path, role) || true)"),
     ("cycles when all are loaded", "tuf_search.c", "if (is_above(above, delegation.name))", "if (is_above(above, delegation.name) && loader->count > 1000)"),
     ("the bound when all are loaded", "tuf_search.c", "loader->count++ == DCD_TUF_DELEGATED_MAX", "loader->count++ == 10 * DCD_TUF_DELEGATED_MAX"),
+    ("a root that is forbidden is none", "tuf_root.c", "err == DCD_ERR_NOT_FOUND || err == DCD_ERR_FORBIDDEN", "err == DCD_ERR_NOT_FOUND"),
+    ("the source's own sentence", "tuf_file.c", "own.text[0] == '\\0' && err == DCD_ERR_SIZE", "err == DCD_ERR_SIZE"),
+    ("the snapshot's floor", "tuf_timestamp.c", "entry->version < stored->version", "entry->version == 0"),
+    ("the targets' floor", "tuf_targets.c", "stored != NULL && entry.version < stored->version", "stored != NULL && entry.version == 0"),
+    ("damage that is noted", "tuf_store.c", "*ret == NULL ? note_damage(", "*ret == NULL && max == 0 ? note_damage("),
+    ("new targets keys are no damage", "tuf_store.c", "return role != TUF_ROLE_TARGETS ||", "return true ||"),
+    ("recovery of the targets' version", "tuf_store.c", '"snapshot.json", "targets.json" }', '"snapshot.json" }'),
+    ("stored roles that nobody delegates to", "tuf_delegated.c", "!delegates_to(next, name)", "false && !delegates_to(next, name)"),
+    ("stored roles that somebody delegates to", "tuf_delegated.c", "!delegates_to(next, name)", "(!delegates_to(next, name) || next->version > 0)"),
+    ("what a mirror's URL is", "tuf_mirrors.c", "if (url_ok(url))", "if (url_ok(url) || url != NULL)"),
+    ("the length of a mirror's URL", "tuf_mirrors.c", "strlen(url) <= DCD_TUF_MIRROR_URL_MAX", "strlen(url) <= DCD_TUF_MIRROR_URL_MAX + 1"),
+    ("the number of mirrors", "tuf_mirrors.c", "given < DCD_TUF_MIRRORS_MAX", "given < DCD_TUF_MIRRORS_MAX + 1"),
+    ("LMS: the root of the tree", "crypto/lms.c", "return memcmp(node.bytes,", "return 0 * memcmp(node.bytes,"),
+    ("LMS: the checksum", "crypto/lms.c", "sum << set->checksum_shift", "(sum << set->checksum_shift) * 0"),
+    ("LMS: the length of a signature", "crypto/lms.c", "signature_len != dcd_lms_signature_size(set)", "signature_len < dcd_lms_signature_size(set)"),
+    ("LMS: the leaf's type", "crypto/lms.c", "get_u32(signature + 4) != set->ots_type", "set->ots_type == 0"),
+    ("LMS: the tree's type", "crypto/lms.c", "get_u32(signature + path_at) != set->type", "set->type == 0"),
+    ("LMS: the public key's types", "crypto/lms_key.c", "memcmp(key, types, sizeof types) != 0", "key[0] == 1"),
+    ("LMS: reserved before it signs", "sign/lms_signer.c", "err = state_store(self->home, &state, diag);", "err = 0;"),
+    ("LMS: a copy", "sign/lms_signer.c", "if (strcmp(state->place, place) != 0) {", "if (strcmp(state->place, place) == 1000) {"),
+    ("LMS: an old state", "sign/lms_signer.c", "	if (unused > state->next) {", "	if (unused > state->next + 100000) {"),
+    ("LMS: the margin after a move", "sign/lms_signer.c", "+ DCD_LMS_MOVED_MARGIN;", "+ 0;"),
+    ("LMS: a key that is used up", "sign/lms_signer.c", "leaf >= dcd_lms_private_leaves(self->key)", "leaf == UINT32_MAX"),
+    ("LMS: a state that was torn", "sign/lms_signer.c", "state_write(&read, again) != len || memcmp(again, text, len) != 0", "state_write(&read, again) == 0"),
     ("a '*' stays in its component", "tuf_glob.c", "*tried != '\\0' && *tried != '/'", "*tried != '\\0'"),
     ("a '?' is no '/'", "tuf_glob.c", "return c != '/' && (set", "return (set"),
 ]
@@ -82,16 +111,17 @@ def copy_tree(to):
 
 
 def build(folder):
-    return subprocess.run(["ninja", "-C", os.path.join(folder, "build"), "-k", "0", *(f"test_{t}" for t in TESTS)], capture_output=True, text=True)
+    return subprocess.run(["ninja", "-C", os.path.join(folder, "build"), "-k", "0", *(name.split("/")[1] for names in TESTS.values() for name in names)], capture_output=True, text=True)
 
 
-def first_failure(folder):
-    for test in TESTS:
+def first_failure(folder, tests):
+    for test in tests:
         try:
-            done = subprocess.run([os.path.join(folder, "build", "manifest", "tuf", f"test_{test}")], capture_output=True, text=True,
+            done = subprocess.run([os.path.join(folder, "build", "manifest", test)], capture_output=True, text=True,
                                   cwd=os.path.join(folder, "tests"), timeout=300)
         except subprocess.TimeoutExpired:
             return f"{test} (did not end)"
+        test = test.split("/test_")[1]
         if done.returncode != 0:
             failed = [line.split()[-1] for line in (done.stdout + done.stderr).splitlines() if line.startswith("[  FAILED  ] ") and "test" not in line]
             return f"{test}: {failed[0] if failed else 'ended with %d' % done.returncode}"
@@ -100,7 +130,7 @@ def first_failure(folder):
 
 def try_mutant(folder, mutant):
     name, file, old, new = mutant
-    path = os.path.join(folder, "manifest", "tuf", file)
+    path = os.path.join(folder, "manifest", file if "/" in file else os.path.join("tuf", file))
     with open(path, encoding="utf-8") as opened:
         text = opened.read()
     if text.count(old) != 1:
@@ -111,7 +141,7 @@ def try_mutant(folder, mutant):
         built = build(folder)
         if built.returncode != 0:
             return False, "doesn't build: " + " ".join(line for line in built.stdout.splitlines() if "error" in line)[:300]
-        failure = first_failure(folder)
+        failure = first_failure(folder, TESTS["lms" if "/" in file else "tuf"])
         return failure is not None, failure or "every test passed: LIVES"
     finally:
         with open(path, "w", encoding="utf-8") as opened:
@@ -126,7 +156,7 @@ def main(wanted):
         copy_tree(folder)
         subprocess.run(["cmake", "-S", folder, "-B", os.path.join(folder, "build"), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
                         "-DDECADE_WERROR=OFF"], check=True, stdout=subprocess.DEVNULL)
-        if build(folder).returncode != 0 or first_failure(folder) is not None:
+        if build(folder).returncode != 0 or first_failure(folder, sum(TESTS.values(), [])) is not None:
             print("without a mutation the tests don't pass")
             return 1
         alive = 0

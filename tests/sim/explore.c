@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tests/sim/sim_flow.h"
+#include "tests/sim/sim_loader.h"
 #include "tests/sim/sim_memo.h"
 
 #define TASKS_MAX 256
@@ -35,6 +36,7 @@ struct options {
 	bool stop_first;
 	bool no_faults;
 	bool quick; /* one kind of media, one access in three fails: for mutants */
+	bool all_cuts; /* with a loader: also where it has nothing to do with it */
 	int jobs;
 	uint64_t seed;
 	unsigned long at_least;
@@ -107,6 +109,7 @@ struct task {
 	unsigned long first_states;
 	bool with_faults;
 	size_t first_cut; /* while the second level runs */
+	bool near_loader; /* only cuts at operations on the loader's medium */
 };
 
 static int failed(struct task *task, const char *what, const char *how, size_t cut)
@@ -145,7 +148,7 @@ static const char *recover(struct task *task, const struct sim_image *image, int
 	device->ran_bad = gone_sick || (ran >= 0 && sim_world_release(task->stage.world, ran)->bad);
 	const char *broken = sim_flow_drive(&task->stage, device, false);
 	if (broken == NULL) {
-		broken = sim_flow_check(&task->stage, &device->media.now, task->stage.floor_after, NULL);
+		broken = sim_flow_check(&task->stage, &device->media.now, sim_flow_floor(&task->stage, device), NULL);
 	}
 	if (broken == NULL) {
 		broken = update(task, &device->media.now);
@@ -185,9 +188,19 @@ static const char *check_promise(struct task *task, const struct sim_crash_state
 	return hash == task->promised_hash ? NULL : "done was said before it was durable";
 }
 
+/* What the loader `file` has explored already is left out: cuts before and after which nothing touches this loader's medium. */
+static bool is_near_loader(const struct task *task, size_t cut)
+{
+	const struct sim_log *log = &task->log;
+	return (cut > 0 && sim_loader_op(&log->ops[cut - 1])) || (cut < log->count && sim_loader_op(&log->ops[cut]));
+}
+
 static int visit_first(void *context, const struct sim_crash_state *state)
 {
 	struct task *task = context;
+	if (task->near_loader && !is_near_loader(task, state->cut)) {
+		return 0;
+	}
 	struct sim_log log = { 0 };
 	uint64_t hash = sim_image_hash(state->image);
 	uint64_t floor = 0;
@@ -237,7 +250,7 @@ static int drive_fault(struct task *task, struct sim_device *device, const char 
 	bool booted = task->stage.flow->begins_running;
 	const char *broken = sim_flow_drive(&task->stage, device, booted);
 	if (broken == NULL) {
-		broken = sim_flow_check(&task->stage, &device->media.now, task->stage.floor_after, NULL);
+		broken = sim_flow_check(&task->stage, &device->media.now, sim_flow_floor(&task->stage, device), NULL);
 	}
 	if (broken == NULL) {
 		broken = update(task, &device->media.now);
@@ -319,7 +332,7 @@ static int try_allocations(struct task *task, unsigned step)
 static int try_memory(struct task *task)
 {
 	unsigned step = task->options->memory;
-	if (!sim_alloc_can_watch() || step == 0) {
+	if (!sim_alloc_can_watch() || step == 0 || task->stage.flow->dies_without_memory) {
 		return 0;
 	}
 	int stop = try_allocations(task, step);
@@ -362,7 +375,7 @@ static void run_task(struct task *task)
 	task->result->operations = task->log.count;
 	task->floor = task->stage.floor;
 	if (broken == NULL) {
-		broken = sim_flow_check(&task->stage, &device->media.now, task->stage.floor_after, NULL);
+		broken = sim_flow_check(&task->stage, &device->media.now, sim_flow_floor(&task->stage, device), NULL);
 	}
 	free_device(device);
 	if (broken != NULL) {
@@ -425,6 +438,7 @@ static void work(const struct options *options, struct board *board)
 		const struct sim_traits *traits = options->quick ? &quick_traits : &all_traits[number / sim_flow_count];
 		task->with_faults = !options->no_faults && number < sim_flow_count;
 		task->result->traits = traits->name;
+		task->near_loader = sim_loader->boot != NULL && !options->all_cuts;
 		sim_stage_open(&task->stage, flow, traits, options->seed);
 		run_task(task);
 		sim_stage_close(&task->stage);
@@ -500,7 +514,11 @@ static int usage(FILE *to, int code)
 			  "  --dense        there too with every subset of what was not flushed\n"
 			  "  --quick        one kind of media, one access in three fails: for mutants\n"
 			  "  --at-least N   fail unless so many crash states were explored\n"
-			  "Flows:\n");
+			  "  --loader NAME  with this boot loader instead of 'file', cut where its medium changes\n"
+			  "  --all-cuts     with it too at every operation\n"
+			  "Boot loaders: %s\n"
+			  "Flows:\n",
+		      sim_loader_names());
 	for (int i = 0; i < sim_flow_count; i++) {
 		(void)fprintf(to, "  %s\n", sim_flows[i].name);
 	}
@@ -528,6 +546,7 @@ int main(int argc, char **argv)
 		{ "stop-first", no_argument, NULL, 's' },     { "no-faults", no_argument, NULL, 'n' },
 		{ "jobs", required_argument, NULL, 'j' },     { "seed", required_argument, NULL, 'r' },
 		{ "at-least", required_argument, NULL, 'l' }, { "quick", no_argument, NULL, 'q' },
+		{ "loader", required_argument, NULL, 'L' },   { "all-cuts", no_argument, NULL, 'a' },
 		{ "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 },
 	};
 	for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
@@ -537,6 +556,15 @@ int main(int argc, char **argv)
 			break;
 		case '2':
 			options.second = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 'L':
+			if (!sim_loader_choose(optarg)) {
+				(void)fprintf(stderr, "no boot loader '%s'; there are: %s\n", optarg, sim_loader_names());
+				return 2;
+			}
+			break;
+		case 'a':
+			options.all_cuts = true;
 			break;
 		case 'm':
 			options.memory = (unsigned)strtoul(optarg, NULL, 10);

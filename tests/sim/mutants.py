@@ -62,8 +62,46 @@ SEEDED = [
     ("seed: bad release forgotten", ENGINE + "life.c",
      "\tremember_bad(state, &state->slot[state->target].manifest_hash);\n\tnote_format(state, DCD_OUTCOME_ROLLED_BACK",
      "\tnote_format(state, DCD_OUTCOME_ROLLED_BACK"),
+    # Bricks of boot loaders, for the explorer with that loader.
+    ("seed: grub, the flip in two stores", "updater/boot/boot_grub.c",
+     "\t\terr = write_sector(grub, dev, block, diag);\n",
+     "\t\tstruct dcd_boot_state was = { 0 }, half = *state;\n\t\tuint8_t first[DCD_GRUB_ENV_SIZE];\n"
+     "\t\terr = dcd_grub_env_decode(old, &grub->vars, grub->path, &was, diag);\n\t\tfor (int i = 0; i < DCD_SLOT_COUNT; i++) {\n"
+     "\t\t\thalf.slot[i].tries_left = was.slot[i].tries_left;\n\t\t}\n"
+     "\t\terr = err != 0 ? err : dcd_grub_env_encode(old, &grub->vars, &half, grub->path, first, diag);\n"
+     "\t\terr = err != 0 ? err : write_sector(grub, dev, first, diag);\n\t\terr = err != 0 ? err : write_sector(grub, dev, block, diag);\n"),
+    ("seed: grub, the block is not flushed", "updater/boot/boot_grub.c", "err = dev->ops->flush(dev);", "err = 0;"),
+    ("seed: grub, the block is begun anew before it is written", "updater/boot/boot_grub.c",
+     "\tint err = dev->ops->write(dev, 0, sector, DCD_GRUB_ENV_SECTOR);\n",
+     "\tstatic const uint8_t blank[DCD_GRUB_ENV_SECTOR];\n\tint err = dev->ops->write(dev, 0, blank, DCD_GRUB_ENV_SECTOR);\n"
+     "\terr = err != 0 ? err : dev->ops->write(dev, 0, sector, DCD_GRUB_ENV_SECTOR);\n"),
+    ("seed: grub, the try is not saved before a load that fails", "tests/sim/sim_loader_grub.c",
+     "if (save(media, block) == 0) {", "if (true || save(media, block) == 0) {"),
+    ("seed: u-boot, the try is not saved before a load that fails", "tests/sim/sim_loader_uboot.c",
+     "if (save(media, 1 - copy,", "if (true || save(media, 1 - copy,"),
+    ("seed: u-boot, the script saves over the copy that counts", "tests/sim/sim_loader_uboot.c",
+     "if (save(media, 1 - copy,", "if (save(media, copy,"),
+    ("seed: u-boot, the flip in two stores", "updater/boot/boot_uboot.c",
+     "\t\terr = write_env(uboot, &values, diag);\n",
+     "\t\tstruct dcd_boot_state half = *state;\n\t\tstruct dcd_boot_var_values first;\n\t\tfor (int i = 0; i < DCD_SLOT_COUNT; i++) {\n"
+     "\t\t\thalf.slot[i].tries_left = 0;\n\t\t}\n\t\terr = dcd_boot_vars_encode(&uboot->vars, &half, &first, diag);\n"
+     "\t\terr = err != 0 ? err : write_env(uboot, &first, diag);\n\t\terr = err != 0 ? err : write_env(uboot, &values, diag);\n"),
+    ("seed: systemd-boot, the entry renamed before it is flushed", "updater/boot/boot_systemd.c",
+     "err = dcd_dir_replace(dir, plan->name[slot], scan->slot[slot].text, scan->slot[slot].text_len, diag);",
+     "err = dir->ops->write(dir, \"decade.new\", scan->slot[slot].text, scan->slot[slot].text_len);\n"
+     "\t\t\terr = err != 0 ? err : dir->ops->rename(dir, \"decade.new\", plan->name[slot]);\n"
+     "\t\t\terr = err != 0 ? err : dir->ops->sync_dir(dir);\n\t\t\terr = err != 0 ? err : dir->ops->sync(dir, plan->name[slot]);"),
+    ("seed: systemd-boot, the old entry stays", "updater/boot/boot_systemd.c",
+     "\t\terr = remove_stale(scan, i, plan->name[i], &removed);\n", "\t\terr = 0 && remove_stale(scan, i, plan->name[i], &removed);\n"),
+    ("seed: systemd-boot, a removed entry is not synced", "updater/boot/boot_systemd.c",
+     "\tif (err == 0 && removed) {\n\t\terr = dir->ops->sync_dir(dir);\n", "\tif (err == 0 && removed) {\n\t\terr = 0;\n"),
+    ("seed: efi, the trial is in BootOrder", "updater/boot/boot_efi_format.c",
+     "(slot->good || (i > 0 && slot->tries_left > 0))", "(slot->good || slot->tries_left > 0)"),
+    ("seed: efi, BootNext is not deleted before the load", "tests/sim/sim_loader_efi.c",
+     'if (delete_variable(media, "BootNext") == 0) {', 'if (true || delete_variable(media, "BootNext") == 0) {'),
     ("seed: confirmed floor not raised", ENGINE + "life.c",
-     "state->security_floor = record->security_version;", ";"),
+     "if (record->content == DCD_CONTENT_VERIFIED && record->security_version > state->security_floor) {\n"
+     "\t\tstate->security_floor = record->security_version;", "if (0) {"),
 ]
 SWAPS = [
     ("swap: activate stores the loader first", ENGINE + "engine_boot.c", "store_journal_then_boot(&session, diag);\n}\n\n/*\n * A journal",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Proves the proof: breaks the device code on purpose, once a mutant, and shows that the explorer or a unit test notices.
 
-    mutate.py [--only PATTERN] [--list] [--jobs N] [--scratch FOLDER] [--report FILE]
+    mutate.py [--only PATTERN] [--list] [--quick | --units] [--jobs N] [--scratch FOLDER] [--report FILE]
 
 The mutants are in mutants.py. Each is one changed source file: it is compiled alone and linked before the archives, so that it takes the
 place of the original. A build with gcov tells which unit tests and which flows come by the changed lines; only these are asked, the quick
@@ -25,7 +25,7 @@ import time
 
 from mutants import HERE, ROOT, equivalents, mutants
 
-UNIT = ["life", "boot_control", "boot_file", "journal_file", "segment_writer", "tuf_client", "tuf_attacks"]
+UNIT = ["life", "boot_control", "boot_file", "journal_file", "segment_writer", "engine", "tuf_client", "tuf_attacks"]
 PROGRAMS = ["explore"] + ["test_" + unit for unit in UNIT]
 QUICK = ["--quick", "--stop-first", "--second", "0", "--jobs", "1"]
 WHOLE = ["--stop-first", "--jobs", "1"]
@@ -61,7 +61,8 @@ class Reach:
         self.places = {name: os.path.join(at, name) for at, _, names in os.walk(folder) for name in names if name in PROGRAMS}
         shown = run([self.places["explore"], "--help"])
         self.flows = [line[2:] for line in shown.stdout.split("Flows:\n")[1].splitlines() if line.startswith("  ")]
-        tests = [("unit", unit) for unit in UNIT] + [("flow", flow) for flow in self.flows]
+        loaders = re.search(r"^Boot loaders: file (.*)$", shown.stdout, re.M)[1].split()
+        tests = [("unit", unit) for unit in UNIT] + [("flow", flow) for flow in self.flows] + [("loader", loader) for loader in loaders]
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
             answers = list(pool.map(self.ask, range(len(tests)), tests))
         self.lines = {test: lines for test, (lines, _) in zip(tests, answers)}
@@ -69,6 +70,8 @@ class Reach:
 
     def command(self, test, options=()):
         kind, name = test
+        if kind == "loader":
+            return ["explore", "--loader", name, *options, "--memory", "0"]
         return ["test_" + name] if kind == "unit" else ["explore", "--flow", name, *options]
 
     def ask(self, number, test):
@@ -114,12 +117,27 @@ def changed_lines(old, new):
     return changed
 
 
+class UnitsAlone:
+    """Every mutant is shown to every unit test, the slow ones only where they may have to do with it."""
+
+    def __init__(self):
+        self.seconds = {("unit", unit): 30 for unit in UNIT}
+
+    def command(self, test, options=()):
+        return ["test_" + test[1], *options[:0]]
+
+    def by(self, path, changed):
+        del changed
+        return [("unit", unit) for unit in UNIT if path.startswith("manifest/") or not unit.startswith("tuf_")]
+
+
 class Bench:
-    def __init__(self, scratch, sources, jobs):
+    def __init__(self, scratch, sources, jobs, ways):
         self.scratch = scratch
+        self.ways = ways
         self.plain = os.path.join(scratch, "plain")
         self.compilers, self.linkers = build(self.plain, "")
-        self.reach = Reach(os.path.join(scratch, "coverage"), sources, jobs)
+        self.reach = Reach(os.path.join(scratch, "coverage"), sources, jobs) if ways else UnitsAlone()
         self.kills = {} # by source: test -> how often it noticed
         self.lock = threading.Lock()
 
@@ -137,6 +155,8 @@ class Bench:
         if not os.path.exists(place):
             command = re.sub(r" -o \S+ ", f" {shlex.quote(folder + '/mutant.o')} -o {shlex.quote(place)} ", self.linkers[program], count=1)
             done = run(command, shell=True, cwd=self.plain)
+            if "undefined reference" in done.stderr:
+                return None # a test that doesn't have this file in it
             if done.returncode != 0:
                 raise SystemExit(f"{folder} can't be linked:\n{done.stderr[-3000:]}")
         return place
@@ -144,6 +164,8 @@ class Bench:
     def notices(self, folder, test, options):
         command = self.reach.command(test, options)
         place = self.link(folder, command[0])
+        if place is None:
+            return None
         patience = 60 + 40 * self.reach.seconds[test]
         try:
             done = run([place] + command[1:], cwd=os.path.join(ROOT, "tests"), timeout=patience)
@@ -159,7 +181,7 @@ class Bench:
         with self.lock:
             known = dict(self.kills.get(path, {}))
         cheap_first = sorted(tests, key=lambda test: (test[0] != "unit", -known.get(test, 0), self.reach.seconds[test]))
-        for options in (QUICK, WHOLE):
+        for options in self.ways or (QUICK,):
             for test in cheap_first:
                 if options is WHOLE and test[0] == "unit":
                     continue
@@ -198,6 +220,8 @@ def main():
     parser.add_argument("--only", default="", help="mutants whose name has this regular expression in it")
     parser.add_argument("--list", action="store_true", help="name them, run nothing")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="don't ask a second time, as ./check does, when the quick way notices nothing")
+    parser.add_argument("--units", action="store_true", help="ask the unit tests alone: in minutes, what the explorer needs half an hour for")
     parser.add_argument("--scratch", help="folder for the builds (default: a temporary one)")
     parser.add_argument("--report", help="write what came out to this file")
     arguments = parser.parse_args()
@@ -208,7 +232,8 @@ def main():
     known = equivalents()
     scratch = arguments.scratch or tempfile.mkdtemp(prefix="decade-mutants-")
     began = time.monotonic()
-    bench = Bench(scratch, sorted({path for _, path, _ in chosen}), arguments.jobs)
+    bench = Bench(scratch, sorted({path for _, path, _ in chosen}), arguments.jobs,
+                  () if arguments.units else (QUICK,) if arguments.quick else (QUICK, WHOLE))
 
     def attempt(mutant):
         name, path, text = mutant
@@ -223,7 +248,7 @@ def main():
     living = [name for name, answer in results if answer is None and name not in known]
     equivalent = sum(1 for name, _ in results if name in known)
     units = sum(1 for _, answer in results if answer and answer[0].startswith("unit"))
-    flows = sum(1 for _, answer in results if answer and answer[0].startswith("flow"))
+    flows = sum(1 for _, answer in results if answer and answer[0].startswith(("flow", "loader")))
     sentence = (f"{len(results)} mutants: {len(results) - equivalent - len(living)} noticed ({flows} by the explorer, {units} by a unit test), "
                 f"{equivalent} equivalent, {len(living)} live.")
     print(f"{sentence} {time.monotonic() - began:.0f} s")

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/sim_loader.h"
+
 #define INODES_MAX 512
 #define PENDING_MAX 64
 #define SAMPLES 64
@@ -132,7 +134,7 @@ static void apply_name(struct names *names, const struct element *element)
  * How a write tears. Sectors: prefixes, then suffixes, then one sector of garbage; with erase blocks, erased and half-erased
  * ones. Data of a file: half, garbage, zeros, nothing. Returns false when there is no such variant.
  */
-static bool tear_sectors(const struct walk *walk, uint8_t *at, const struct sim_blob *data, int variant)
+static bool tear_sectors(const struct walk *walk, uint8_t *at, const struct sim_blob *data, int variant, bool whole)
 {
 	size_t sector = walk->plan->traits->sector;
 	int sectors = (int)((data->len + sector - 1) / sector);
@@ -147,6 +149,9 @@ static bool tear_sectors(const struct walk *walk, uint8_t *at, const struct sim_
 		return true;
 	}
 	variant -= sectors - 1;
+	if (whole) {
+		return false;
+	}
 	if (variant < sectors) {
 		size_t begin = (size_t)variant * sector;
 		size_t len = data->len - begin < sector ? data->len - begin : sector;
@@ -235,9 +240,10 @@ static int visit(struct walk *walk, const bool *keep, int torn, int variant, con
 			continue;
 		}
 		uint8_t *at = walk->image.dev[element->op->medium] + element->op->offset;
+		bool whole = sim_loader->whole_sectors && element->op->medium == SIM_LOADER_DEV;
 		if (i != torn) {
 			memcpy(at, element->op->data->data, element->op->data->len);
-		} else if (!tear_sectors(walk, at, element->op->data, variant)) {
+		} else if (!tear_sectors(walk, at, element->op->data, variant, whole)) {
 			return -1;
 		}
 	}

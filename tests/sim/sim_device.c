@@ -8,6 +8,7 @@
 #include "bsdiff/codec/zstd_decode.h"
 #include "manifest/crypto/sha256.h"
 #include "tests/sim/sim_bundle.h"
+#include "tests/sim/sim_loader.h"
 #include "updater/boot/boot_file.h"
 #include "updater/journal/journal_file.h"
 
@@ -19,10 +20,10 @@ static int64_t device_clock(void *context)
 	return ((struct sim_device *)context)->clock;
 }
 
-static void open_state(struct dcd_dir *dir, struct dcd_boot_control **ret_boot, struct dcd_journal **ret_journal)
+static void open_state(struct sim_media *media, struct dcd_boot_control **ret_boot, struct dcd_journal **ret_journal)
 {
-	const struct dcd_boot_options options = { .bootname = { "A", "B" }, .state_dir = dir };
-	if (dcd_boot_open("file", &options, ret_boot, NULL) != 0 || dcd_journal_file_open(dir, ret_journal, NULL) != 0) {
+	struct dcd_dir *dir = &media->folder[SIM_STATE_DIR].base;
+	if (sim_loader_open(media, ret_boot) != 0 || dcd_journal_file_open(dir, ret_journal, NULL) != 0) {
 		abort();
 	}
 }
@@ -44,7 +45,7 @@ void sim_device_open(struct sim_device *device, const struct sim_world *world, i
 	device->running_release = -1;
 	sim_source_open(&device->source, world, generation);
 	dcd_plain_stream_init(&device->stream, &device->source.base);
-	open_state(&device->media.folder[SIM_STATE_DIR].base, &device->boot, &device->journal);
+	open_state(&device->media, &device->boot, &device->journal);
 	device->engine = (struct dcd_engine){
 		.boot = device->boot,
 		.journal = device->journal,
@@ -85,6 +86,7 @@ void sim_device_factory(const struct sim_world *world, int release, struct sim_i
 	for (int d = 0; d < SIM_DIRS; d++) {
 		sim_files_put(&ret->dir[d], FOREIGN_NAME, sim_blob_new(FOREIGN_TEXT, sizeof FOREIGN_TEXT - 1));
 	}
+	sim_loader_factory(ret);
 }
 
 /* The journal's adapter remembers between calls; a reboot forgets. */
@@ -92,7 +94,7 @@ static void reopen(struct sim_device *device)
 {
 	device->boot->ops->close(device->boot);
 	device->journal->ops->close(device->journal);
-	open_state(&device->media.folder[SIM_STATE_DIR].base, &device->boot, &device->journal);
+	open_state(&device->media, &device->boot, &device->journal);
 	device->engine.boot = device->boot;
 	device->engine.journal = device->journal;
 }
@@ -106,6 +108,9 @@ int sim_device_boot(struct sim_device *device)
 	device->running_release = -1;
 	device->boots++;
 	reopen(device);
+	if (sim_loader->boot != NULL) {
+		return sim_loader_boot(device);
+	}
 	int err = device->boot->ops->load(device->boot, &before, &device->diag);
 	if (err != 0) {
 		return err;
@@ -290,7 +295,7 @@ const char *sim_check_media(const struct sim_world *world, const struct sim_imag
 	const char *broken = NULL;
 	memset(&media, 0, sizeof media);
 	sim_media_open(&media, image);
-	open_state(&media.folder[SIM_STATE_DIR].base, &control, &journal);
+	open_state(&media, &control, &journal);
 	if (control->ops->load(control, &boot, NULL) != 0) {
 		broken = "the boot state can't be read";
 	} else if (journal->ops->load(journal, &state, NULL) != 0) {
@@ -313,6 +318,9 @@ const char *sim_check_media(const struct sim_world *world, const struct sim_imag
 	}
 	if (broken == NULL && !foreign_intact(image)) {
 		broken = "a file that isn't ours was changed";
+	}
+	if (broken == NULL && sim_loader->check != NULL) {
+		broken = sim_loader->check(image);
 	}
 	if (broken == NULL && !metadata_whole(world, image)) {
 		broken = "trusted metadata is stored that nobody ever served";

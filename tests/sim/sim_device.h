@@ -27,6 +27,7 @@ struct sim_device {
 	bool sick;           /* what runs fails its health check, whatever it is */
 	int sick_release;    /* 1 + the release that fails it, though it once passed; 0: none */
 	bool ran_bad;        /* when the power went, a bad release ran */
+	bool left_bad;       /* one ran before, and no longer does */
 	int running_release; /* by the bytes of the running slot */
 	struct dcd_device_state state; /* as status showed it last */
 	struct dcd_boot_state boot_state;

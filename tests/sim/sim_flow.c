@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "manifest/tuf/tuf.h"
+#include "tests/sim/sim_loader.h"
 #include "updater/pipeline/threaded_writer.h"
 
 /* ---- pieces ---- */
@@ -76,6 +77,19 @@ static void prepare_bad(struct sim_stage *stage)
 static void prepare_floor(struct sim_stage *stage)
 {
 	prepare_confirmed(stage);
+	stage->new_release = publish(stage, false, 2);
+	stage->floor_after = 2;
+}
+
+/* Both copies are gone, and with them the floor that the running release had raised. */
+static void prepare_lost_journal(struct sim_stage *stage)
+{
+	sim_device_factory(stage->world, publish(stage, false, 0), &stage->start);
+	publish(stage, false, 2);
+	update_start(stage, true);
+	stage->old_release = 1;
+	sim_files_remove(&stage->start.dir[SIM_STATE_DIR], "journal.0");
+	sim_files_remove(&stage->start.dir[SIM_STATE_DIR], "journal.1");
 	stage->new_release = publish(stage, false, 2);
 	stage->floor_after = 2;
 }
@@ -303,8 +317,15 @@ static const char *missing_withdraw(const struct sim_stage *stage, struct sim_de
 	if (device->running_release != stage->old_release) {
 		return "the old release doesn't run";
 	}
-	bool pending = device->boot_state.order[0] != device->boot_state.booted || device->state.phase == DCD_PHASE_PENDING;
-	return pending ? "the flip was not taken back" : NULL;
+	int other = dcd_slot_other(device->boot_state.booted);
+	const struct dcd_boot_slot *slot = &device->boot_state.slot[other];
+	bool first = device->boot_state.order[0] == other && slot->bootable && (slot->good || slot->tries_left > 0);
+	if (first || device->state.phase == DCD_PHASE_PENDING) {
+		return "the flip was not taken back";
+	}
+	/* The power may have gone before it was, and then it was tried. */
+	bool known = device->state.known_bad_count > 0 || sim_loader->one_try; /* which a firmware may forget, see came_back() */
+	return device->left_bad && !known ? "what was tried and left isn't known as bad" : NULL;
 }
 
 static const char *missing_repair(const struct sim_stage *stage, struct sim_device *device)
@@ -331,8 +352,8 @@ const struct sim_flow sim_flows[] = {
 	{ "delta install", prepare_delta, act_install, missing_new, .begins_running = false },
 	{ "resumed install", prepare_resume, act_install, missing_new, .begins_running = false },
 	{ "delta install, threaded", prepare_delta, act_install_threaded, missing_new, .begins_running = false },
-	{ "bundle, a file", prepare_delta, act_bundle_file, missing_new, .begins_running = false },
-	{ "bundle, a stream", prepare_delta, act_bundle_stream, missing_new, .begins_running = false },
+	{ "bundle, a file", prepare_delta, act_bundle_file, missing_new, .dies_without_memory = true },
+	{ "bundle, a stream", prepare_delta, act_bundle_stream, missing_new, .dies_without_memory = true },
 	{ "stage, then activate", prepare_delta, act_stage_activate, missing_new, .begins_running = false },
 	{ "repair", prepare_repair, act_repair, missing_repair, .damaged = true },
 	{ "trial that never confirms", prepare_bad, act_install, missing_fallback, .gives_up = false },
@@ -345,6 +366,7 @@ const struct sim_flow sim_flows[] = {
 	  .begins_running = true },
 	{ "recovery from versions far ahead", prepare_fast_forward, act_install, missing_new, .begins_running = false },
 	{ "security floor", prepare_floor, act_install, missing_new, .begins_running = false },
+	{ "lost journal", prepare_lost_journal, act_install, missing_new, .begins_running = false },
 	{ "root rotation", prepare_rotation, act_install, missing_new, .begins_running = false },
 	{ "key algorithms", prepare_algorithms, act_install, missing_new, .begins_running = false },
 	{ "lost keys", prepare_lost_key, act_install, missing_new, .begins_running = false },
@@ -372,6 +394,24 @@ void sim_stage_close(struct sim_stage *stage)
 	sim_world_free(stage->world);
 }
 
+/* A loader that gives one try takes a trial that was cut for one that failed. What was left is then known as bad, and said so. */
+static bool lost_its_try(const struct sim_stage *stage, struct sim_device *device)
+{
+	return sim_loader->one_try && device->boot_state.slot[device->boot_state.booted].good &&
+	       device->state.last.kind == DCD_OUTCOME_ROLLED_BACK && device->state.phase == DCD_PHASE_IDLE &&
+	       knows_bad(device, sim_world_release(stage->world, stage->new_release));
+}
+
+static bool reached(const struct sim_stage *stage, struct sim_device *device)
+{
+	return stage->flow->missing(stage, device) == NULL || lost_its_try(stage, device);
+}
+
+uint64_t sim_flow_floor(const struct sim_stage *stage, struct sim_device *device)
+{
+	return lost_its_try(stage, device) ? stage->floor : stage->floor_after;
+}
+
 /* What a step does while memory may run short. */
 static int watched(struct sim_device *device, int (*step)(struct sim_device *device))
 {
@@ -393,29 +433,34 @@ static const char *round_of(const struct sim_stage *stage, struct sim_device *de
 	if (err != 0) {
 		return NULL;
 	}
-	if (stage->flow->missing(stage, device) == NULL) {
+	if (reached(stage, device)) {
 		*ret_done = true;
 		return NULL;
 	}
 	(void)watched(device, stage->flow->act);
-	*ret_done = stage->flow->missing(stage, device) == NULL;
+	*ret_done = reached(stage, device);
 	return device->media.violation;
 }
 
 /* Once is a trial; once it was left, a bad release must not come back. */
-static bool came_back(const struct sim_stage *stage, const struct sim_device *device, bool *ran_bad, bool *left_bad)
+static bool came_back(const struct sim_stage *stage, struct sim_device *device, bool *forgiven)
 {
 	bool bad = device->running_release >= 0 && (sim_world_release(stage->world, device->running_release)->bad ||
 						    device->running_release + 1 == device->sick_release);
-	*left_bad = *left_bad || (*ran_bad && !bad);
-	*ran_bad = bad;
-	return bad && *left_bad && !device->media.fault_struck;
+	device->left_bad = device->left_bad || (device->ran_bad && !bad);
+	device->ran_bad = bad;
+	if (bad && device->left_bad && sim_loader->one_try && !*forgiven) {
+		/* A firmware that was cut between BootNext and DecadeTrial forgets that one trial (docs/boot.md). Never twice. */
+		*forgiven = true;
+		device->left_bad = false;
+	}
+	return bad && device->left_bad && !device->media.fault_struck;
 }
 
 const char *sim_flow_drive(const struct sim_stage *stage, struct sim_device *device, bool booted)
 {
 	const char *broken = NULL;
-	bool ran_bad = device->ran_bad, left_bad = false;
+	bool forgiven = false;
 	bool done = false;
 	device->gives_up = stage->flow->gives_up;
 	device->sick_release = stage->flow->gone_sick ? stage->new_release + 1 : 0;
@@ -435,7 +480,7 @@ const char *sim_flow_drive(const struct sim_stage *stage, struct sim_device *dev
 		if (err == 0 && device->running_release < 0) {
 			return "content runs that nobody verified";
 		}
-		if (err == 0 && came_back(stage, device, &ran_bad, &left_bad)) {
+		if (err == 0 && came_back(stage, device, &forgiven)) {
 			return "a bad release was tried again after it was left";
 		}
 		if (err == 0) {

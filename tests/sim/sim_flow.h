@@ -22,7 +22,10 @@ struct sim_flow {
 	bool begins_running; /* the first act comes before any boot: slot 0 or 1 runs already */
 	bool gives_up;
 	bool gone_sick; /* new_release, which once was good, no longer comes up healthy */
-	bool damaged;   /* a slot is spoilt from the start */
+	/* libarchive ends the program when it gets no memory: for the device a cut, of which there are enough, but the explorer's
+	 * end. */
+	bool dies_without_memory;
+	bool damaged; /* a slot is spoilt from the start */
 };
 
 struct sim_stage {
@@ -48,6 +51,8 @@ void sim_stage_close(struct sim_stage *stage);
  * `tolerant`: a fault is pending, so that single steps may fail.
  */
 const char *sim_flow_drive(const struct sim_stage *stage, struct sim_device *device, bool booted);
+/* The security floor that a device has then. */
+uint64_t sim_flow_floor(const struct sim_stage *stage, struct sim_device *device);
 /* sim_check_media() with what the flow began with. */
 const char *sim_flow_check(const struct sim_stage *stage, const struct sim_image *image, uint64_t floor, uint64_t *ret_floor);
 /* The next release, after the goal. */

@@ -14,7 +14,9 @@
 #include "base/dir.h"
 
 #define SIM_CLASSES 2
-#define SIM_DEVS (2 * SIM_CLASSES) /* slot * SIM_CLASSES + class */
+#define SIM_SLOT_DEVS (2 * SIM_CLASSES) /* slot * SIM_CLASSES + class */
+#define SIM_LOADER_DEV SIM_SLOT_DEVS    /* what a boot loader keeps on a raw device (sim_loader.h) */
+#define SIM_DEVS (SIM_SLOT_DEVS + 1)
 #define SIM_SEGMENT 4096U
 #define SIM_SLACK 512U                   /* behind the longest image: not ours */
 #define SIM_ROOTFS_MAX (5 * SIM_SEGMENT) /* bytes of an image */
@@ -23,7 +25,7 @@
 #define SIM_FILES_MAX 40
 #define SIM_NAME_SIZE 48
 
-enum { SIM_STATE_DIR, SIM_METADATA_DIR, SIM_DIRS };
+enum { SIM_STATE_DIR, SIM_METADATA_DIR, SIM_LOADER_DIR, SIM_DIRS };
 
 extern const char *const sim_class_names[SIM_CLASSES];
 size_t sim_class_max(int class_index); /* bytes of the longest image */
@@ -129,6 +131,8 @@ struct sim_media {
 /* `media` is set to zero by the caller. */
 void sim_media_open(struct sim_media *media, const struct sim_image *image);
 void sim_media_close(struct sim_media *media);
+/* Any device; `size` bytes of it can be read and written. */
+struct dcd_blockdev *sim_media_open_dev(struct sim_media *media, int index, const char *name, size_t size, bool writable);
 /* As struct dcd_slot_port's open; the context is the media. */
 int sim_media_open_slot(void *context, int slot, const char *class_name, bool writable, struct dcd_blockdev **ret,
 			struct dcd_diag *diag);

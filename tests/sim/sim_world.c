@@ -559,7 +559,7 @@ void sim_world_fill_slot(const struct sim_world *world, struct sim_image *image,
 
 bool sim_world_slack_intact(const struct sim_world *world, const struct sim_image *image)
 {
-	for (int d = 0; d < SIM_DEVS; d++) {
+	for (int d = 0; d < SIM_SLOT_DEVS; d++) {
 		for (size_t i = world->releases[0]->size[d % SIM_CLASSES]; i < SIM_DEV_MAX; i++) {
 			if (image->dev[d][i] != SLACK_BYTE) {
 				return false;

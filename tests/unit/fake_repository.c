@@ -67,15 +67,17 @@ static int serve_endless(uint64_t max, struct dcd_sink *sink)
 static int fake_fetch(struct dcd_source *source, const char *path, uint64_t max, struct dcd_sink *sink, struct dcd_diag *diag)
 {
 	struct fake_repository *repository = (struct fake_repository *)source;
-	(void)diag;
 	repository->requests++;
+	if (repository->why != NULL) {
+		(void)!dcd_diag_set(diag, DCD_ERR_SIZE, "%s", repository->why);
+	}
 	assert_true(dcd_source_path_ok(path));
 	if (repository->endless != NULL && strcmp(repository->endless, path) == 0) {
 		return serve_endless(max, sink);
 	}
 	struct fake_file *file = fake_find(&repository->served, path);
 	if (file == NULL) {
-		return DCD_ERR_NOT_FOUND;
+		return repository->missing != 0 ? repository->missing : DCD_ERR_NOT_FOUND;
 	}
 	size_t n = file->len < max ? file->len : (size_t)max;
 	int err = n == 0 ? 0 : sink->write(sink->context, file->data, n);
@@ -305,6 +307,9 @@ void fake_publish_role(struct fake_repository *repository, int role)
 		if (repository->delegations != NULL) {
 			assert_int_equal(dcd_json_set(body, "delegations", dcd_json_copy(repository->delegations)), 0);
 		}
+		if (repository->mirrors != NULL) {
+			assert_int_equal(dcd_json_set(body, "x-decade-mirrors", dcd_json_copy(repository->mirrors)), 0);
+		}
 	} else {
 		int below = role == FAKE_SNAPSHOT ? FAKE_TARGETS : FAKE_SNAPSHOT;
 		assert_int_equal(dcd_json_set(body, "meta", meta_of(repository, below)), 0);
@@ -443,6 +448,7 @@ void fake_repository_free(struct fake_repository *repository)
 	dcd_json_free(repository->targets);
 	dcd_json_free(repository->delegations);
 	dcd_json_free(repository->delegated_meta);
+	dcd_json_free(repository->mirrors);
 	free(repository->factory_root);
 	free(repository);
 }

@@ -45,12 +45,15 @@ struct fake_repository {
 	struct dcd_json *targets;        /* "targets" of the targets role */
 	struct dcd_json *delegations;    /* its "delegations", or null */
 	struct dcd_json *delegated_meta; /* what the snapshot says of delegated roles */
+	struct dcd_json *mirrors;        /* "x-decade-mirrors" of the targets role, or null */
 	const char *signed_at;           /* "x-decade-signed" of the timestamp, or null */
 	int64_t now;                     /* of the device's clock */
 	bool consistent;
 	bool names_hashes;   /* timestamp and snapshot carry lengths and hashes */
 	bool canonical;      /* "x-decade-canonical" */
 	const char *endless; /* a path that never ends */
+	int missing;         /* what the source says of a file that it lacks: DCD_ERR_NOT_FOUND, unless it is set */
+	const char *why;     /* the source's sentence with its errors, or null */
 	size_t requests;
 	uint8_t *factory_root;
 	size_t factory_root_len;

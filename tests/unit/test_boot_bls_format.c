@@ -61,12 +61,28 @@ static void a_name_is_found_again(void **state)
 	}
 }
 
-/* What the loader would boot first, and what it would count. */
+/* As systemd-boot sorts: what has no tries left comes last, then the higher rank first. */
+static bool sorts_before(const struct dcd_bls_entry *a, const struct dcd_bls_entry *b)
+{
+	bool a_spent = !a->good && a->left == 0, b_spent = !b->good && b->left == 0;
+	return a_spent != b_spent ? b_spent : a->rank > b->rank;
+}
+
+static void of_two_entries_of_a_slot_the_higher_rank_counts_even_when_it_is_spent(void **state)
+{
+	(void)state;
+	const struct dcd_bls_entry old = { .rank = 2, .good = true }, spent = { .rank = 4, .left = 0 };
+	const struct dcd_bls_entry fresh = { .rank = 4, .left = 3 }, good = { .rank = 4, .good = true };
+	assert_true(dcd_bls_counts_before(&spent, &old) && !dcd_bls_counts_before(&old, &spent));
+	assert_true(dcd_bls_counts_before(&fresh, &spent) && dcd_bls_counts_before(&good, &fresh));
+}
+
+/* What the loader would boot first. */
 static int loader_takes(const struct dcd_bls_entry entry[DCD_SLOT_COUNT], const bool present[DCD_SLOT_COUNT])
 {
 	int best = -1;
 	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
-		if (present[i] && (best < 0 || dcd_bls_before(&entry[i], &entry[best]))) {
+		if (present[i] && (best < 0 || sorts_before(&entry[i], &entry[best]))) {
 			best = i;
 		}
 	}
@@ -126,6 +142,7 @@ int main(void)
 		cmocka_unit_test(names_say_rank_slot_and_tries),
 		cmocka_unit_test(names_that_are_not_ours_are_left_alone_and_odd_ones_are_told),
 		cmocka_unit_test(a_name_is_found_again),
+		cmocka_unit_test(of_two_entries_of_a_slot_the_higher_rank_counts_even_when_it_is_spent),
 		cmocka_unit_test(every_plan_boots_what_the_rule_says),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -121,6 +122,50 @@ static void what_is_written_reads_back(void **state)
 	dcd_json_free(back);
 }
 
+/* What jansson asks for; the linker sends it here. */
+static unsigned long asked, fail_at = ULONG_MAX;
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+	return asked++ == fail_at ? NULL : __real_malloc(size);
+}
+
+/* Its lexer reads on behind a buffer that couldn't grow, its writer leaves out what found no room: an allocation that fails must
+ * end both. */
+static void without_memory_nothing_is_read_or_written_by_halves(void **state)
+{
+	static const char text[] =
+		"{\"a name that outgrows the first buffer\":\"a value that outgrows it too, and the second one as well\","
+		"\"list\":[\"escaped \\\" and \\u00e9 in a string of more than sixteen bytes\",{\"a\":1}]}";
+	struct dcd_json *whole = NULL;
+	(void)state;
+	fail_at = ULONG_MAX;
+	assert_int_equal(parse(text, &whole), 0);
+	char *expected = dcd_json_text(whole, true);
+	assert_non_null(expected);
+	int failures = 0, ends = 0;
+	for (fail_at = 0; ends < 2; fail_at++) {
+		struct dcd_json *document = NULL;
+		asked = 0;
+		int err = parse(text, &document);
+		bool struck = asked > fail_at;
+		assert_int_equal(err, struck ? DCD_ERR_NO_MEMORY : 0);
+		dcd_json_free(document);
+		asked = 0;
+		char *written = dcd_json_text(whole, true);
+		assert_true(asked > fail_at ? written == NULL : strcmp(written, expected) == 0);
+		failures += struck || asked > fail_at;
+		ends += !struck && asked <= fail_at;
+		free(written);
+	}
+	assert_true(failures > 10);
+	fail_at = ULONG_MAX;
+	free(expected);
+	dcd_json_free(whole);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +174,7 @@ int main(void)
 		cmocka_unit_test(brackets_dots_and_exponents_inside_strings_are_text),
 		cmocka_unit_test(getters_hold_types_and_bounds),
 		cmocka_unit_test(what_is_written_reads_back),
+		cmocka_unit_test(without_memory_nothing_is_read_or_written_by_halves),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

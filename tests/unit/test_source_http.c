@@ -330,7 +330,7 @@ static void a_refusal_is_final(void **state)
 	} rows[] = {
 		{ EMPTY("404"), DCD_ERR_NOT_FOUND },   { EMPTY("410"), DCD_ERR_NOT_FOUND },
 		{ EMPTY("400"), DCD_ERR_UNREACHABLE }, { EMPTY("401"), DCD_ERR_UNREACHABLE },
-		{ EMPTY("403"), DCD_ERR_UNREACHABLE }, { EMPTY("451"), DCD_ERR_UNREACHABLE },
+		{ EMPTY("403"), DCD_ERR_FORBIDDEN }, { EMPTY("451"), DCD_ERR_UNREACHABLE },
 		{ EMPTY("204"), DCD_ERR_SOURCE_LIES }, { EMPTY("304"), DCD_ERR_SOURCE_LIES },
 		{ EMPTY("416"), DCD_ERR_SOURCE_LIES }, { EMPTY("302"), DCD_ERR_SOURCE_LIES },
 		{ EMPTY("abc"), DCD_ERR_SOURCE_LIES },
@@ -507,7 +507,7 @@ static void credentials_stay_with_their_host_and_out_of_messages(void **state)
 	assert_non_null(strstr(hostile_server_request(other, 0), "GET /x HTTP/1.1\r\n"));
 	assert_null(strstr(hostile_server_request(other, 0), "Authorization"));
 	SCRIPT(0, EMPTY("403"));
-	assert_int_equal(fetch_range(c, 5, 500), DCD_ERR_UNREACHABLE);
+	assert_int_equal(fetch_range(c, 5, 500), DCD_ERR_FORBIDDEN);
 	assert_null(strstr(c->diag.text, "sec"));
 	assert_null(strstr(c->diag.text, "tom"));
 	close_client(c);

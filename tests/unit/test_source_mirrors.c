@@ -134,6 +134,114 @@ static void not_found_and_a_full_sink_are_answers(void **state)
 	assert_int_equal(dcd_source_mirrors_new(NULL, 0, &none, NULL), DCD_ERR_USAGE);
 }
 
+struct late {
+	struct dcd_source *sources[2];
+	size_t count;
+	int asked;
+};
+
+static size_t give_late(void *context, struct dcd_source **ret, size_t max)
+{
+	struct late *late = context;
+	assert_true(late->count <= max);
+	late->asked++;
+	memcpy(ret, late->sources, late->count * sizeof ret[0]);
+	return late->count;
+}
+
+static void more_mirrors_are_found_when_the_known_ones_have_failed(void **state)
+{
+	(void)state;
+	struct fake_mirror two[] = { MIRROR(0, DCD_ERR_UNREACHABLE), MIRROR(2, DCD_ERR_BROKEN_OFF) };
+	struct fake_mirror more[] = { MIRROR(0, DCD_ERR_UNREACHABLE), MIRROR(10, 0) };
+	struct late late = { { &more[0].base, &more[1].base }, 2, 0 };
+	struct dcd_source *source = open_two(two);
+	dcd_source_mirrors_more(source, give_late, &late);
+	two[1] = (struct fake_mirror)MIRROR(10, 0);
+	assert_whole(source);
+	assert_int_equal(late.asked, 0);
+	two[1] = (struct fake_mirror)MIRROR(2, DCD_ERR_BROKEN_OFF);
+	assert_whole(source); /* goes on at the third byte */
+	assert_int_equal(late.asked, 1);
+	assert_int_equal(more[0].asked, 1);
+	assert_whole(source);
+	assert_int_equal(more[1].asked, 2);
+	more[1] = (struct fake_mirror)MIRROR(0, DCD_ERR_UNREACHABLE);
+	uint8_t *data = NULL;
+	size_t len = 0;
+	assert_true(dcd_source_load(source, "x", 100, &data, &len, NULL) != 0);
+	assert_int_equal(late.asked, 1); /* once is enough */
+	source->ops->close(source);
+	assert_int_equal(two[0].closed + two[1].closed + more[0].closed + more[1].closed, 4);
+}
+
+static void a_mirror_that_is_turned_down_gives_way_to_each_other_once(void **state)
+{
+	(void)state;
+	struct fake_mirror two[] = { MIRROR(10, 0), MIRROR(10, 0) };
+	struct fake_mirror third = MIRROR(10, 0);
+	struct late late = { { &third.base }, 1, 0 };
+	struct dcd_source *source = open_two(two);
+	dcd_source_mirrors_more(source, give_late, &late);
+	assert_whole(source);
+	assert_true(dcd_source_next(source));
+	assert_whole(source);
+	assert_true(dcd_source_next(source));
+	assert_whole(source);
+	assert_false(dcd_source_next(source));
+	assert_int_equal(two[0].asked, 1);
+	assert_int_equal(two[1].asked, 1);
+	assert_int_equal(third.asked, 1);
+	assert_true(dcd_source_next(source)); /* and anew */
+	source->ops->close(source);
+	struct dcd_source single = { .ops = &fake_ops };
+	assert_false(dcd_source_next(&single));
+}
+
+static void who_forbids_a_payload_has_another_asked_and_who_forbids_a_file_has_answered(void **state)
+{
+	(void)state;
+	struct fake_mirror two[] = { MIRROR(0, DCD_ERR_FORBIDDEN), MIRROR(10, 0) };
+	struct dcd_source *source = open_two(two);
+	uint8_t *data = NULL;
+	size_t len = 0;
+	uint8_t buf[4];
+	assert_int_equal(dcd_source_load(source, "x", 100, &data, &len, NULL), DCD_ERR_FORBIDDEN);
+	assert_int_equal(two[1].asked, 0);
+	assert_int_equal(dcd_source_load_range(source, "x", 10, 2, buf, sizeof buf, NULL), 0);
+	assert_int_equal(two[1].asked, 1);
+	source->ops->close(source);
+}
+
+static int interrupts;
+
+static void count_interrupt(struct dcd_source *source, int stop)
+{
+	(void)source;
+	interrupts += stop;
+}
+
+static void a_mirror_that_is_found_late_is_interrupted_too(void **state)
+{
+	(void)state;
+	static const struct dcd_source_ops ops = {
+		.fetch = fake_fetch, .fetch_range = fake_range, .close = fake_close, .interrupt = count_interrupt
+	};
+	struct fake_mirror two[] = { MIRROR(0, DCD_ERR_UNREACHABLE), MIRROR(0, DCD_ERR_UNREACHABLE) };
+	struct fake_mirror third = MIRROR(10, 0);
+	third.base.ops = &ops;
+	struct late late = { { &third.base }, 1, 0 };
+	struct dcd_source *source = open_two(two);
+	dcd_source_mirrors_more(source, give_late, &late);
+	source->ops->interrupt(source, 1);
+	uint8_t *data = NULL;
+	size_t len = 0;
+	(void)!dcd_source_load(source, "x", 100, &data, &len, NULL);
+	free(data);
+	assert_int_equal(interrupts, 1);
+	source->ops->close(source);
+}
+
 static bool holds_a_alone(const struct dcd_source *s, const char *path)
 {
 	(void)s;
@@ -184,6 +292,10 @@ int main(void)
 		cmocka_unit_test(a_broken_transfer_goes_on_at_its_byte),
 		cmocka_unit_test(what_no_mirror_serves_ends_after_one_try_each),
 		cmocka_unit_test(not_found_and_a_full_sink_are_answers),
+		cmocka_unit_test(more_mirrors_are_found_when_the_known_ones_have_failed),
+		cmocka_unit_test(a_mirror_that_is_turned_down_gives_way_to_each_other_once),
+		cmocka_unit_test(who_forbids_a_payload_has_another_asked_and_who_forbids_a_file_has_answered),
+		cmocka_unit_test(a_mirror_that_is_found_late_is_interrupted_too),
 		cmocka_unit_test(who_serves_says_what_there_is_and_how_it_ends),
 		cmocka_unit_test(a_stream_is_refused),
 	};

@@ -1,5 +1,6 @@
 /* decade-delta diff, full, id: the ones that use the encoder. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/hex.h"
 #include "manifest/crypto/sha256.h"
@@ -8,7 +9,30 @@
 #include "tools/delta/new_file.h"
 #include "tools/delta/progress_line.h"
 
-static struct dcd_encode_options encode_options(const struct dcd_delta_options *options, struct dcd_progress_line *line)
+#define FORGET_EVERY (8U << 20) /* bytes */
+
+/* The encoder goes through an image once a phase: what lies behind it need not stay in memory, whatever the image's size. */
+struct watch {
+	struct dcd_progress_line line;
+	const struct dcd_mapped_file *base; /* or null */
+	const struct dcd_mapped_file *image;
+	uint64_t forgotten; /* bytes */
+};
+
+static void watch_step(void *context, const char *phase, uint64_t done, uint64_t total)
+{
+	struct watch *watch = context;
+	dcd_progress_line_show(&watch->line, phase, done, total);
+	if (strcmp(phase, "indexing") != 0 && (done < watch->forgotten || done - watch->forgotten >= FORGET_EVERY)) {
+		dcd_mapped_file_forget(watch->image, done);
+		if (watch->base != NULL) {
+			dcd_mapped_file_forget(watch->base, watch->base->bytes.len);
+		}
+		watch->forgotten = done;
+	}
+}
+
+static struct dcd_encode_options encode_options(const struct dcd_delta_options *options, struct watch *watch)
 {
 	return (struct dcd_encode_options){ .segment_size = options->segment_size,
 					    .effort = options->effort,
@@ -16,8 +40,8 @@ static struct dcd_encode_options encode_options(const struct dcd_delta_options *
 					    .keep_packed = options->keep_packed,
 					    .pack_memory = options->pack_memory,
 					    .alg = &dcd_sha256,
-					    .progress = dcd_progress_line_show,
-					    .context = line };
+					    .progress = watch_step,
+					    .context = watch };
 }
 
 static void print_result(const struct dcd_encode_result *result, uint64_t image_size)
@@ -37,12 +61,12 @@ static int encode_mapped(const struct dcd_mapped_file *base, const struct dcd_ma
 	if (err != 0) {
 		return err;
 	}
-	struct dcd_progress_line line;
-	dcd_progress_line_begin(&line);
-	struct dcd_encode_options encode = encode_options(options, &line);
+	struct watch watch = { .base = base, .image = image };
+	dcd_progress_line_begin(&watch.line);
+	struct dcd_encode_options encode = encode_options(options, &watch);
 	struct dcd_encode_result result;
 	err = dcd_encode_payload(base == NULL ? NULL : &base->bytes, &image->bytes, out.fd, &encode, &result, diag);
-	dcd_progress_line_end(&line);
+	dcd_progress_line_end(&watch.line);
 	if (err != 0) {
 		dcd_new_file_drop(&out);
 		return err;
@@ -73,12 +97,12 @@ int dcd_delta_command_id(const char *path, const struct dcd_delta_options *optio
 	if (err != 0) {
 		return err;
 	}
-	struct dcd_progress_line line;
-	dcd_progress_line_begin(&line);
-	struct dcd_encode_options encode = encode_options(options, &line);
+	struct watch watch = { .image = &image };
+	dcd_progress_line_begin(&watch.line);
+	struct dcd_encode_options encode = encode_options(options, &watch);
 	struct dcd_hash id;
 	err = dcd_encode_image_id(&image.bytes, &encode, &id, diag);
-	dcd_progress_line_end(&line);
+	dcd_progress_line_end(&watch.line);
 	dcd_mapped_file_close(&image);
 	if (err == 0) {
 		char text[DCD_HASH_HEX_SIZE];

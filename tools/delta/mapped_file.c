@@ -8,6 +8,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+/* A multiple of every page size. */
+#define FORGET_BYTES (1U << 20)
+
 /* The null device is how scripts say "no base". */
 static int is_null_device(const struct stat *st)
 {
@@ -65,6 +68,13 @@ int dcd_mapped_file_open(const char *path, struct dcd_mapped_file *ret, struct d
 	int err = map(fd, path, ret, diag);
 	close(fd);
 	return err;
+}
+
+void dcd_mapped_file_forget(const struct dcd_mapped_file *file, uint64_t done)
+{
+	if (file->bytes.data != NULL) {
+		(void)madvise((void *)(uintptr_t)file->bytes.data, (size_t)(done - done % FORGET_BYTES), MADV_DONTNEED);
+	}
 }
 
 void dcd_mapped_file_close(struct dcd_mapped_file *file)

@@ -11,6 +11,8 @@ struct dcd_mapped_file {
 
 /* Maps a regular file or a block device. DCD_ERR_NOT_FOUND, DCD_ERR_IO, DCD_ERR_USAGE (a folder, a pipe). */
 DCD_NODISCARD int dcd_mapped_file_open(const char *path, struct dcd_mapped_file *ret, struct dcd_diag *diag);
+/* Gives back the memory of the bytes before `done`; they are read again when they are looked at again. */
+void dcd_mapped_file_forget(const struct dcd_mapped_file *file, uint64_t done);
 void dcd_mapped_file_close(struct dcd_mapped_file *file);
 
 /* The size of an open file or block device; DCD_ERR_USAGE for what has none. /dev/null has 0 bytes. */

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "manifest/sign/utc_time.h"
 #include "tools/repo/repo_commands.h"
+#include "tools/repo/repo_delegated.h"
 #include "tools/repo/repo_file.h"
 #include "tools/repo/repo_known.h"
 #include "tools/repo/repo_payload.h"
@@ -17,6 +18,7 @@
 struct checking {
 	const struct repo_place *place;
 	struct repo_view *view;
+	int64_t now;
 	int first_err; /* the first thing found wrong; the check goes on to name the others */
 	size_t wrong;
 	size_t payloads;
@@ -227,11 +229,34 @@ static void check_expiry(struct checking *c, int64_t now)
 	}
 }
 
-static int check_all(struct checking *c, const struct repo_options *options, int64_t now, struct dcd_diag *diag)
+static int check_delegated(void *context, const char *name, const struct dcd_json *role_signed, struct dcd_diag *diag)
 {
-	check_expiry(c, now);
+	struct checking *c = context;
+	char text[DCD_UTC_TIME_SIZE];
+	const char *expires = dcd_json_string(dcd_json_member(role_signed, "expires"));
+	bool expired = dcd_utc_time_format(c->now, text) != 0 || strcmp(expires, text) <= 0;
+	(void)diag;
+	printf("%-10s version %-6lld expires %s%s\n", name, (long long)dcd_json_integer(dcd_json_member(role_signed, "version")),
+	       expires, expired ? "  EXPIRED" : "");
+	if (expired) {
+		struct dcd_diag why;
+		int err = dcd_diag_set(
+			&why, DCD_ERR_EXPIRED,
+			"metadata: the delegated role %s expired at %s; sign anew with `decade-repo refresh` and its keys", name,
+			expires);
+		found_wrong(c, err, &why);
+	}
+	return 0;
+}
+
+static int check_all(struct checking *c, const struct repo_options *options, struct dcd_diag *diag)
+{
+	check_expiry(c, c->now);
+	int err = repo_delegated_each(c->view, check_delegated, c, diag);
 	size_t expired = c->wrong;
-	int err = dcd_tuf_each_target(c->view->tuf, check_target, c);
+	if (err == 0) {
+		err = dcd_tuf_each_target(c->view->tuf, check_target, c);
+	}
 	if (err != 0 || c->wrong != expired) {
 		return err; /* a manifest is damaged: what it names isn't known */
 	}
@@ -257,9 +282,9 @@ int repo_check(struct repo_place *place, const struct repo_options *options, str
 	if (err == 0) {
 		err = repo_view_open(place, NULL, options->root, now, &view, diag);
 	}
-	struct checking c = { .place = place, .view = view };
+	struct checking c = { .place = place, .view = view, .now = now };
 	if (err == 0) {
-		err = check_all(&c, options, now, diag);
+		err = check_all(&c, options, diag);
 	}
 	if (err != 0) {
 		return err;

@@ -1,5 +1,6 @@
 #include "tools/repo/repo_delegated.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -60,6 +61,29 @@ char *repo_delegated_path(const struct dcd_json *snapshot, const char *stored)
 		return NULL;
 	}
 	return repo_text("metadata/%lld.%s", (long long)dcd_json_integer(dcd_json_member(entry, "version")), listed);
+}
+
+int repo_delegated_each(const struct repo_view *view,
+			int (*each)(void *context, const char *name, const struct dcd_json *role_signed, struct dcd_diag *diag),
+			void *context, struct dcd_diag *diag)
+{
+	const struct dcd_json *meta = dcd_json_member(repo_view_signed(view, REPO_SNAPSHOT), "meta");
+	int err = 0;
+	for (void *it = dcd_json_iter(meta); err == 0 && it != NULL; it = dcd_json_iter_next(meta, it)) {
+		const char *listed = dcd_json_iter_key(it);
+		size_t len = strlen(listed);
+		if (len <= 5 || strcmp(listed + len - 5, ".json") != 0 || strcmp(listed, "targets.json") == 0) {
+			continue;
+		}
+		DCD_AUTO_FREE char *name = repo_text("%.*s", (int)(len - 5), listed);
+		DCD_CLEANUP(dcd_json_freep) struct dcd_json *envelope = NULL;
+		err = repo_delegated_load(view, name, &envelope, diag);
+		/* Listed by an old snapshot, delegated to by nobody any more: nothing that counts. */
+		if (err == 0 && envelope != NULL) {
+			err = each(context, name, dcd_json_member(envelope, "signed"), diag);
+		}
+	}
+	return err;
 }
 
 int repo_delegated_load(const struct repo_view *view, const char *name, struct dcd_json **ret_envelope, struct dcd_diag *diag)

@@ -10,6 +10,12 @@ const struct dcd_json *repo_delegated_role(const struct dcd_json *targets, const
 /* True when one of the role's "paths" matches. */
 bool repo_delegated_covers(const struct dcd_json *role, const char *path);
 
+/* Calls `each` for every delegated role that the snapshot lists, with its signed part. A non-zero return stops and is returned. */
+DCD_NODISCARD int repo_delegated_each(const struct repo_view *view,
+				      int (*each)(void *context, const char *name, const struct dcd_json *role_signed,
+						  struct dcd_diag *diag),
+				      void *context, struct dcd_diag *diag);
+
 /* The present signed part of a delegated role, parsed anew: the caller frees the envelope. Null data when there is none yet. */
 DCD_NODISCARD int repo_delegated_load(const struct repo_view *view, const char *name, struct dcd_json **ret_envelope,
 				      struct dcd_diag *diag);

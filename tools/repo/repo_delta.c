@@ -11,7 +11,7 @@
 #include "tools/repo/repo_job.h"
 #include "tools/repo/repo_text.h"
 
-#define FORGET_EVERY (32U << 20) /* bytes */
+#define FORGET_EVERY (8U << 20) /* bytes */
 
 /* ---- encoding ---- */
 
@@ -30,7 +30,7 @@ static void watch_step(void *context, const char *phase, uint64_t done, uint64_t
 	if (watch->line != NULL) {
 		repo_progress_step(watch->line, phase, done, total);
 	}
-	if (done < watch->forgotten || done - watch->forgotten >= FORGET_EVERY) {
+	if (phase[0] != 'i' && (done < watch->forgotten || done - watch->forgotten >= FORGET_EVERY)) {
 		repo_file_map_forget(watch->image, done);
 		if (watch->base != NULL) {
 			repo_file_map_forget(watch->base, watch->base->len);

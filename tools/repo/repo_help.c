@@ -113,12 +113,17 @@ const char repo_help_work[] =
 	"    decade-repo work repo --cache cache $(sed -n \"${SLURM_ARRAY_TASK_ID}p\" jobs)\n";
 
 const char repo_help_refresh[] =
-	"decade-repo refresh REPO --keys KEYS [--expires ROLE=DAYS]...\n"
+	"decade-repo refresh REPO --keys KEYS [--mirror URL]... [--expires ROLE=DAYS]...\n"
 	"\n"
 	"Signs timestamp and snapshot anew, so that devices know that nothing newer is being withheld. Run it well before the\n"
 	"timestamp expires (see `decade-repo check`), from a timer for example. Needs snapshot.pem and timestamp.pem in KEYS;\n"
-	"targets.pem too when the targets metadata would expire before the new snapshot does.\n"
-	"\n" HELP_SIGN_WITH HELP_EXPIRES "\n"
+	"targets.pem too when the targets metadata would expire before the new snapshot does, and a delegated role's keys when "
+	"that\n"
+	"would; without those it warns.\n"
+	"\n"
+	"    --mirror URL            where else devices find this repository, after their own URLs: replaces the signed list "
+	"(repeatable)\n"
+	"    --no-mirrors            the list is empty from now on\n" HELP_SIGN_WITH HELP_EXPIRES "\n"
 	"Example:\n"
 	"    decade-repo refresh /srv/www/thermostat --keys ~/online-keys --expires timestamp=14\n";
 

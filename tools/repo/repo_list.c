@@ -84,6 +84,10 @@ static int print_json(const struct repo_view *view, struct dcd_diag *diag)
 		err |= release_json(releases, view->releases[i].release);
 	}
 	err |= dcd_json_set(report, "releases", releases);
+	const struct dcd_json *mirrors = dcd_json_member(repo_view_signed(view, REPO_TARGETS), "x-decade-mirrors");
+	if (mirrors != NULL) {
+		err |= dcd_json_set(report, "mirrors", dcd_json_copy(mirrors));
+	}
 	err |= metadata_json(report, view);
 	DCD_AUTO_FREE char *text = err == 0 ? dcd_json_text(report, true) : NULL;
 	if (text == NULL) {
@@ -135,6 +139,10 @@ int repo_list(struct repo_place *place, const struct repo_options *options, stru
 	}
 	printf("%s: product %s, %zu release%s\n", place->root, view->product, view->release_count,
 	       view->release_count == 1 ? "" : "s");
+	const struct dcd_json *mirrors = dcd_json_member(repo_view_signed(view, REPO_TARGETS), "x-decade-mirrors");
+	for (size_t i = 0; i < dcd_json_count(mirrors); i++) {
+		printf("mirror %s\n", dcd_json_string(dcd_json_item(mirrors, i)));
+	}
 	for (size_t i = 0; i < view->release_count; i++) {
 		print_release(view->releases[i].release);
 	}

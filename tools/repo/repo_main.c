@@ -16,7 +16,7 @@ static const struct command commands[] = {
 	{ "release", repo_help_release, "kvicbsrBnSetxWYNCzyJ", repo_release },
 	{ "plan", repo_help_plan, "iBSetCj", repo_plan },
 	{ "work", repo_help_work, "CtQ*", repo_work },
-	{ "refresh", repo_help_refresh, "kxWY", repo_refresh },
+	{ "refresh", repo_help_refresh, "kxWYmw", repo_refresh },
 	{ "rotate", repo_help_rotate, "klaTAKMExWY", repo_rotate },
 	{ "delegate", repo_help_delegate, "kNPaTAKMExWYG", repo_delegate },
 	{ "check", repo_help_check, "dR", repo_check },

@@ -54,6 +54,8 @@ static const struct option long_options[] = {
 	{ "json", no_argument, NULL, 'j' },
 	{ "sign-with", required_argument, NULL, 'W' },
 	{ "keys-moved", no_argument, NULL, 'Y' },
+	{ "mirror", required_argument, NULL, 'm' },
+	{ "no-mirrors", no_argument, NULL, 'w' },
 	{ "role", required_argument, NULL, 'l' },
 	{ "name", required_argument, NULL, 'N' },
 	{ "algorithm", required_argument, NULL, 'a' },
@@ -190,11 +192,32 @@ static int parse_list(const char *option, const char *text, const char **list, s
 	return 0;
 }
 
+/* Exactly what devices take: a list that some of them can't use would be found out when it is needed. */
+static int parse_mirror(const char *text, struct repo_options *options, struct dcd_diag *diag)
+{
+	bool ok = (strncmp(text, "http://", 7) == 0 && text[7] != '\0') || (strncmp(text, "https://", 8) == 0 && text[8] != '\0');
+	for (const char *c = text; *c != '\0'; c++) {
+		ok = ok && *c > 0x20 && *c < 0x7f;
+	}
+	if (!ok || strlen(text) > DCD_TUF_MIRROR_URL_MAX || options->mirror_count == DCD_TUF_MIRRORS_MAX) {
+		return dcd_diag_set(diag, DCD_ERR_USAGE,
+				    "--mirror %.128s: at most %u URLs, each http(s)://HOST/PATH of at most %u printable ASCII characters",
+				    text, DCD_TUF_MIRRORS_MAX, DCD_TUF_MIRROR_URL_MAX);
+	}
+	options->mirrors[options->mirror_count++] = text;
+	return 0;
+}
+
 static int parse_key_option(int letter, const char *text, struct repo_options *options, struct dcd_diag *diag)
 {
 	switch (letter) {
 	case 'W':
 		options->sign_with = text;
+		return 0;
+	case 'm':
+		return parse_mirror(text, options, diag);
+	case 'w':
+		options->no_mirrors = true;
 		return 0;
 	case 'Y':
 		options->keys_moved = true;

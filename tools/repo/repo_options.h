@@ -9,6 +9,7 @@
 #include "base/diag.h"
 #include "manifest/crypto/private_key.h"
 #include "manifest/release/release.h"
+#include "manifest/tuf/tuf.h"
 #include "tools/repo/repo_view.h"
 
 #define REPO_KEY_OPTIONS_MAX 64
@@ -57,6 +58,9 @@ struct repo_options {
 	/* rotate, delegate */
 	const char *sign_with;
 	bool keys_moved;
+	const char *mirrors[DCD_TUF_MIRRORS_MAX];
+	size_t mirror_count;
+	bool no_mirrors;
 	const char *role;
 	const char *name;
 	enum dcd_key_algorithm algorithm;

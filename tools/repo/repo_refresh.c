@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "manifest/sign/utc_time.h"
 #include "tools/repo/repo_commands.h"
+#include "tools/repo/repo_delegated.h"
 #include "tools/repo/repo_publish.h"
 #include "tools/repo/repo_resign.h"
 #include "tools/repo/repo_signing.h"
@@ -16,9 +17,16 @@ struct refresh_work {
 	const struct repo_options *options;
 };
 
+struct refreshing {
+	struct repo_signing *signing;
+	struct repo_publish *publish;
+	const struct repo_view *view;
+	const struct repo_options *options;
+};
+
 /* Targets that would expire before the new snapshot are signed anew too: a refreshed repository is good for all its snapshot's
  * life. */
-static bool targets_end_too_early(const struct repo_signing *signing, const struct repo_view *view)
+static bool ends_too_early(const struct repo_signing *signing, const char *expires)
 {
 	struct dcd_document_head head;
 	char until[DCD_UTC_TIME_SIZE];
@@ -26,7 +34,39 @@ static bool targets_end_too_early(const struct repo_signing *signing, const stru
 		return false;
 	}
 	/* Times in this form compare as text. */
-	return strcmp(repo_view_expires(view, REPO_TARGETS), until) < 0;
+	return strcmp(expires, until) < 0;
+}
+
+static int resign_delegated(const struct refreshing *r, const char *name, const struct dcd_json *before, struct dcd_diag *diag)
+{
+	struct dcd_document_head head;
+	DCD_CLEANUP(dcd_json_freep) struct dcd_json *document = NULL;
+	uint64_t version = (uint64_t)dcd_json_integer(dcd_json_member(before, "version")) + 1;
+	int err = repo_signing_head(r->signing, REPO_TARGETS, version, &head, diag);
+	if (err == 0) {
+		err = dcd_document_targets(&head, before, &document, diag);
+	}
+	return err == 0 ? repo_delegated_write(r->signing, r->publish, r->options, repo_view_signed(r->view, REPO_TARGETS), name,
+					       document, diag)
+			: err;
+}
+
+/* A team's keys are most likely not here: then it is told, and everybody else's metadata is refreshed all the same. */
+static int refresh_delegated(void *context, const char *name, const struct dcd_json *role_signed, struct dcd_diag *diag)
+{
+	const struct refreshing *r = context;
+	const char *expires = dcd_json_string(dcd_json_member(role_signed, "expires"));
+	struct dcd_diag why = { 0 };
+	if (!ends_too_early(r->signing, expires) || repo_delegated_role(repo_view_signed(r->view, REPO_TARGETS), name) == NULL) {
+		return 0;
+	}
+	int err = resign_delegated(r, name, role_signed, &why);
+	if (err == DCD_ERR_SIGNATURE) {
+		fprintf(stderr, "decade-repo: warning: the delegated role %s expires %s and can't be signed anew here: %s\n",
+			name, expires, why.text);
+		return 0;
+	}
+	return err == 0 ? 0 : dcd_diag_set(diag, err, "%s", why.text);
 }
 
 static int refresh_write(struct repo_signing *signing, struct repo_publish *publish, const struct repo_view *view,
@@ -34,13 +74,18 @@ static int refresh_write(struct repo_signing *signing, struct repo_publish *publ
 {
 	const struct repo_options *options = work->options;
 	struct dcd_document_file targets;
+	struct refreshing refreshing = { signing, publish, view, options };
 	int err = repo_signing_load(signing, options, REPO_SNAPSHOT, view, diag);
 	if (err == 0) {
 		err = repo_signing_load(signing, options, REPO_TIMESTAMP, view, diag);
 	}
 	if (err == 0) {
-		err = targets_end_too_early(signing, view) ? repo_resign_targets(signing, publish, view, options, &targets, diag)
-							   : repo_same_file(view, REPO_TARGETS, &targets, diag);
+		err = repo_delegated_each(view, refresh_delegated, &refreshing, diag);
+	}
+	if (err == 0) {
+		bool resign = repo_resign_asked(options) || ends_too_early(signing, repo_view_expires(view, REPO_TARGETS));
+		err = resign ? repo_resign_targets(signing, publish, view, options, &targets, diag)
+			     : repo_same_file(view, REPO_TARGETS, &targets, diag);
 	}
 	if (err == 0) {
 		err = repo_signing_write_upper(signing, publish, &targets, repo_view_version(view, REPO_SNAPSHOT) + 1,

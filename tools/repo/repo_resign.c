@@ -4,6 +4,23 @@
 #include "manifest/crypto/sha256.h"
 #include "tools/repo/repo_text.h"
 
+bool repo_resign_asked(const struct repo_options *options)
+{
+	return options->mirror_count > 0 || options->no_mirrors;
+}
+
+/* --mirror, --no-mirrors: the list as a whole is replaced; without them it stays what it was. */
+static int set_mirrors(struct dcd_json *document, const struct repo_options *options, struct dcd_diag *diag)
+{
+	struct dcd_json *list = dcd_json_new_array();
+	int err = 0;
+	for (size_t i = 0; i < options->mirror_count; i++) {
+		err |= dcd_json_append_string(list, options->mirrors[i]);
+	}
+	err |= dcd_json_set(document, "x-decade-mirrors", list);
+	return err == 0 ? 0 : dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the mirror list");
+}
+
 int repo_resign_targets(struct repo_signing *signing, struct repo_publish *publish, const struct repo_view *view,
 			const struct repo_options *options, struct dcd_document_file *ret, struct dcd_diag *diag)
 {
@@ -16,6 +33,9 @@ int repo_resign_targets(struct repo_signing *signing, struct repo_publish *publi
 	}
 	if (err == 0) {
 		err = dcd_document_targets(&head, repo_view_signed(view, REPO_TARGETS), &document, diag);
+	}
+	if (err == 0 && repo_resign_asked(options)) {
+		err = set_mirrors(document, options, diag);
 	}
 	DCD_AUTO_FREE char *name = repo_text("%llu.targets.json", (unsigned long long)version);
 	return err == 0 ? repo_signing_write(signing, publish, REPO_TARGETS, name, document, ret, diag) : err;

@@ -80,16 +80,8 @@ void dcd_bls_name(const struct dcd_bls_entry *entry, const char *const bootname[
 	(void)snprintf(ret, DCD_BLS_NAME_SIZE, PREFIX "%u-%s%s" SUFFIX, (unsigned)entry->rank, bootname[entry->slot], counter);
 }
 
-static bool is_spent(const struct dcd_bls_entry *entry)
+bool dcd_bls_counts_before(const struct dcd_bls_entry *a, const struct dcd_bls_entry *b)
 {
-	return !entry->good && entry->left == 0;
-}
-
-bool dcd_bls_before(const struct dcd_bls_entry *a, const struct dcd_bls_entry *b)
-{
-	if (is_spent(a) != is_spent(b)) {
-		return is_spent(b);
-	}
 	if (a->rank != b->rank) {
 		return a->rank > b->rank;
 	}

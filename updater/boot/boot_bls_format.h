@@ -35,8 +35,11 @@ enum dcd_bls_kind dcd_bls_parse(const char *name, const char *const bootname[DCD
 
 void dcd_bls_name(const struct dcd_bls_entry *entry, const char *const bootname[DCD_SLOT_COUNT], char ret[DCD_BLS_NAME_SIZE]);
 
-/* True when the loader would rather boot `a`: it can boot at all, then the rank, then without a counter, then more tries. */
-bool dcd_bls_before(const struct dcd_bls_entry *a, const struct dcd_bls_entry *b);
+/*
+ * Of two entries of one slot, which a cut may leave: true when `a` is the one that counts. The higher rank, for the loader takes
+ * it first; without tries left it still says that they were spent. With one rank, the better one.
+ */
+bool dcd_bls_counts_before(const struct dcd_bls_entry *a, const struct dcd_bls_entry *b);
 
 /*
  * The entries that a state needs, by slot index; `ret_present` says which slots have one. `now` is what is there (null where

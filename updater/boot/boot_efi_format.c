@@ -170,7 +170,8 @@ int dcd_efi_plan(const struct dcd_efi_vars *now, const struct dcd_boot_state *st
 	struct dcd_efi_vars plan = *now;
 	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
 		const struct dcd_boot_slot *slot = &state->slot[state->order[i]];
-		if (slot->bootable && slot->good) {
+		/* Behind another one the firmware doesn't count: there a slot that may boot is a way back, confirmed or not. */
+		if (slot->bootable && (slot->good || (i > 0 && slot->tries_left > 0))) {
 			ours[count++] = state->order[i];
 		}
 	}

@@ -2,7 +2,7 @@
  * The boot state as a UEFI firmware's own variables (UEFI specification, chapter 3; docs/boot.md has what means what and why):
  *
  *	Boot####     one load option for each slot, with the label "decade-BOOTNAME"; made by the maker, never written here
- *	BootOrder    the slots that are good, most wanted first
+ *	BootOrder    the slots that are good, most wanted first, and a way back
  *	BootNext     the slot on trial: one boot, and the firmware deletes it before it loads anything
  *	DecadeTrial  ours: which slot that was, as the firmware forgets it
  *

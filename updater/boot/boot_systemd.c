@@ -115,7 +115,7 @@ static int read_entry(struct scan *scan, int slot, const char *name)
 	}
 	err = check_text(scan, name, slot, text, len, scan->diag);
 	if (err == 0 && dcd_bls_parse(name, scan->sd->bootname, &entry) == DCD_BLS_ENTRY &&
-	    (!files->present || dcd_bls_before(&entry, &files->best))) {
+	    (!files->present || dcd_bls_counts_before(&entry, &files->best))) {
 		files->best = entry;
 		files->present = true;
 	}

@@ -176,7 +176,7 @@ static int run_verify(const struct dcd_arguments *arguments, struct dcd_diag *di
 	struct dcd_device device;
 	struct dcd_install_progress line;
 	dcd_install_progress_begin(&line, false);
-	int err = dcd_device_open(arguments->config, DCD_DEVICE_CHANGE, NULL, &device, diag);
+	int err = dcd_device_open(arguments->config, DCD_DEVICE_READ, NULL, &device, diag);
 	if (err == 0) {
 		device.engine.progress = (struct dcd_progress_port){ dcd_install_progress_report, &line };
 		err = arguments->slot != NULL ? verify_named(&device, arguments->slot, arguments->json, diag)

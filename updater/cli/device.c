@@ -12,6 +12,7 @@
 #include "bsdiff/codec/zstd_decode.h"
 #include "manifest/crypto/sha256.h"
 #include "updater/boot/boot.h"
+#include "updater/cli/listed_mirrors.h"
 #include "updater/journal/dir_posix.h"
 #include "updater/journal/journal_file.h"
 #include "updater/pipeline/threaded_writer.h"
@@ -123,10 +124,13 @@ static int load_factory_root(struct dcd_device *device, struct dcd_diag *diag)
 	return 0;
 }
 
-/* Every 'url' of the configuration, in its order. A folder that isn't mounted is no reason to give up the others. */
-static int open_mirrors(const struct dcd_config *config, const struct dcd_source_http_options *http, struct dcd_source **ret,
-			struct dcd_diag *diag)
+/*
+ * Every 'url' of the configuration, in its order, and behind them those that the repository lists. A folder that isn't mounted is no
+ * reason to give up the others.
+ */
+static int open_mirrors(struct dcd_device *device, const struct dcd_source_http_options *http, struct dcd_diag *diag)
 {
+	const struct dcd_config *config = device->config;
 	struct dcd_source *mirrors[DCD_CONFIG_URLS_MAX];
 	size_t count = 0;
 	int err = DCD_ERR_BUG;
@@ -134,7 +138,14 @@ static int open_mirrors(const struct dcd_config *config, const struct dcd_source
 		err = dcd_source_open(config->urls[i], http, &mirrors[count], diag);
 		count += err == 0 ? 1U : 0U;
 	}
-	return count == 0 ? err : dcd_source_mirrors_new(mirrors, count, ret, diag);
+	if (count == 0) {
+		return err;
+	}
+	err = dcd_source_mirrors_new(mirrors, count, &device->source, diag);
+	if (err == 0) {
+		dcd_source_mirrors_more(device->source, dcd_listed_mirrors, device);
+	}
+	return err;
 }
 
 /* A bundle that a person hands over may be old, and its device may have no clock: that is said, not refused. What a server offers is fresh. */
@@ -151,13 +162,11 @@ static int open_source(struct dcd_device *device, const char *source, struct dcd
 	if (source == NULL && config->url_count == 0) {
 		return dcd_diag_set(diag, DCD_ERR_CONFIG, "no source: give one, or set 'url' in [source]");
 	}
-	struct dcd_source_http_options http = dcd_source_http_defaults();
-	http.retries = config->retries;
-	http.connect_timeout_ms = config->timeout_s * 1000;
-	http.stall_timeout_ms = config->stall_timeout_s * 1000;
-	int err = source != NULL || config->url_count == 1
-			  ? dcd_source_open(source != NULL ? source : config->urls[0], &http, &device->source, diag)
-			  : open_mirrors(config, &http, &device->source, diag);
+	const struct dcd_source_http_options http = dcd_http_options_of(config);
+	const char *only = source != NULL ? source : config->url_count == 1 ? config->urls[0] : NULL;
+	/* What a person names is meant alone, and a bundle isn't one place of several. */
+	bool alone = source != NULL || (only != NULL && dcd_source_kind(only) != DCD_SOURCE_SERVER);
+	int err = alone ? dcd_source_open(only, &http, &device->source, diag) : open_mirrors(device, &http, diag);
 	if (err == 0) {
 		err = dcd_prefetch_stream_new(device->source, READ_AHEAD_BYTES, &device->stream, diag);
 	}
@@ -168,6 +177,12 @@ static int open_source(struct dcd_device *device, const char *source, struct dcd
 	device->engine.source = device->source;
 	device->engine.stream = device->stream;
 	return err;
+}
+
+/* Who only looks makes no folder: neither a reader without rights nor a read-only file system could. */
+static int open_folder(const char *path, enum dcd_device_need need, struct dcd_dir **ret, struct dcd_diag *diag)
+{
+	return (need & DCD_DEVICE_CHANGE) != 0 ? dcd_dir_posix_open(path, ret, diag) : dcd_dir_posix_look(path, ret, diag);
 }
 
 static int open_boot_block(void *context, const char *path, bool writable, struct dcd_blockdev **ret, struct dcd_diag *diag)
@@ -200,7 +215,7 @@ static int open_boot(struct dcd_device *device, struct dcd_diag *diag)
 	return dcd_boot_open(config->loader, &options, &device->engine.boot, diag);
 }
 
-static int open_state(struct dcd_device *device, struct dcd_diag *diag)
+static int open_state(struct dcd_device *device, enum dcd_device_need need, struct dcd_diag *diag)
 {
 	const struct dcd_config *config = device->config;
 	DCD_AUTO_FREE char *metadata_path = NULL;
@@ -208,7 +223,7 @@ static int open_state(struct dcd_device *device, struct dcd_diag *diag)
 		metadata_path = NULL;
 		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for a path");
 	}
-	int err = dcd_dir_posix_open(metadata_path, &device->metadata_dir, diag);
+	int err = open_folder(metadata_path, need, &device->metadata_dir, diag);
 	if (err == 0) {
 		err = dcd_journal_file_open(device->state_dir, &device->engine.journal, diag);
 	}
@@ -253,13 +268,15 @@ static int open_parts(struct dcd_device *device, const char *config_path, enum d
 {
 	int err = dcd_config_load(config_path, &device->config, diag);
 	if (err == 0) {
-		err = dcd_dir_posix_open(device->config->state_dir, &device->state_dir, diag);
+		err = open_folder(device->config->state_dir, need, &device->state_dir, diag);
 	}
 	if (err == 0 && (need & DCD_DEVICE_CHANGE) != 0) {
 		err = dcd_lock_take(device->config->state_dir, &device->lock, diag);
+	} else if (err == 0 && (need & DCD_DEVICE_READ) != 0) {
+		err = dcd_lock_take_to_read(device->config->state_dir, &device->lock, diag);
 	}
 	if (err == 0) {
-		err = open_state(device, diag);
+		err = open_state(device, need, diag);
 	}
 	if (err == 0) {
 		err = describe(device, diag);

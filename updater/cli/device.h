@@ -25,6 +25,7 @@ enum dcd_device_need {
 	DCD_DEVICE_CHANGE = 1,      /* the lock */
 	DCD_DEVICE_EXAMINE = 2,     /* the source and the factory root, no lock: nothing is changed */
 	DCD_DEVICE_SOURCE = 2 | 1,  /* the lock, the source and the factory root */
+	DCD_DEVICE_READ = 4,        /* the lock, so that nothing changes meanwhile, but nothing is stored: a read-only state folder will do */
 };
 
 /*

@@ -172,6 +172,9 @@ static int report_json(struct dcd_json *document, const struct dcd_report *repor
 	if (report->stale[0] != '\0') {
 		bad |= dcd_json_set_string(document, "stale", report->stale);
 	}
+	if (report->damaged[0] != '\0') {
+		bad |= dcd_json_set_string(document, "damaged", report->damaged);
+	}
 	if (err != 0) {
 		bad |= dcd_json_set_string(document, "error", dcd_err_name(err));
 		bad |= dcd_json_set_string(document, "reason", diag->text);
@@ -198,6 +201,9 @@ static void warn_stale(const struct dcd_report *report)
 {
 	if (report->stale[0] != '\0') {
 		fprintf(stderr, "decade: warning: %s; accepted because expiry is only reported\n", report->stale);
+	}
+	if (report->damaged[0] != '\0') {
+		fprintf(stderr, "decade: warning: the stored metadata did not verify and was fetched anew: %s\n", report->damaged);
 	}
 }
 

@@ -60,6 +60,7 @@ struct dcd_report {
 	char version[DCD_NAME_SIZE];      /* the release it is about, or "" */
 	char from_version[DCD_NAME_SIZE]; /* what runs, or "" when it isn't known */
 	char stale[DCD_TEXT_SIZE];        /* what had expired under `report`, or "" */
+	char damaged[DCD_TEXT_SIZE];      /* stored metadata that didn't verify, or "" */
 	bool delta;                       /* the running slot is the base */
 	uint64_t bytes_full;              /* what full payloads take */
 	uint64_t bytes_best;              /* what the chosen payloads take at most */

@@ -19,6 +19,26 @@ static int keep_time_floor(struct dcd_run *run, struct dcd_diag *diag)
 	return dcd_session_store_journal(&run->session, diag);
 }
 
+static int refresh_once(struct dcd_run *run, struct dcd_diag *diag)
+{
+	int err = dcd_tuf_refresh(run->tuf, diag);
+	return err == 0 ? dcd_tuf_load_delegations(run->tuf, DCD_RELEASE_FOLDER, diag) : err;
+}
+
+/*
+ * A place can answer well and be no good: frozen, half copied, or in a stranger's hands after ten years. Then the others are
+ * asked; and when none is better, what was wrong with the first one is what counts.
+ */
+static int refresh_anywhere(struct dcd_run *run, struct dcd_diag *diag)
+{
+	int err = refresh_once(run, diag);
+	bool good = err == 0;
+	while (!good && (dcd_err_exit_code(err) == 5 || err == DCD_ERR_NOT_FOUND || err == DCD_ERR_FORBIDDEN) && dcd_source_next(run->engine->source)) {
+		good = refresh_once(run, NULL) == 0;
+	}
+	return good ? 0 : err;
+}
+
 int dcd_run_refresh(struct dcd_run *run, struct dcd_diag *diag)
 {
 	struct dcd_engine *engine = run->engine;
@@ -38,13 +58,11 @@ int dcd_run_refresh(struct dcd_run *run, struct dcd_diag *diag)
 	}
 	int err = dcd_tuf_new(&options, &run->tuf, diag);
 	if (err == 0) {
-		err = dcd_tuf_refresh(run->tuf, diag);
-	}
-	if (err == 0) {
-		err = dcd_tuf_load_delegations(run->tuf, DCD_RELEASE_FOLDER, diag);
+		err = refresh_anywhere(run, diag);
 	}
 	if (err == 0) {
 		dcd_run_set_text(run->report->stale, sizeof run->report->stale, dcd_tuf_stale(run->tuf));
+		dcd_run_set_text(run->report->damaged, sizeof run->report->damaged, dcd_tuf_damaged(run->tuf));
 		err = keep_time_floor(run, diag);
 	}
 	return err;
@@ -55,7 +73,8 @@ static int check_classes(const struct dcd_run *run, struct dcd_diag *diag)
 	const struct dcd_slot_port *slots = &run->engine->slots;
 	for (size_t i = 0; i < slots->class_count; i++) {
 		if (dcd_release_image_find(run->release, slots->classes[i]) == NULL) {
-			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "release %s has no image for '%s', which this device's slots have",
+			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES,
+					    "release %s has no image for '%s', which this device's slots have",
 					    run->release->version, slots->classes[i]);
 		}
 	}
@@ -65,8 +84,9 @@ static int check_classes(const struct dcd_run *run, struct dcd_diag *diag)
 			found = strcmp(run->release->images[i].class_name, slots->classes[j]) == 0;
 		}
 		if (!found) {
-			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES, "release %s has an image '%s', which this device's slots lack",
-					    run->release->version, run->release->images[i].class_name);
+			return dcd_diag_set(diag, DCD_ERR_WRONG_CLASSES,
+					    "release %s has an image '%s', which this device's slots lack", run->release->version,
+					    run->release->images[i].class_name);
 		}
 	}
 	return 0;
@@ -104,7 +124,7 @@ static int identify_running(struct dcd_run *run, bool *ret_found, struct dcd_dia
 	if (err != 0) {
 		return dcd_diag_set(diag, err, "%s", why.text);
 	}
-	*dcd_run_running_record(run) = run->bases;
+	dcd_life_identified(&run->session.state, &run->session.boot, &run->bases);
 	return dcd_session_store_journal(&run->session, diag);
 }
 
@@ -139,7 +159,8 @@ int dcd_run_select(struct dcd_run *run, struct dcd_diag *diag)
 		}
 	}
 	if (dcd_run_running_record(run)->content == DCD_CONTENT_VERIFIED) {
-		dcd_run_set_text(run->report->from_version, sizeof run->report->from_version, dcd_run_running_record(run)->version);
+		dcd_run_set_text(run->report->from_version, sizeof run->report->from_version,
+				 dcd_run_running_record(run)->version);
 	}
 	return err != 0 ? err : already_waiting(run, diag);
 }

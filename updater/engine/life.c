@@ -114,6 +114,14 @@ static void remember_bad(struct dcd_device_state *state, const struct dcd_hash *
 	state->known_bad[state->known_bad_count++] = *manifest_hash;
 }
 
+void dcd_life_identified(struct dcd_device_state *state, const struct dcd_boot_state *boot, const struct dcd_slot_record *record)
+{
+	state->slot[boot->booted] = *record;
+	if (boot->slot[boot->booted].good && record->security_version > state->security_floor) {
+		state->security_floor = record->security_version;
+	}
+}
+
 static void set_idle(struct dcd_device_state *state)
 {
 	state->phase = DCD_PHASE_IDLE;

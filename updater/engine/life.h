@@ -77,6 +77,12 @@ DCD_NODISCARD int dcd_life_mark_bad(struct dcd_device_state *state, struct dcd_b
 DCD_NODISCARD int dcd_life_rollback(struct dcd_device_state *state, struct dcd_boot_state *boot, uint8_t tries, int64_t now,
 				    struct dcd_diag *diag);
 
+/*
+ * What runs was compared with signed metadata and is `record`. When the loader calls it confirmed, its security version is the least that the
+ * floor can have been: so a journal that was lost doesn't take the floor with it.
+ */
+void dcd_life_identified(struct dcd_device_state *state, const struct dcd_boot_state *boot, const struct dcd_slot_record *record);
+
 bool dcd_life_is_known_bad(const struct dcd_device_state *state, const struct dcd_hash *manifest_hash);
 /* Asked for again: the release may be tried once more. */
 void dcd_life_forget_bad(struct dcd_device_state *state, const struct dcd_hash *manifest_hash);

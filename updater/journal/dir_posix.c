@@ -51,6 +51,9 @@ static int open_regular(struct dcd_dir *dir, const char *name, int flags, int *r
 	if (!name_ok(name)) {
 		return DCD_ERR_USAGE;
 	}
+	if (dir_fd(dir) < 0) {
+		return DCD_ERR_NOT_FOUND;
+	}
 	int fd = openat(dir_fd(dir), name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
 	if (fd < 0) {
 		return code_of(errno);
@@ -191,7 +194,9 @@ static int posix_list(struct dcd_dir *dir, void (*each)(void *context, const cha
 
 static void posix_close(struct dcd_dir *dir)
 {
-	(void)close(dir_fd(dir));
+	if (dir_fd(dir) >= 0) {
+		(void)close(dir_fd(dir));
+	}
 	free(dir);
 }
 
@@ -222,6 +227,33 @@ static int sync_parent(const char *path)
 	return result;
 }
 
+/* `fd` is taken over, also on failure. */
+static int dir_new(const char *path, int fd, struct dcd_dir **ret, struct dcd_diag *diag)
+{
+	struct dir_posix *dir = calloc(1, sizeof *dir + strlen(path) + 1);
+	if (dir == NULL) {
+		if (fd >= 0) {
+			(void)close(fd);
+		}
+		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory to open %s", path);
+	}
+	memcpy(dir->name, path, strlen(path) + 1);
+	dir->base.ops = &posix_ops;
+	dir->base.name = dir->name;
+	dir->fd = fd;
+	*ret = &dir->base;
+	return 0;
+}
+
+int dcd_dir_posix_look(const char *path, struct dcd_dir **ret, struct dcd_diag *diag)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT) {
+		return dcd_diag_set(diag, DCD_ERR_IO, "%s can't be looked into: %s", path, strerror(errno));
+	}
+	return dir_new(path, fd, ret, diag);
+}
+
 int dcd_dir_posix_open(const char *path, struct dcd_dir **ret, struct dcd_diag *diag)
 {
 	if (mkdir(path, 0700) == 0) {
@@ -242,15 +274,5 @@ int dcd_dir_posix_open_existing(const char *path, struct dcd_dir **ret, struct d
 	if (fd < 0) {
 		return dcd_diag_set(diag, DCD_ERR_IO, "%s can't be opened as a folder: %s", path, strerror(errno));
 	}
-	struct dir_posix *dir = calloc(1, sizeof *dir + strlen(path) + 1);
-	if (dir == NULL) {
-		(void)close(fd);
-		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory to open %s", path);
-	}
-	memcpy(dir->name, path, strlen(path) + 1);
-	dir->base.ops = &posix_ops;
-	dir->base.name = dir->name;
-	dir->fd = fd;
-	*ret = &dir->base;
-	return 0;
+	return dir_new(path, fd, ret, diag);
 }

@@ -10,6 +10,9 @@
  */
 DCD_NODISCARD int dcd_dir_posix_open(const char *path, struct dcd_dir **ret, struct dcd_diag *diag);
 
+/* The same to look into alone: a missing folder is not created, and is as an empty one that nothing can be stored in. */
+DCD_NODISCARD int dcd_dir_posix_look(const char *path, struct dcd_dir **ret, struct dcd_diag *diag);
+
 /* The same for a folder that must exist: a boot partition that isn't mounted must not become a folder of the root file system. */
 DCD_NODISCARD int dcd_dir_posix_open_existing(const char *path, struct dcd_dir **ret, struct dcd_diag *diag);
 

@@ -66,8 +66,8 @@ static int load_copies(struct journal_file *jf, struct dcd_device_state *ret, st
 		return dcd_diag_set(
 			diag, DCD_ERR_JOURNAL,
 			"%s: no readable copy of the journal is left; restore journal.0 from a backup, or remove journal.0 and "
-			"journal.1 to begin anew: what is in the slots is then unknown until verified, and the rollback floor is "
-			"lost",
+			"journal.1 to begin anew: what is in the slots is then unknown until verified, and which "
+			"releases were bad is forgotten",
 			jf->dir->name);
 	}
 	/* An attempt that failed half-way may have left its number on the disk: never hand it out again. */

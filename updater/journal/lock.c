@@ -40,16 +40,22 @@ static int refuse(const char *state_dir, int fd, int error, struct dcd_diag *dia
 	return dcd_diag_set(diag, DCD_ERR_BUSY, "another run holds %s/lock; wait for it to end", state_dir);
 }
 
-int dcd_lock_take(const char *state_dir, struct dcd_lock **ret, struct dcd_diag *diag)
+/* A descriptor, or a negative errno. */
+static int open_lock(const char *state_dir, int flags)
 {
 	int dir_fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int fd = dir_fd < 0 ? -1 : openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	int fd = dir_fd < 0 ? -1 : openat(dir_fd, "lock", flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	int error = errno;
 	if (dir_fd >= 0) {
 		(void)close(dir_fd);
 	}
+	return fd < 0 ? -error : fd;
+}
+
+static int lock_fd(const char *state_dir, int fd, struct dcd_lock **ret, struct dcd_diag *diag)
+{
 	if (fd < 0) {
-		return dcd_diag_set(diag, DCD_ERR_IO, "%s/lock can't be opened: %s", state_dir, strerror(error));
+		return dcd_diag_set(diag, DCD_ERR_IO, "%s/lock can't be opened: %s", state_dir, strerror(-fd));
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		int err = refuse(state_dir, fd, errno, diag);
@@ -68,6 +74,24 @@ int dcd_lock_take(const char *state_dir, struct dcd_lock **ret, struct dcd_diag 
 	lock->fd = fd;
 	*ret = lock;
 	return 0;
+}
+
+int dcd_lock_take(const char *state_dir, struct dcd_lock **ret, struct dcd_diag *diag)
+{
+	return lock_fd(state_dir, open_lock(state_dir, O_RDWR | O_CREAT), ret, diag);
+}
+
+int dcd_lock_take_to_read(const char *state_dir, struct dcd_lock **ret, struct dcd_diag *diag)
+{
+	int fd = open_lock(state_dir, O_RDWR | O_CREAT);
+	if (fd == -EROFS || fd == -EACCES || fd == -EPERM) {
+		fd = open_lock(state_dir, O_RDONLY);
+	}
+	if (fd == -ENOENT) {
+		*ret = NULL;
+		return 0;
+	}
+	return lock_fd(state_dir, fd, ret, diag);
 }
 
 void dcd_lock_release(struct dcd_lock *lock)

@@ -89,8 +89,10 @@ static struct dcd_http_verdict judge_status(int status)
 	case 404:
 	case 410:
 		return fail(DCD_ERR_NOT_FOUND, false, "the server doesn't have it");
-	case 401:
 	case 403:
+		/* What a bucket says of an object that isn't there, to somebody who may not list it. */
+		return fail(DCD_ERR_FORBIDDEN, false, "the server doesn't let us have it; check the URL and its credentials");
+	case 401:
 	case 407:
 		return fail(DCD_ERR_UNREACHABLE, false, "the server doesn't let us in; check the URL and its credentials");
 	case 408:

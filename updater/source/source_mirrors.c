@@ -1,13 +1,18 @@
 #include "updater/source/source_mirrors.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 struct mirrors {
 	struct dcd_source base;
-	size_t count;
+	atomic_size_t count; /* grows while another thread may interrupt */
+	atomic_int stop;
 	size_t current;
+	size_t turned; /* how often next() was called since it last said false */
 	struct dcd_source *list[DCD_MIRRORS_MAX];
+	size_t (*more)(void *context, struct dcd_source **ret, size_t max);
+	void *more_context;
 };
 
 /* What one fetch has handed on so far, whoever sent it. */
@@ -52,9 +57,14 @@ static int attempt(struct dcd_source *mirror, const struct wish *wish, struct ha
 					wish->length - handed->done, &sink, diag);
 }
 
-static bool worth_another(int err)
+/*
+ * "Not found" and "forbidden" are answers where a whole file is asked for: clients ask for roots that aren't there yet. A payload's bytes
+ * must be there, so whoever forbids those has somebody else asked.
+ */
+static bool worth_another(const struct wish *wish, int err)
 {
-	return err == DCD_ERR_UNREACHABLE || err == DCD_ERR_BROKEN_OFF || err == DCD_ERR_SOURCE_LIES;
+	return err == DCD_ERR_UNREACHABLE || err == DCD_ERR_BROKEN_OFF || err == DCD_ERR_SOURCE_LIES ||
+	       (err == DCD_ERR_FORBIDDEN && wish->length > 0);
 }
 
 static void add_stats(struct mirrors *m)
@@ -68,6 +78,30 @@ static void add_stats(struct mirrors *m)
 	m->base.stats = sum;
 }
 
+static void interrupt_one(struct dcd_source *mirror, int stop)
+{
+	if (mirror->ops->interrupt != NULL) {
+		mirror->ops->interrupt(mirror, stop);
+	}
+}
+
+/* Asks for more mirrors, once. True when there are. */
+static bool find_more(struct mirrors *m)
+{
+	size_t count = m->count;
+	if (m->more == NULL || count == DCD_MIRRORS_MAX) {
+		return false;
+	}
+	size_t found = m->more(m->more_context, m->list + count, DCD_MIRRORS_MAX - count);
+	m->more = NULL;
+	m->count = count + found;
+	/* An interrupt that came before they were counted didn't reach them. */
+	for (size_t i = count; i < count + found && m->stop != 0; i++) {
+		interrupt_one(m->list[i], 1);
+	}
+	return found > 0;
+}
+
 static int fetch_by_any(struct mirrors *m, const struct wish *wish, struct dcd_sink *sink, struct dcd_diag *diag)
 {
 	struct handed handed = { .sink = sink };
@@ -75,10 +109,12 @@ static int fetch_by_any(struct mirrors *m, const struct wish *wish, struct dcd_s
 	for (size_t tries = 0; tries < m->count; tries++) {
 		err = attempt(m->list[m->current], wish, &handed, diag);
 		bool complete = wish->length > 0 && handed.done == wish->length;
-		if (!worth_another(err) || handed.sink_failed || complete) {
+		if (!worth_another(wish, err) || handed.sink_failed || complete) {
 			break;
 		}
-		m->current = (m->current + 1) % m->count;
+		/* Those that come later stand behind these: the first of them is next when the last of these has failed. */
+		size_t known = m->count;
+		m->current = tries + 1 == known && find_more(m) ? known : (m->current + 1) % known;
 	}
 	add_stats(m);
 	return err;
@@ -109,11 +145,27 @@ static void mirrors_close(struct dcd_source *source)
 static void mirrors_interrupt(struct dcd_source *source, int stop)
 {
 	struct mirrors *m = (struct mirrors *)source;
+	m->stop = stop;
 	for (size_t i = 0; i < m->count; i++) {
-		if (m->list[i]->ops->interrupt != NULL) {
-			m->list[i]->ops->interrupt(m->list[i], stop);
-		}
+		interrupt_one(m->list[i], stop);
 	}
+}
+
+static bool mirrors_next(struct dcd_source *source)
+{
+	struct mirrors *m = (struct mirrors *)source;
+	size_t known = m->count;
+	m->turned++;
+	if (m->turned == known && find_more(m)) {
+		m->current = known;
+		return true;
+	}
+	m->current = (m->current + 1) % known;
+	if (m->turned < known) {
+		return true;
+	}
+	m->turned = 0;
+	return false;
 }
 
 /* The mirror that would be asked answers: metadata and what it lists are to come from one place. */
@@ -134,6 +186,7 @@ static const struct dcd_source_ops mirrors_ops = {
 	.fetch_range = mirrors_fetch_range,
 	.close = mirrors_close,
 	.interrupt = mirrors_interrupt,
+	.next = mirrors_next,
 	.has = mirrors_has,
 	.finish = mirrors_finish,
 };
@@ -177,4 +230,12 @@ int dcd_source_mirrors_new(struct dcd_source *const *mirrors, size_t count, stru
 	}
 	*ret = &m->base;
 	return 0;
+}
+
+void dcd_source_mirrors_more(struct dcd_source *mirrors, size_t (*more)(void *context, struct dcd_source **ret, size_t max),
+			     void *context)
+{
+	struct mirrors *m = (struct mirrors *)mirrors;
+	m->more = more;
+	m->more_context = context;
 }

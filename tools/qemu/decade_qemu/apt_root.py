@@ -40,8 +40,16 @@ class AptRoot:
         """Fetches the package lists when there are none, or when they are old."""
         stamp = self.folder / "lists-fetched"
         if not self._fresh and (force or not stamp.exists() or os.stat(stamp).st_mtime + LISTS_GOOD_FOR < time.time()):
-            self._apt("update")
-            stamp.touch()
+            for attempt in range(3):
+                try:
+                    self._apt("update")
+                    stamp.touch()
+                    break
+                except DownloadError:
+                    # A mirror in the middle of its sync has lists that don't fit together for minutes; what fits is enough to begin with.
+                    if attempt == 2 and not list((self.folder / "state" / "lists").glob("*_Packages*")):
+                        raise
+                    time.sleep(5 * (attempt + 1))
         self._fresh = True
 
     def _closure(self, packages):

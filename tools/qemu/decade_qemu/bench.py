@@ -156,13 +156,13 @@ class Bench:
 
     # ---- the device ----
 
-    def factory(self, version="1", room=()):
+    def factory(self, version="1", kind="good", room=()):
         """A fresh disk with a release in slot A, good, and nothing in slot B. room: [(version, kind)] of releases that must fit later."""
         if hasattr(self.machine, "read_disk"):  # a maker's board brings its disk
             self.disk = self.machine.read_disk(DiskImage(self.machine.disk_path, []).copy(self.folder / "disk.img").path)
             return
-        images = self.lab.images.images(version)
-        sizes = self.lab.images.sizes([(version, "good"), *room])
+        images = self.lab.images.images(version, kind)
+        sizes = self.lab.images.sizes([(version, kind), *room])
         self.disk = DiskImage(self.folder / "disk.img", self.machine.partitions(sizes)).create()
         self.machine.install_loader(self.disk)
         self.machine.write_release(self.disk, "A", images)

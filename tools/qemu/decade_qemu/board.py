@@ -7,7 +7,7 @@ import shlex
 from . import host_command, uboot_env
 from .disk_image import DiskImage, Partition
 from .errors import UsageError
-from .machine import SLOTS, BootState, Machine
+from .machine import BootState, Machine
 from .release_images import KINDS
 
 GOOD = ("1", "2", "3", "4")  # the good releases that scenarios update between; 1 is what the factory installs
@@ -83,6 +83,9 @@ class Board(Machine):
     def slot_partition(self, image_class, slot):
         return self._get("board", "slot-partition", "{class}-{slot}").replace("{class}", image_class).replace("{slot}", slot.lower())
 
+    def loader_partition(self):
+        return self._get("state", "partition", "env")
+
     def state_partition(self):
         return self._get("board", "state-partition", "state")
 
@@ -150,5 +153,3 @@ class BoardImages:
                 raise UsageError("%s: [%s]: %s isn't there" % (self.board.path, section, path))
         return paths
 
-
-__all__ = ["Board", "BoardImages", "GOOD", "SLOTS"]

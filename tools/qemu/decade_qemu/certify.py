@@ -38,7 +38,8 @@ def certify(lab, scenarios, work, say):
     for one in scenarios:
         say("== %s: %s" % (one.name, one.title))
         outcome = runner.run_one(one, lab, work, say)
-        say("== %s: %s, %d boots, %.1f s%s" % (one.name, outcome.result, outcome.boots, outcome.seconds, "\n   " + outcome.why if outcome.why else ""))
+        say("== %s: %s, %d boots, %.1f s%s" % (one.name, outcome.result, outcome.boots, outcome.seconds,
+                                             "\n   " + outcome.why if outcome.why else ""))
         outcomes.append(outcome.as_dict())
     board = lab.machine
     digest = hashlib.sha256(board.disk_path.read_bytes()).hexdigest()
@@ -51,7 +52,8 @@ def write_reference(machine, images, base, folder, make_disk):
     folder = pathlib.Path(folder)
     lines = ["; The reference guest as a maker's board: a BOARD.ini to begin from.", "[board]", "name = %s" % machine.name,
              "title = %s" % machine.title, "disk = %s" % make_disk().name, "repository = repository", "keys = keys",
-             "boot-seconds = %d" % machine.boot_seconds, "watchdog = %s" % ("yes" if machine.watchdog else "no"), "heals-state = %s" % ("yes" if machine.heals_state else "no"), "", "[qemu]",
+             "boot-seconds = %d" % machine.boot_seconds, "watchdog = %s" % ("yes" if machine.watchdog else "no"),
+             "heals-state = %s" % ("yes" if machine.heals_state else "no"), "", "[qemu]",
              "command = %s" % " ".join(_template(machine, folder)), "", "[guest]", "link = %s" % machine.link, "decade = %s" % machine.decade]
     lines += machine.board_state()
     shutil.copytree(base / "repo", folder / "repository")

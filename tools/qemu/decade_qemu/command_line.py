@@ -214,7 +214,8 @@ def parser():
     image.set_defaults(function=image_command)
     certified = commands.add_parser("certify", parents=[shared], help="the whole suite against a maker's own board")
     certified.add_argument("board_ini", type=pathlib.Path, metavar="BOARD.ini")
-    certified.add_argument("--only", action="append", metavar="SCENARIO", help="this scenario alone (repeatable); the report says that the rest is untested")
+    certified.add_argument("--only", action="append", metavar="SCENARIO",
+                           help="this scenario alone (repeatable); the report says that the rest is untested")
     certified.add_argument("--output", type=pathlib.Path, metavar="DIR", help="where report.html and report.json go")
     certified.set_defaults(function=certify_command)
     return top

@@ -188,7 +188,7 @@ class RootTree:
         for name in ("feed-watchdog", "trial-service", "as-decade", "lab-agent"):
             self.put("usr/sbin/" + name, (GUEST / name).read_bytes(), 0o755)
         self.put("etc/decade/version", self.version + "\n")
-        self.put("etc/decade/confirm-seconds", "25\n")
+        self.put("etc/decade/confirm-seconds", "40\n")
         self.put("etc/decade/nodes", "".join(name + "\n" for name in self.parts.machine.decade_nodes()))
         self.put("etc/decade/decade.conf", _config(self.parts.machine))
         self.put("usr/share/decade/root.json", trust)

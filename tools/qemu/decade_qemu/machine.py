@@ -68,12 +68,13 @@ class Machine:
     arch = None             # an Arch
     classes = ("boot", "rootfs")  # the image classes of a release
     memory = 128            # MiB given to the guest
-    boot_seconds = 60       # a boot that takes longer than this, on a busy machine, is called hung
+    boot_seconds = 90       # a boot that takes longer, on an idle host, is called hung; more than a watchdog needs to notice
     boot_cpu_seconds = 30   # processor time after which a boot that still spins is called hung: several times a good one
     watchdog = False        # whether a watchdog device resets a guest whose user space hangs
     loader = None           # the name in decade.conf
     reads_state = True      # whether read_state() and its kin work
     heals_state = False     # whether the loader makes a new state when all of it is lost; else Decade says that it is unknown
+    names_slots = False     # whether the loader's state is text that names slots, and may name what is none
     link = "port"           # where the guest's words come: "port" or "console" (qemu_process.py)
     host = "10.0.2.2"       # the host, as a guest of QEMU's user network sees it
     decade = "as-decade decade"  # how the guest's shell calls decade
@@ -145,8 +146,16 @@ class Machine:
         return "%s-%s" % (image_class, slot.lower())
 
     def state_partition(self):
-        """The label of the state partition."""
+        """The label of the partition with the file system that the update service keeps its state on."""
         return "state"
+
+    def slot_offset(self, disk, name, slot):
+        """The offset on the disk (bytes) of a slot's image of class `name`, which is there in one piece."""
+        return disk.partition(self.slot_partition(name, slot)).offset
+
+    def loader_partition(self):
+        """The label of the partition in which the loader's state is."""
+        return "env"
 
     # ---- the boot state, read and damaged from outside ----
 

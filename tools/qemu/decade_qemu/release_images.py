@@ -6,9 +6,10 @@ import os
 import pathlib
 import shutil
 import tempfile
+import time
 
 from . import guest_system, host_command
-from .errors import UsageError
+from .errors import HarnessError, UsageError
 from .machine import BootParts
 
 PANIC_INIT = b"""#!/bin/sh
@@ -22,6 +23,12 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin
 echo "decade-guest: failed text=user space hangs on purpose" >/dev/console
 exec sleep 1000000
 """
+NO_SYNC = """int fsync(int fd) { (void)fd; return 0; }
+int fdatasync(int fd) { (void)fd; return 0; }
+int syncfs(int fd) { (void)fd; return 0; }
+int msync(void *at, unsigned long len, int flags) { (void)at; (void)len; (void)flags; return 0; }
+"""
+UNUSED_FOR = 2 * 24 * 3600  # seconds
 BAD_HEALTH = "#!/bin/sh\nexit 1\n"
 SLEEPY_HEALTH = "#!/bin/sh\nexec sleep 1000000\n"
 
@@ -36,6 +43,7 @@ KINDS = {
     "unhealthy": "a health check fails",
     "never-confirms": "a health check never ends",
     "bad-boot": "its boot image is no boot image",
+    "no-sync": "its update service's fsync does nothing: a mutant, to see that replay finds it",
 }
 
 
@@ -46,6 +54,14 @@ class ReleaseImages:
         self.parts, self.trust, self.say = parts, trust, say
         self.folder = pathlib.Path(cache) / "images" / parts.machine.name / parts.key()
         self.folder.mkdir(parents=True, exist_ok=True)
+        os.utime(self.folder)
+        self._forget_old()
+
+    def _forget_old(self):
+        """Removes what earlier versions of the guest left in the cache, once nobody has used it for a while."""
+        for folder in self.folder.parent.iterdir():
+            if folder != self.folder and folder.stat().st_mtime + UNUSED_FOR < time.time():
+                shutil.rmtree(folder, ignore_errors=True)
 
     def has(self, kind):
         """Whether this machine can have such a release."""
@@ -82,6 +98,8 @@ class ReleaseImages:
             tree.put("etc/decade/health.d/50-application", BAD_HEALTH, 0o755)
         elif kind == "never-confirms":
             tree.put("etc/decade/health.d/50-application", SLEEPY_HEALTH, 0o755)
+        elif kind == "no-sync":
+            self._never_sync(tree, scratch)
         verity = tree.image(made / "rootfs.img")
         if kind == "bad-root":
             damage(made / "rootfs.img")
@@ -97,6 +115,18 @@ class ReleaseImages:
         if kind == "bad-boot":
             boot.write_bytes(b"not a boot image " * 256)
         shutil.rmtree(scratch / "root")
+
+    def _never_sync(self, tree, scratch):
+        """Puts functions that do nothing before the C library's for the update service, and for nothing else."""
+        source, library = scratch / "nosync.c", scratch / "nosync.so"
+        source.write_text(NO_SYNC)
+        host_command.run([self.parts.machine.arch.triplet + "-gcc", "-shared", "-fPIC", "-nostdlib", "-O1", "-o", library, source])
+        tree.put("usr/lib/decade-nosync.so", library.read_bytes(), 0o755)
+        runner = (guest_system.GUEST / "as-decade").read_text()
+        changed = runner.replace('"exec$command"', '"export LD_PRELOAD=/usr/lib/decade-nosync.so; exec$command"')
+        if changed == runner:
+            raise HarnessError("the guest's as-decade is not the one that this mutant is made from")
+        tree.put("usr/sbin/as-decade", changed, 0o755)
 
     def sizes(self, releases):
         """{class: bytes} of the greatest images among [(version, kind)]."""

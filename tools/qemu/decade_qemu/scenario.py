@@ -12,7 +12,7 @@ TIERS = ("default", "full")  # default: in ./check, on one machine; full: everyw
 
 class Scenario:
     """name, title (a sentence), promise (the heading under which a report counts it), tier, run (function of a Bench), needs (of the
-    machine: "watchdog", "state" (readable from outside), "redundant-state"; of its releases: "kind:NAME")."""
+    machine: "watchdog", "state" (readable from outside), "redundant-state", "named-state" (text); of its releases: "kind:NAME")."""
 
     def __init__(self, name, title, promise, tier, needs, run):
         self.name, self.title, self.promise, self.tier, self.needs, self.run = name, title, promise, tier, tuple(needs), run
@@ -20,13 +20,16 @@ class Scenario:
     def lacks(self, lab):
         """The first thing that a lab doesn't have for this scenario, or None."""
         machine = lab.machine
-        has = {"watchdog": machine.watchdog, "state": machine.reads_state, "redundant-state": machine.reads_state and machine.state_copies() > 1}
+        has = {"watchdog": machine.watchdog, "state": machine.reads_state,
+               "named-state": machine.reads_state and machine.names_slots,
+               "redundant-state": machine.reads_state and machine.state_copies() > 1}
         for need in self.needs:
             if need.startswith("kind:"):
                 if not lab.images.has(need[5:]):
                     return "release of the kind " + need[5:]
             elif not has[need]:
-                return {"state": "boot state that can be read from outside", "redundant-state": "second copy of its boot state"}.get(need, need)
+                return {"state": "boot state that can be read from outside", "redundant-state": "second copy of its boot state",
+                        "named-state": "state that names slots"}.get(need, need)
         return None
 
 

@@ -83,6 +83,21 @@ def state_lost_broken_slot(bench):
     after_loss(bench, "B", "2", "3")
 
 
+@scenario("state-hostile", "a stored boot order that names no slots but commands runs none of them", promise="state", needs=["named-state"])
+def state_hostile(bench):
+    """Whoever may write the loader's state must not thereby own the loader. Decade says that it doesn't know the state, and leaves it."""
+    bench.release("1")
+    bench.factory()
+    good = {"A": True, "B": False}
+    bench.set_state(["C", "A;reset", "$(reset)", "${bootcmd}", "A"], {"A": 0, "B": 0}, good)
+    with bench.boot() as boot:
+        boot.up("A", "1").ready("mark-good-failed")
+        boot.decade("status", code=9)
+        boot.reboot()
+    bench.set_state(["A"], {"A": 0, "B": 0}, good)
+    bench.goes_on("A", "1", "2")
+
+
 @scenario("state-partition-lost", "a state partition that can't be mounted stops neither boot nor confirmation nor update", promise="state")
 def state_partition_lost(bench):
     """Lost while a trial is pending, and lost for good: the partition refuses to be made anew."""

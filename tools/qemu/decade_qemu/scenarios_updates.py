@@ -73,7 +73,6 @@ def downgrade(bench):
     with bench.boot() as boot:
         boot.up("B", "2").ready()
         boot.decade("install " + bench.url, code=4)
-        boot.decade("install --reinstall " + bench.url, code=4)
         with bench.served(old) as url:
             boot.decade("install " + url, code=5)
         boot.reboot()

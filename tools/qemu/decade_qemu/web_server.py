@@ -53,8 +53,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     self.close_connection = True
                     return
                 piece = data[at:at + CHUNK]
+                owner.count(name, len(piece))  # before it leaves: who has got it finds it counted
                 self.wfile.write(piece)
-                owner.count(name, len(piece))
         except OSError:
             self.close_connection = True
 

@@ -1,0 +1,498 @@
+/* The engine's operations, one situation each, on a simulated device: what they return, what they leave. The explorer does the
+ * rest. */
+#include "updater/engine/engine.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/sim/sim_device.h"
+
+static const struct sim_traits traits = { .name = "a test's", .sector = 512, .drive_cache = true };
+
+struct lab {
+	struct sim_world *world;
+	struct sim_image image;
+	struct sim_device device;
+	struct sim_log log;
+};
+
+static void publish(struct lab *lab, bool bad, uint64_t security_version)
+{
+	(void)sim_world_publish(lab->world, &(struct sim_publication){
+						    .bad = bad, .security_version = security_version, .stone = -1, .bases = 2 });
+}
+
+/* Powers the device on with what is there now. */
+static void power_on(struct lab *lab)
+{
+	if (lab->device.boot != NULL) {
+		sim_image_clear(&lab->image);
+		sim_image_copy(&lab->image, &lab->device.media.now);
+		sim_device_close(&lab->device);
+		memset(&lab->device, 0, sizeof lab->device);
+	}
+	sim_device_open(&lab->device, lab->world, sim_world_generation(lab->world), &lab->image, &traits, &lab->log);
+	assert_int_equal(sim_device_boot(&lab->device), 0);
+}
+
+/* Runs release 1.0 from the factory; 1.1 is there, good or bad. */
+static int begin(void **state, bool bad)
+{
+	struct lab *lab = calloc(1, sizeof *lab);
+	if (lab == NULL) {
+		return -1;
+	}
+	lab->world = sim_world_new(7);
+	publish(lab, false, 0);
+	sim_device_factory(lab->world, 0, &lab->image);
+	publish(lab, bad, 0);
+	power_on(lab);
+	*state = lab;
+	return 0;
+}
+
+static int begin_good(void **state)
+{
+	return begin(state, false);
+}
+
+static int begin_bad(void **state)
+{
+	return begin(state, true);
+}
+
+static int end(void **state)
+{
+	struct lab *lab = *state;
+	sim_device_close(&lab->device);
+	sim_image_clear(&lab->image);
+	sim_log_clear(&lab->log);
+	sim_world_free(lab->world);
+	free(lab);
+	return 0;
+}
+
+static void spoil(struct lab *lab, const char *name)
+{
+	struct sim_files *files = &lab->device.media.now.dir[SIM_STATE_DIR];
+	if (sim_files_find(files, name) != NULL) {
+		sim_files_put(files, name, sim_blob_new("rotten", 6));
+	}
+}
+
+static void spoil_journal(struct lab *lab)
+{
+	spoil(lab, "journal.0");
+	spoil(lab, "journal.1");
+}
+
+static int look(struct lab *lab)
+{
+	struct sim_device *device = &lab->device;
+	return dcd_engine_status(&device->engine, &device->state, &device->boot_state, &device->diag);
+}
+
+static void install(struct lab *lab)
+{
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), 0);
+}
+
+/* Operations on a file of the state folder since `from`. */
+static int touched(const struct lab *lab, const char *name, size_t from)
+{
+	int count = 0;
+	for (size_t i = from; i < lab->log.count; i++) {
+		const struct sim_op *op = &lab->log.ops[i];
+		count += (op->kind == SIM_RENAME && strcmp(op->to, name) == 0) ||
+			 (op->kind == SIM_FILE_WRITE && strcmp(op->name, name) == 0);
+	}
+	return count;
+}
+
+static void a_look_at_a_journal_that_is_lost_says_so_and_gives_nothing(void **state)
+{
+	struct lab *lab = *state;
+	install(lab);
+	spoil_journal(lab);
+	struct dcd_device_state seen, untouched;
+	struct dcd_boot_state boot;
+	memset(&seen, 0x5A, sizeof seen);
+	memset(&untouched, 0x5A, sizeof untouched);
+	assert_int_equal(dcd_engine_status(&lab->device.engine, &seen, &boot, NULL), DCD_ERR_JOURNAL);
+	assert_memory_equal(&seen, &untouched, sizeof seen);
+}
+
+static void a_healthy_trial_is_confirmed_without_a_journal(void **state)
+{
+	struct lab *lab = *state;
+	struct dcd_boot_state boot;
+	install(lab);
+	power_on(lab);
+	assert_int_equal(lab->device.running_release, 1);
+	spoil_journal(lab);
+	assert_int_equal(dcd_engine_mark_good(&lab->device.engine, &lab->device.diag), 0);
+	assert_int_equal(lab->device.boot->ops->load(lab->device.boot, &boot, NULL), 0);
+	assert_true(boot.slot[1].good);
+}
+
+static void without_journal_and_boot_state_nothing_is_confirmed(void **state)
+{
+	struct lab *lab = *state;
+	install(lab);
+	power_on(lab);
+	spoil_journal(lab);
+	spoil(lab, "boot-state");
+	size_t before = lab->log.count;
+	assert_int_not_equal(dcd_engine_mark_good(&lab->device.engine, &lab->device.diag), 0);
+	assert_true(lab->log.count == before);
+}
+
+static void a_way_back_that_is_not_there_is_refused(void **state)
+{
+	struct lab *lab = *state;
+	size_t before = lab->log.count;
+	assert_int_equal(dcd_engine_rollback(&lab->device.engine, &lab->device.diag), DCD_ERR_NO_OTHER_SLOT);
+	assert_true(lab->log.count == before);
+	assert_int_equal(dcd_engine_activate(&lab->device.engine, &lab->device.diag), DCD_ERR_NOTHING_STAGED);
+	assert_int_equal(dcd_engine_mark_bad(&lab->device.engine, "sick", &lab->device.diag), DCD_ERR_NO_OTHER_SLOT);
+	assert_true(lab->log.count == before);
+}
+
+/* A bad release that has filled the disk is left all the same. */
+static void a_trial_is_left_even_when_the_journal_can_not_be_stored(void **state)
+{
+	struct lab *lab = *state;
+	int left = 0;
+	install(lab);
+	power_on(lab);
+	sim_image_clear(&lab->image);
+	sim_image_copy(&lab->image, &lab->device.media.now);
+	for (unsigned long at = 0; at < 12; at++) {
+		struct sim_device *device = calloc(1, sizeof *device);
+		struct dcd_boot_state boot;
+		assert_non_null(device);
+		sim_device_open(device, lab->world, sim_world_generation(lab->world), &lab->image, &traits, NULL);
+		device->media.running = 1;
+		device->media.fault = SIM_FAULT_SPACE;
+		device->media.fault_at = at;
+		int err = dcd_engine_rollback(&device->engine, &device->diag);
+		device->media.fault = SIM_FAULT_NONE;
+		assert_int_equal(device->boot->ops->load(device->boot, &boot, NULL), 0);
+		left += err == DCD_ERR_NO_SPACE && !boot.slot[1].bootable;
+		sim_device_close(device);
+		free(device);
+	}
+	assert_true(left > 0);
+}
+
+static void the_boot_state_is_stored_when_it_changes_and_only_then(void **state)
+{
+	struct lab *lab = *state;
+	install(lab);
+	power_on(lab);
+	assert_int_equal(sim_device_settle(&lab->device), 0);
+	publish(lab, false, 0);
+	power_on(lab);
+	size_t before = lab->log.count;
+	assert_int_equal(sim_device_install(&lab->device, false, true, false), 0);
+	assert_true(touched(lab, "boot-state", before) > 0); /* the fallback is taken from the loader */
+	publish(lab, false, 0);
+	power_on(lab);
+	before = lab->log.count;
+	assert_int_equal(sim_device_install(&lab->device, false, true, false), 0);
+	assert_int_equal(touched(lab, "boot-state", before), 0);
+	assert_true(lab->log.count > before);
+}
+
+static void a_bad_release_is_forgotten_as_one_when_it_is_asked_for_again(void **state)
+{
+	struct lab *lab = *state;
+	const struct sim_release *release = sim_world_release(lab->world, 1);
+	install(lab);
+	power_on(lab);
+	assert_int_equal(dcd_engine_mark_bad(&lab->device.engine, "sick", &lab->device.diag), 0);
+	power_on(lab);
+	assert_int_equal(lab->device.running_release, 0);
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_KNOWN_BAD);
+	assert_true(dcd_life_is_known_bad(&lab->device.state, &release->manifest_hash));
+	assert_int_equal(sim_device_install(&lab->device, false, false, true), 0);
+	assert_false(dcd_life_is_known_bad(&lab->device.state, &release->manifest_hash));
+}
+
+static int check(struct lab *lab)
+{
+	return dcd_engine_check(&lab->device.engine, &lab->device.report, &lab->device.diag);
+}
+
+static void the_security_floor_comes_back_from_what_runs_when_the_journal_was_removed(void **state)
+{
+	struct lab *lab = *state;
+	struct sim_files *files = &lab->device.media.now.dir[SIM_STATE_DIR];
+	publish(lab, false, 4);
+	power_on(lab);
+	install(lab);
+	power_on(lab);
+	assert_int_equal(lab->device.running_release, 2);
+	/* Not before it is confirmed. */
+	sim_files_remove(files, "journal.0");
+	sim_files_remove(files, "journal.1");
+	power_on(lab);
+	publish(lab, false, 5);
+	power_on(lab);
+	assert_int_equal(check(lab), 0);
+	assert_int_equal(look(lab), 0);
+	assert_true(lab->device.state.security_floor == 0);
+	assert_int_equal(dcd_engine_mark_good(&lab->device.engine, NULL), 0);
+	sim_files_remove(files, "journal.0");
+	sim_files_remove(files, "journal.1");
+	power_on(lab);
+	assert_int_equal(look(lab), 0);
+	assert_true(lab->device.state.security_floor == 0);
+	assert_int_equal(check(lab), 0);
+	assert_int_equal(look(lab), 0);
+	assert_true(lab->device.state.security_floor == 4);
+	assert_string_equal(lab->device.state.slot[1].version, "1.2");
+}
+
+static void a_check_tells_what_there_is_and_writes_no_slot(void **state)
+{
+	struct lab *lab = *state;
+	assert_int_equal(check(lab), 0);
+	assert_string_equal(lab->device.report.version, "1.1");
+	assert_true(lab->device.report.bytes_full > 0);
+	assert_true(lab->device.media.slot_bytes_written == 0);
+	install(lab);
+	power_on(lab);
+	assert_int_equal(sim_device_settle(&lab->device), 0);
+	assert_int_equal(check(lab), DCD_ERR_UP_TO_DATE);
+	size_t before = lab->log.count;
+	assert_int_equal(check(lab), DCD_ERR_UP_TO_DATE);
+	assert_true(lab->log.count == before); /* nothing new, nothing written */
+	assert_int_equal(look(lab), 0);
+	assert_int_equal(lab->device.state.last.kind, DCD_OUTCOME_CONFIRMED);
+	spoil_journal(lab);
+	assert_int_equal(check(lab), DCD_ERR_JOURNAL);
+}
+
+static void a_check_that_fails_leaves_its_reason(void **state)
+{
+	struct lab *lab = *state;
+	lab->device.source.fault = SIM_NET_DOWN;
+	assert_int_equal(check(lab), DCD_ERR_UNREACHABLE);
+	assert_int_equal(look(lab), 0);
+	assert_int_equal(lab->device.state.last.kind, DCD_OUTCOME_FAILED);
+	assert_int_equal(lab->device.state.last.err, DCD_ERR_UNREACHABLE);
+}
+
+static void an_install_that_fails_leaves_its_reason(void **state)
+{
+	struct lab *lab = *state;
+	lab->device.source.fault = SIM_NET_DOWN;
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_UNREACHABLE);
+	assert_int_equal(look(lab), 0);
+	assert_int_equal(lab->device.state.last.err, DCD_ERR_UNREACHABLE);
+	install(lab);
+	spoil_journal(lab);
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_JOURNAL);
+}
+
+static int repair(struct lab *lab)
+{
+	return dcd_engine_repair(&lab->device.engine, &lab->device.report, &lab->device.diag);
+}
+
+/* Runs 1.1, confirmed; 1.0 is the fallback, with a record since the update. */
+static void update(struct lab *lab)
+{
+	install(lab);
+	power_on(lab);
+	assert_int_equal(sim_device_settle(&lab->device), 0);
+	assert_int_equal(lab->device.running_release, 1);
+}
+
+static void a_repair_says_why_there_is_nothing_to_do(void **state)
+{
+	struct lab *lab = *state;
+	assert_int_equal(repair(lab), DCD_ERR_UNKNOWN_CONTENT);
+	install(lab);
+	power_on(lab);
+	assert_int_equal(repair(lab), DCD_ERR_NOT_CONFIRMED);
+	assert_int_equal(sim_device_settle(&lab->device), 0);
+	size_t before = lab->log.count;
+	assert_int_equal(repair(lab), DCD_ERR_UP_TO_DATE);
+	assert_int_equal(touched(lab, "boot-state", before), 0);
+	assert_true(lab->device.media.slot_bytes_written == 0);
+}
+
+static void a_repair_that_can_not_ask_the_repository_says_so(void **state)
+{
+	struct lab *lab = *state;
+	update(lab);
+	lab->device.source.fault = SIM_NET_DOWN;
+	lab->device.source.fault_at = lab->device.source.fetches;
+	assert_int_equal(repair(lab), DCD_ERR_UNREACHABLE);
+	assert_int_not_equal(lab->device.report.outcome, DCD_OUTCOME_REPAIRED);
+	assert_int_equal(look(lab), 0);
+	assert_int_equal(lab->device.state.last.err, DCD_ERR_UNREACHABLE);
+	spoil_journal(lab);
+	assert_int_equal(repair(lab), DCD_ERR_JOURNAL);
+}
+
+static void a_repair_wants_the_release_that_was_there_and_no_other(void **state)
+{
+	struct lab *lab = *state;
+	update(lab);
+	assert_int_equal(look(lab), 0);
+	struct dcd_device_state *seen = &lab->device.state;
+	seen->slot[0].manifest_hash.bytes[3] ^= 1;
+	assert_int_equal(lab->device.journal->ops->store(lab->device.journal, seen, NULL), 0);
+	assert_int_equal(repair(lab), DCD_ERR_NOT_FOUND);
+	assert_true(lab->device.media.slot_bytes_written == 0);
+}
+
+static void an_update_is_made_of_deltas_where_what_runs_is_known(void **state)
+{
+	struct lab *lab = *state;
+	install(lab);
+	assert_true(lab->device.report.delta);
+	assert_true(lab->device.report.stats.delta > 0);
+	assert_true(lab->device.report.bytes_best < lab->device.report.bytes_full);
+}
+
+/* One image was modified before anybody made a record: the other one is still a base. */
+static void what_is_known_of_a_modified_slot_is_still_a_base(void **state)
+{
+	struct lab *lab = *state;
+	lab->device.media.now.dev[0][100] ^= 1;
+	lab->device.media.flushed[0][100] ^= 1;
+	install(lab);
+	assert_true(lab->device.report.stats.delta > 0);
+	assert_true(lab->device.report.stats.full > 0);
+	power_on(lab);
+	assert_int_equal(lab->device.running_release, 1);
+}
+
+static void a_release_for_other_slots_or_another_board_is_refused(void **state)
+{
+	struct lab *lab = *state;
+	lab->device.engine.slots.class_count = 1;
+	assert_int_equal(check(lab), DCD_ERR_WRONG_CLASSES);
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_WRONG_CLASSES);
+	lab->device.engine.slots.class_count = SIM_CLASSES;
+	lab->device.engine.board = "another board";
+	assert_int_not_equal(check(lab), 0);
+	assert_int_not_equal(sim_device_install(&lab->device, false, false, false), 0);
+	assert_true(lab->device.media.slot_bytes_written == 0);
+}
+
+static int open_small_slot(void *context, int slot, const char *class_name, bool writable, struct dcd_blockdev **ret,
+			   struct dcd_diag *diag)
+{
+	int err = sim_media_open_slot(context, slot, class_name, writable, ret, diag);
+	if (err == 0 && slot == 1) {
+		(*ret)->size = SIM_SEGMENT;
+	}
+	return err;
+}
+
+static int open_no_slot(void *context, int slot, const char *class_name, bool writable, struct dcd_blockdev **ret,
+			struct dcd_diag *diag)
+{
+	return slot == 1 ? DCD_ERR_IO : sim_media_open_slot(context, slot, class_name, writable, ret, diag);
+}
+
+static void a_slot_that_is_too_small_or_gone_is_found_before_anything_is_written(void **state)
+{
+	struct lab *lab = *state;
+	lab->device.engine.slots.open = open_small_slot;
+	assert_int_equal(check(lab), DCD_ERR_SLOT_TOO_SMALL);
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_SLOT_TOO_SMALL);
+	lab->device.engine.slots.open = open_no_slot;
+	assert_int_equal(check(lab), DCD_ERR_IO);
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_IO);
+	assert_true(lab->device.media.slot_bytes_written == 0);
+}
+
+static void wherever_memory_is_short_a_check_says_so(void **state)
+{
+	struct lab *lab = *state;
+	bool struck = true;
+	int failures = 0;
+	if (!sim_alloc_can_watch()) {
+		skip();
+	}
+	sim_image_clear(&lab->image);
+	sim_image_copy(&lab->image, &lab->device.media.now);
+	for (unsigned long at = 0; struck; at++) {
+		struct sim_device *device = calloc(1, sizeof *device);
+		assert_non_null(device);
+		sim_device_open(device, lab->world, sim_world_generation(lab->world), &lab->image, &traits, NULL);
+		assert_int_equal(sim_device_boot(device), 0);
+		device->memory = (struct sim_memory){ .fails = true, .fail_at = at };
+		sim_device_watch(device);
+		int err = dcd_engine_check(&device->engine, &device->report, &device->diag);
+		sim_device_unwatch(device);
+		struck = device->memory.struck;
+		/* A key that can't be held is one that can't verify: where others can, that is no failure. */
+		assert_true(err == 0 || (struck && err == DCD_ERR_NO_MEMORY));
+		failures += err != 0;
+		sim_device_close(device);
+		free(device);
+	}
+	assert_true(failures > 20);
+}
+
+static void without_memory_to_begin_nothing_begins(void **state)
+{
+	struct lab *lab = *state;
+	struct sim_device *device = &lab->device;
+	const struct dcd_install_options options = { .again = false };
+	int err[3];
+	if (!sim_alloc_can_watch()) {
+		skip();
+	}
+	device->memory = (struct sim_memory){ .fails = true, .for_good = true };
+	sim_device_watch(device);
+	err[0] = dcd_engine_check(&device->engine, &device->report, &device->diag);
+	err[1] = dcd_engine_install(&device->engine, &options, &device->report, &device->diag);
+	err[2] = dcd_engine_repair(&device->engine, &device->report, &device->diag);
+	sim_device_unwatch(device);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(err[i], DCD_ERR_NO_MEMORY);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_look_at_a_journal_that_is_lost_says_so_and_gives_nothing, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_healthy_trial_is_confirmed_without_a_journal, begin_good, end),
+		cmocka_unit_test_setup_teardown(without_journal_and_boot_state_nothing_is_confirmed, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_way_back_that_is_not_there_is_refused, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_trial_is_left_even_when_the_journal_can_not_be_stored, begin_good, end),
+		cmocka_unit_test_setup_teardown(the_boot_state_is_stored_when_it_changes_and_only_then, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_bad_release_is_forgotten_as_one_when_it_is_asked_for_again, begin_bad, end),
+		cmocka_unit_test_setup_teardown(a_check_tells_what_there_is_and_writes_no_slot, begin_good, end),
+		cmocka_unit_test_setup_teardown(the_security_floor_comes_back_from_what_runs_when_the_journal_was_removed,
+						begin_good, end),
+		cmocka_unit_test_setup_teardown(a_check_that_fails_leaves_its_reason, begin_good, end),
+		cmocka_unit_test_setup_teardown(an_install_that_fails_leaves_its_reason, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_repair_says_why_there_is_nothing_to_do, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_repair_that_can_not_ask_the_repository_says_so, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_repair_wants_the_release_that_was_there_and_no_other, begin_good, end),
+		cmocka_unit_test_setup_teardown(an_update_is_made_of_deltas_where_what_runs_is_known, begin_good, end),
+		cmocka_unit_test_setup_teardown(what_is_known_of_a_modified_slot_is_still_a_base, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_release_for_other_slots_or_another_board_is_refused, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_slot_that_is_too_small_or_gone_is_found_before_anything_is_written, begin_good,
+						end),
+		cmocka_unit_test_setup_teardown(wherever_memory_is_short_a_check_says_so, begin_good, end),
+		cmocka_unit_test_setup_teardown(without_memory_to_begin_nothing_begins, begin_good, end),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,216 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <zlib.h>
+
+#include "bsdiff/codec/deflate_pack.h"
+#include "bsdiff/codec/packer.h"
+#include "tests/unit/payload_fixture.h"
+
+#define TEXT_MAX (300U << 10)
+
+struct bench {
+	uint8_t text[TEXT_MAX];
+	uint8_t ours[TEXT_MAX + 4096];
+	uint8_t theirs[TEXT_MAX + 4096];
+	uint8_t back[TEXT_MAX];
+	_Alignas(16) uint8_t memory[6U << 20];
+};
+
+static int bench_take(void **state)
+{
+	*state = calloc(1, sizeof(struct bench));
+	return *state == NULL;
+}
+
+static int bench_drop(void **state)
+{
+	free(*state);
+	return 0;
+}
+
+/* Texts of all sorts: words that come back at all distances, numbers, noise, one byte again and again. */
+static size_t make_text(uint64_t *seed, uint8_t *text, size_t max)
+{
+	size_t len = fixture_random(seed) % max, at = 0;
+	while (at < len) {
+		size_t n = 1 + fixture_random(seed) % 400, back = 1 + fixture_random(seed) % 40000;
+		n = n < len - at ? n : len - at;
+		switch (fixture_random(seed) % 8) {
+		case 0:
+			fixture_fill(seed, text + at, n);
+			break;
+		case 1:
+			memset(text + at, (int)(fixture_random(seed) % 256), n);
+			break;
+		case 2:
+		case 3:
+			for (size_t i = 0; i < n; i++) {
+				text[at + i] = (uint8_t)("etaoin shrdlu,.\n0123"[fixture_random(seed) % 20]);
+			}
+			break;
+		default:
+			for (size_t i = 0; i < n; i++) {
+				text[at + i] = at + i >= back ? text[at + i - back] : (uint8_t)i;
+			}
+		}
+		at += n;
+	}
+	return len;
+}
+
+static size_t zlib_deflate(int level, int memory_level, const uint8_t *src, size_t len, uint8_t *dst, size_t capacity)
+{
+	z_stream z = { 0 };
+	assert_int_equal(deflateInit2(&z, level, Z_DEFLATED, -MAX_WBITS, memory_level, Z_DEFAULT_STRATEGY), Z_OK);
+	z.next_in = (Bytef *)(uintptr_t)src;
+	z.avail_in = (uInt)len;
+	z.next_out = dst;
+	z.avail_out = (uInt)capacity;
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	size_t ret = capacity - z.avail_out;
+	deflateEnd(&z);
+	return ret;
+}
+
+static void deflate_packs_as_zlib_does_at_every_level(void **state)
+{
+	struct bench *b = *state;
+	uint64_t seed = 7;
+	for (int round = 0; round < 40; round++) {
+		size_t len = make_text(&seed, b->text, round % 8 == 0 ? TEXT_MAX : 20000);
+		for (uint32_t level = 1; level <= 9; level++) {
+			bool large = (round & 1) != 0;
+			size_t theirs = zlib_deflate((int)level, large ? 9 : 8, b->text, len, b->theirs, sizeof b->theirs), ours;
+			assert_int_equal(dcd_deflate_pack(level | (large ? DCD_DEFLATE_MEMORY_9 : 0), b->ours, sizeof b->ours,
+							  b->text, len, b->memory, sizeof b->memory, &ours),
+					 0);
+			assert_int_equal(ours, theirs);
+			assert_memory_equal(b->ours, b->theirs, ours);
+		}
+	}
+}
+
+static void every_method_gives_back_what_it_packed(void **state)
+{
+	static const struct {
+		enum dcd_pack_method method;
+		uint32_t params;
+	} cases[] = {
+		{ DCD_PACK_ZLIB, 9 },
+		{ DCD_PACK_ZLIB, 1 },
+		{ DCD_PACK_DEFLATE, 9 | DCD_DEFLATE_GZIP },
+		{ DCD_PACK_DEFLATE, 6 | DCD_DEFLATE_GZIP },
+		{ DCD_PACK_ZSTD, 3 },
+		{ DCD_PACK_ZSTD, 15 },
+	};
+	struct bench *b = *state;
+	struct dcd_packer packer = dcd_block_packer();
+	uint64_t seed = 9;
+	for (int round = 0; round < 60; round++) {
+		size_t i = (size_t)round % (sizeof cases / sizeof cases[0]), n, len2, coded;
+		size_t len = 1 + make_text(&seed, b->text, 131072);
+		size_t memory = dcd_packer_memory(cases[i].method, cases[i].params, len);
+		assert_true(memory <= sizeof b->memory);
+		assert_int_equal(packer.pack(cases[i].method, cases[i].params, b->ours, sizeof b->ours, b->text, len, b->memory,
+					     memory, &n),
+				 0);
+		assert_int_equal(packer.unpack(cases[i].method, b->back, len, b->ours, n, b->memory, memory), 0);
+		assert_memory_equal(b->back, b->text, len);
+		assert_int_equal(dcd_packer_measure(cases[i].method, b->back, sizeof b->back, b->ours, n + 8, &len2, &coded), 0);
+		assert_int_equal(len2, len);
+		assert_int_equal(coded, n);
+		assert_int_equal(packer.unpack(cases[i].method, b->back, len + 1, b->ours, n, b->memory, memory),
+				 DCD_ERR_MALFORMED);
+		assert_int_equal(packer.unpack(cases[i].method, b->back, len, b->ours, n - 1, b->memory, memory),
+				 DCD_ERR_MALFORMED);
+	}
+}
+
+static void what_does_not_fit_is_refused_without_a_byte_too_many(void **state)
+{
+	struct bench *b = *state;
+	struct dcd_packer packer = dcd_block_packer();
+	uint64_t seed = 11;
+	for (int round = 0; round < 60; round++) {
+		const enum dcd_pack_method methods[] = { DCD_PACK_ZLIB, DCD_PACK_DEFLATE, DCD_PACK_ZSTD };
+		size_t len = 100 + make_text(&seed, b->text, 5000), n;
+		fixture_fill(&seed, b->text, 100); /* it takes a hundred bytes at least */
+		size_t capacity = fixture_random(&seed) % 100;
+		uint8_t *tight = malloc(capacity + 1);
+		assert_int_equal(
+			packer.pack(methods[round % 3], 6, tight, capacity, b->text, len, b->memory, sizeof b->memory, &n),
+			DCD_ERR_SIZE);
+		free(tight);
+	}
+}
+
+static void hostile_blocks_are_refused_in_bounds(void **state)
+{
+	struct bench *b = *state;
+	struct dcd_packer packer = dcd_block_packer();
+	uint64_t seed = 13;
+	for (int round = 0; round < 3000; round++) {
+		const enum dcd_pack_method methods[] = { DCD_PACK_ZLIB, DCD_PACK_DEFLATE, DCD_PACK_ZSTD };
+		enum dcd_pack_method method = methods[round % 3];
+		size_t len = 1 + make_text(&seed, b->text, 3000), n;
+		assert_int_equal(packer.pack(method, 6, b->ours, sizeof b->ours, b->text, len, b->memory, sizeof b->memory, &n),
+				 0);
+		for (unsigned edits = 1 + (unsigned)(fixture_random(&seed) % 4); edits > 0; edits--) {
+			b->ours[fixture_random(&seed) % n] ^= (uint8_t)(1U << fixture_random(&seed) % 8);
+		}
+		/* Tight copies, so that a sanitizer sees a byte too many. */
+		uint8_t *in = malloc(n), *out = malloc(len);
+		memcpy(in, b->ours, n);
+		(void)!packer.unpack(method, out, len, in, n, b->memory, dcd_packer_memory(method, 0, len));
+		free(in);
+		free(out);
+	}
+}
+
+static void parameters_that_do_not_exist_are_unsupported(void **state)
+{
+	struct bench *b = *state;
+	struct dcd_packer packer = dcd_block_packer();
+	const struct {
+		enum dcd_pack_method method;
+		uint32_t params;
+	} cases[] = { { DCD_PACK_ZLIB, 0 },          { DCD_PACK_ZLIB, 10 },
+		      { DCD_PACK_ZLIB, 64 | 9 },     { DCD_PACK_DEFLATE, UINT32_MAX },
+		      { DCD_PACK_ZSTD, 0 },          { DCD_PACK_ZSTD, 23 },
+		      { DCD_PACK_ZSTD, UINT32_MAX }, { DCD_PACK_METHODS, 1 } };
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		size_t n;
+		assert_int_equal(
+			packer.pack(cases[i].method, cases[i].params, b->ours, 100, b->text, 10, b->memory, sizeof b->memory, &n),
+			DCD_ERR_UNSUPPORTED);
+	}
+}
+
+static void the_mark_is_of_what_depends_on_a_library_alone(void **state)
+{
+	(void)state;
+	struct dcd_packer packer = dcd_block_packer();
+	assert_int_equal(packer.mark(0), 0);
+	assert_int_equal(packer.mark(DCD_FEATURES_EXACT), 0);
+	uint32_t mark = packer.mark(DCD_FEATURE_PACK(DCD_PACK_ZSTD));
+	assert_int_not_equal(mark, 0);
+	assert_int_equal(packer.mark(DCD_FEATURE_PACK(DCD_PACK_ZSTD) | DCD_FEATURES_EXACT), mark);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(deflate_packs_as_zlib_does_at_every_level),
+		cmocka_unit_test(every_method_gives_back_what_it_packed),
+		cmocka_unit_test(what_does_not_fit_is_refused_without_a_byte_too_many),
+		cmocka_unit_test(hostile_blocks_are_refused_in_bounds),
+		cmocka_unit_test(parameters_that_do_not_exist_are_unsupported),
+		cmocka_unit_test(the_mark_is_of_what_depends_on_a_library_alone),
+	};
+	return cmocka_run_group_tests(tests, bench_take, bench_drop);
+}

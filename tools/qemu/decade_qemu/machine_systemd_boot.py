@@ -1,0 +1,169 @@
+"""x86_64 with OVMF and systemd-boot: a release's kernel and RAM disk are one unified image, a file of fixed size on the EFI system partition."""
+import pathlib
+import re
+
+from . import host_command
+from .disk_image import Partition
+from .errors import HarnessError
+from .fat_reader import FatError
+from .machine import MIB, SLOTS, BootState, register
+from .machine_x86 import ESP_FOLDER, MOUNT_ESP, OVMF, X86Machine
+
+ENTRIES = "loader/entries"
+NAME = re.compile(r"decade-(\d+)-([AB])(?:\+(\d+)(?:-\d+)?)?\.conf$")
+OS_RELEASE = 'ID=decade\nNAME="Decade reference guest"\nVERSION_ID=%s\n'
+
+# What Decade leaves to the device's maker. Entries that were lost begin anew with the slot that runs, out of tries until it is confirmed; and
+# the rescue entries get their tries back once one of them has booted.
+RESTORE_ENTRIES = """
+cd %(folder)s/%(entries)s || exit 0
+if ! ls decade-*.conf >/dev/null 2>&1; then
+	cp decade-$1.entry decade-1-$1+0-1.conf && sync
+	echo "decade-guest: failed text=the boot state was lost and begins anew with slot $1" >/run/link
+fi
+for slot in A B; do
+	[ -e rescue-$slot+3.conf ] || mv rescue-$slot+*.conf rescue-$slot+3.conf
+done
+""" % {"folder": ESP_FOLDER, "entries": ENTRIES}
+
+
+@register
+class SystemdBoot(X86Machine):
+    """The state is in the names of the entries; the firmware starts the loader from the path for removable media."""
+
+    name, title = "uefi-systemd-boot", "x86_64 q35, OVMF, systemd-boot"
+    loader = "systemd-boot"
+    firmware = OVMF
+    memory = 256
+    programs = X86Machine.programs + ("objcopy",)
+
+    def default_script(self):
+        return self.source / "packaging" / "loaders" / "systemd-boot"
+
+    def efi_file(self, name):
+        """A file of Debian's systemd-boot-efi: this machine's, or one of a private download."""
+        path = pathlib.Path("/usr/lib/systemd/boot/efi") / name
+        if path.exists():
+            return path
+        folder = self.cache / "amd64" / "systemd-boot"
+        if not (folder / path.relative_to("/")).exists():
+            apt = self.amd64_packages()
+            apt.unpack([apt.fetch_alone("systemd-boot-efi")], folder)
+        return folder / path.relative_to("/")
+
+    # ---- releases ----
+
+    def boot_image(self, parts, out):
+        """The stub with kernel and RAM disk as sections. The command line comes from the entry, which knows the slot."""
+        out = pathlib.Path(out)
+        release = out.with_suffix(".release")
+        release.write_text(OS_RELEASE % parts.version)
+        stub = self.efi_file("linuxx64.efi.stub")
+        base, at = _end_of_sections(stub)
+        words = ["objcopy"]
+        for name, path in ((".osrel", release), (".initrd", parts.initrd), (".linux", parts.kernel)):
+            words += ["--add-section", "%s=%s" % (name, path), "--change-section-vma", "%s=%#x" % (name, base + at)]
+            at += -(-pathlib.Path(path).stat().st_size // 4096) * 4096
+        host_command.run(words + [stub, out], env={"SOURCE_DATE_EPOCH": "1700000000"})
+        release.unlink()
+
+    def root_files(self):
+        return {"etc/decade/loader-setup": ((MOUNT_ESP + RESTORE_ENTRIES).encode(), 0o755)}
+
+    def boot_config(self):
+        return ["entries = %s/%s" % (ESP_FOLDER, ENTRIES)]
+
+    def slot_config(self, slot):
+        return ["boot = %s/decade/%s.efi" % (ESP_FOLDER, slot.lower()), "rootfs = /dev/disk/by-partlabel/rootfs-%s" % slot.lower()]
+
+    # ---- the disk ----
+
+    def partitions(self, sizes):
+        self.boot_size = -(-sizes["boot"] // MIB) * MIB + MIB
+        self.esp_size = max(2 * self.boot_size + 8 * MIB, 64 * MIB)
+        slots = [Partition("rootfs-" + slot.lower(), -(-sizes["rootfs"] // MIB) * MIB + MIB) for slot in SLOTS]
+        return [Partition("esp", self.esp_size, "uefi"), *slots, Partition("state", 16 * MIB)]
+
+    def install_loader(self, disk):
+        tree = {"EFI/BOOT/BOOTX64.EFI": self.efi_file("systemd-bootx64.efi"), "loader/loader.conf": self.script / "loader.conf",
+                "startup.nsh": self.script / "startup.nsh"}
+        for slot in SLOTS:
+            tree["decade/%s.efi" % slot.lower()] = bytes(self.boot_size)
+            tree["%s/decade-%s.entry" % (ENTRIES, slot)] = self._entry("decade-%s.entry" % slot)
+            tree["%s/rescue-%s+3.conf" % (ENTRIES, slot)] = self._entry("rescue-%s.conf" % slot)
+        tree[ENTRIES + "/decade-1-A.conf"] = self._entry("decade-A.entry")
+        self.write_esp(disk, tree)
+
+    def _entry(self, name):
+        """An entry as it is shipped, with the board's words for the kernel."""
+        text = (self.script / name).read_text()
+        return re.sub(r"(?m)^(options .*)$", r"\1 " + self.kernel_arguments(), text).encode()
+
+    def write_release(self, disk, slot, images):
+        disk.write_file("rootfs-" + slot.lower(), images["rootfs"])
+        disk.write("esp", images["boot"].read_bytes(), self.slot_offset(disk, "boot", slot) - disk.partition("esp").offset)
+
+    def slot_partition(self, image_class, slot):
+        return "esp" if image_class == "boot" else super().slot_partition(image_class, slot)
+
+    def slot_offset(self, disk, name, slot):
+        if name != "boot":
+            return super().slot_offset(disk, name, slot)
+        return disk.partition("esp").offset + self.esp_reader(disk).position("decade/%s.efi" % slot.lower())
+
+    # ---- the boot state ----
+
+    def read_state(self, disk):
+        try:
+            names = list(self.esp_reader(disk).entries(ENTRIES))
+        except FatError:
+            return BootState(readable=False)
+        return state_of_names(names)
+
+    def _tool(self, disk, program, *words):
+        host_command.run([program, "-i", "%s@@%d" % (disk.path, disk.partition("esp").offset), *words])
+
+    def _remove_entries(self, disk):
+        for name in self.esp_reader(disk).entries(ENTRIES):
+            if NAME.match(name):
+                self._tool(disk, "mdel", "::%s/%s" % (ENTRIES, name))
+
+    def write_state(self, disk, state):
+        self._remove_entries(disk)
+        scratch = disk.path.with_suffix(".entry")
+        for place, slot in enumerate(state.order):
+            counter = "" if state.good.get(slot) else "+%d" % state.left.get(slot, 0)
+            scratch.write_bytes(self._entry("decade-%s.entry" % slot))
+            self._tool(disk, "mcopy", scratch, "::%s/decade-%d-%s%s.conf" % (ENTRIES, len(state.order) - place, slot, counter))
+        scratch.unlink(missing_ok=True)
+
+    def damage_state(self, disk, copy):
+        """The entries are lost, as a repair of the file system may lose them."""
+        self._remove_entries(disk)
+
+
+def state_of_names(names):
+    """The BootState in the names of the entries: of two for one slot the one that the loader would take."""
+    best = {}
+    for name in names:
+        match = NAME.match(name)
+        if match is None:
+            continue
+        rank, slot, left = int(match[1]), match[2], match[3] and int(match[3])
+        key = (left != 0, rank, left is None, left or 0)
+        if slot not in best or key > best[slot]:
+            best[slot] = key
+    order = sorted(best, key=lambda slot: best[slot][1], reverse=True)
+    return BootState(order, {slot: best[slot][3] if slot in best else 0 for slot in SLOTS},
+                     {slot: slot in best and best[slot][2] for slot in SLOTS}, readable=bool(best))
+
+
+def _end_of_sections(stub):
+    """(image base, offset behind the last section) of a PE file, as objcopy counts addresses."""
+    text = host_command.run(["objdump", "-p", "-h", stub])
+    base = re.search(r"^ImageBase\s+([0-9a-f]+)", text, re.M)
+    sections = re.findall(r"^\s*\d+ (\S+)\s+([0-9a-f]{8}) +([0-9a-f]{16}) ", text, re.M)
+    if not base or not sections:
+        raise HarnessError("%s is not a PE file that objdump can take apart" % stub)
+    end = max(int(vma, 16) + int(size, 16) for _, size, vma in sections) - int(base[1], 16)
+    return int(base[1], 16), -(-end // 4096) * 4096
