@@ -50,7 +50,7 @@ static uint8_t digit(const uint8_t *string, unsigned i, unsigned width)
 {
 	unsigned per_byte = 8 / width;
 	unsigned shift = width * (per_byte - 1 - i % per_byte);
-	return (uint8_t)(string[i / per_byte] >> shift & ((1U << width) - 1));
+	return (uint8_t)((unsigned)string[i / per_byte] >> shift & ((1U << width) - 1));
 }
 
 unsigned dcd_lms_chain_end(const struct dcd_lms_set *set)
