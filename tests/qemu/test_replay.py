@@ -53,7 +53,7 @@ class States(unittest.TestCase):
 
     def test_the_names_of_entries_are_the_state_of_systemd_boot(self):
         def state(*names):
-            found = machine_systemd_boot.state_of_names(["decade-A.entry", "rescue-A+3.conf", *names])
+            found = machine_systemd_boot.state_of_names(["decade-A.entry", "rescue-2-A+3.conf", *names])
             return found.order, found.left, found.good
         self.assertEqual(state("decade-1-A.conf"), (["A"], {"A": 0, "B": 0}, {"A": True, "B": False}))
         self.assertEqual(state("decade-9-A.conf", "decade-10-B+2-1.conf"), (["B", "A"], {"A": 0, "B": 2}, {"A": True, "B": False}))

@@ -10,6 +10,7 @@ from .machine import MIB, SLOTS, BootState, register
 from .machine_x86 import ESP_FOLDER, MOUNT_ESP, OVMF, X86Machine
 
 ENTRIES = "loader/entries"
+RESCUE = {"A": "rescue-2-A", "B": "rescue-1-B"}  # the loader takes the higher one first
 NAME = re.compile(r"decade-(\d+)-([AB])(?:\+(\d+)(?:-\d+)?)?\.conf$")
 OS_RELEASE = 'ID=decade\nNAME="Decade reference guest"\nVERSION_ID=%s\n'
 
@@ -21,8 +22,8 @@ if ! ls decade-*.conf >/dev/null 2>&1; then
 	cp decade-$1.entry decade-1-$1+0-1.conf && sync
 	echo "decade-guest: failed text=the boot state was lost and begins anew with slot $1" >/run/link
 fi
-for slot in A B; do
-	[ -e rescue-$slot+3.conf ] || mv rescue-$slot+*.conf rescue-$slot+3.conf
+for name in rescue-2-A rescue-1-B; do
+	[ -e $name+3.conf ] || mv $name+*.conf $name+3.conf
 done
 """ % {"folder": ESP_FOLDER, "entries": ENTRIES}
 
@@ -90,7 +91,7 @@ class SystemdBoot(X86Machine):
         for slot in SLOTS:
             tree["decade/%s.efi" % slot.lower()] = bytes(self.boot_size)
             tree["%s/decade-%s.entry" % (ENTRIES, slot)] = self._entry("decade-%s.entry" % slot)
-            tree["%s/rescue-%s+3.conf" % (ENTRIES, slot)] = self._entry("rescue-%s.conf" % slot)
+            tree["%s/%s+3.conf" % (ENTRIES, RESCUE[slot])] = self._entry("rescue-%s.conf" % slot)
         tree[ENTRIES + "/decade-1-A.conf"] = self._entry("decade-A.entry")
         self.write_esp(disk, tree)
 

@@ -11,7 +11,8 @@ from .fat_reader import FatError, FatReader
 from .machine import AMD64, MIB, SLOTS, BootState, Machine, register
 
 OVMF = "/usr/share/ovmf/OVMF.fd"
-KERNEL_ARGUMENTS = "console=ttyS0 panic=-1 loglevel=5 slab_nomerge init_on_alloc=1 page_alloc.shuffle=1 vsyscall=none"
+# no_timer_check: a busy host delays the emulated timer, and the kernel's check of it would panic.
+KERNEL_ARGUMENTS = "console=ttyS0 panic=-1 no_timer_check loglevel=5 slab_nomerge init_on_alloc=1 page_alloc.shuffle=1 vsyscall=none"
 FACTORY_STATE = {"BOOT_ORDER": "A", "BOOT_A_LEFT": 0, "BOOT_A_GOOD": 1, "BOOT_B_LEFT": 0, "BOOT_B_GOOD": 0, "serial_note": "kept"}
 SPARE_STATE = {"BOOT_ORDER": "A B", "BOOT_A_LEFT": 3, "BOOT_B_LEFT": 3}  # what the script counts in when the block itself is lost
 ESP_FOLDER = "/run/esp"  # where the guest has the EFI system partition
