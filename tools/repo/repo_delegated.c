@@ -46,7 +46,7 @@ static char *listed_name(const char *stored)
 	for (const char *c = stored; *c != '\0'; c++) {
 		int high = *c == '%' ? hex_digit(c[1]) : -1;
 		int low = high >= 0 ? hex_digit(c[2]) : -1;
-		*to++ = low >= 0 ? (char)(high << 4 | low) : *c;
+		*to++ = (char)(low >= 0 ? high << 4 | low : *c);
 		c += low >= 0 ? 2 : 0;
 	}
 	*to = '\0';
