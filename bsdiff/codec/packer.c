@@ -219,7 +219,7 @@ static size_t xz_memory(uint32_t params, size_t len)
 	}
 	if (xz_filter(params != 0 ? params : 6 | log << 8, &options, filters)) {
 		uint64_t need = params != 0 ? lzma_raw_encoder_memusage(filters) : lzma_raw_decoder_memusage(filters);
-		return (size_t)need + XZ_SLACK;
+		return need > DCD_PACK_MEMORY_MAX ? SIZE_MAX : (size_t)need + XZ_SLACK; /* also when the library can't say */
 	}
 	return SIZE_MAX;
 }
@@ -365,7 +365,7 @@ static uint32_t xz_mark(uint32_t mark, const uint8_t *text, uint8_t *packed)
 	static const uint32_t params[] = { 6 | 17U << 8, 9 | 16U << 8, 1 | 13U << 8 };
 	for (size_t i = 0; i < sizeof params / sizeof params[0]; i++) {
 		size_t size = xz_memory(params[i], MARK_TEXT), n;
-		void *memory = malloc(size);
+		void *memory = size == SIZE_MAX ? NULL : malloc(size);
 		if (memory != NULL && xz_pack(params[i], packed, MARK_TEXT, text, MARK_TEXT, memory, size, &n) == 0) {
 			mark = mark_add(mark, packed, n);
 		}
