@@ -142,8 +142,7 @@ static int make_delta(const struct encoding *e, const struct repo_base *base, st
 		return dcd_diag_prefix(&made->diag, err, "release %s can't be a base (--bases none does without)", base->version);
 	}
 	made->payload.base_version = base->version;
-	made->fate = repo_delta_is_worth_it(made->payload.length, e->out->payloads[0].length) ? REPO_DELTA_KEPT
-											      : REPO_DELTA_NOT_WORTH_IT;
+	made->fate = repo_delta_is_worth_it(made->payload.length, e->target.full.len) ? REPO_DELTA_KEPT : REPO_DELTA_NOT_WORTH_IT;
 	return 0;
 }
 
