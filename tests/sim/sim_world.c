@@ -267,6 +267,14 @@ static void make_image(struct sim_world *world, struct sim_release *release, int
 	}
 }
 
+/* Of one content and one size: an install writes it once from frames, and copies it. */
+static void make_alike(struct sim_release *release)
+{
+	memset(release->image[0], 0, sizeof release->image[0]);
+	memcpy(release->image[0], release->image[1], release->size[1]);
+	release->size[0] = release->size[1];
+}
+
 static struct dcd_release_payload encode(struct sim_world *world, struct sim_release *release, int class_index,
 					 const struct sim_release *base)
 {
@@ -343,8 +351,13 @@ int sim_world_publish(struct sim_world *world, const struct sim_publication *pub
 	struct dcd_release_image images[SIM_CLASSES];
 	int first = index - publication->bases < 0 ? 0 : index - publication->bases;
 	for (int c = 0; c < SIM_CLASSES; c++) {
-		size_t count = 0;
 		make_image(world, made, c);
+	}
+	if (publication->alike) {
+		make_alike(made);
+	}
+	for (int c = 0; c < SIM_CLASSES; c++) {
+		size_t count = 0;
 		payloads[c][count++] = encode(world, made, c, NULL);
 		for (int base = index - 1; base >= first; base--) {
 			payloads[c][count++] = encode(world, made, c, world->releases[base]);

@@ -42,6 +42,7 @@ struct sim_publication {
 	int bases;          /* deltas against that many earlier releases */
 	int64_t days_valid; /* metadata expires after these; 0: 20 years */
 	bool bundle;        /* also as one file, SIM_BUNDLE */
+	bool alike;         /* its first image is the second one once more; not with a bundle */
 };
 
 /* Makes and signs the next release; returns its index. A new generation. */

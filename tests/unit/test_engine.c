@@ -412,6 +412,108 @@ static void a_release_for_other_slots_or_another_board_is_refused(void **state)
 	assert_true(lab->device.media.slot_bytes_written == 0);
 }
 
+static bool offers_releases_alone(const struct dcd_source *source, const char *path)
+{
+	(void)source;
+	return strncmp(path, "targets/", 8) != 0 || strstr(path, "releases/") != NULL;
+}
+
+static void a_check_says_when_the_source_has_nothing_to_install_from(void **state)
+{
+	struct lab *lab = *state;
+	struct dcd_source_ops ops = *lab->device.source.base.ops;
+	ops.has = offers_releases_alone;
+	lab->device.source.base.ops = &ops;
+	assert_int_equal(check(lab), DCD_ERR_NOT_FOUND);
+	assert_non_null(strstr(lab->device.diag.text, "no payload of 'rootfs'"));
+	assert_true(lab->device.media.slot_bytes_written == 0);
+}
+
+static void an_image_that_is_another_one_again_is_neither_counted_nor_fetched_twice(void **state)
+{
+	struct lab *lab = *state;
+	(void)sim_world_publish(lab->world, &(struct sim_publication){ .stone = -1, .alike = true });
+	power_on(lab);
+	assert_int_equal(check(lab), 0);
+	assert_int_equal(2 * lab->device.report.bytes_best, lab->device.report.bytes_full);
+	install(lab);
+	assert_true(lab->device.report.stats.bytes_payload < lab->device.report.bytes_full * 3 / 4);
+	assert_true(lab->device.report.stats.same > 0);
+	power_on(lab);
+	assert_int_equal(lab->device.running_release, 2);
+}
+
+/* The release after the stepping stone is chosen only when it is known that the stone runs. */
+static void a_device_that_finds_out_that_it_runs_the_stepping_stone_goes_on_from_it(void **state)
+{
+	struct lab *lab = *state;
+	(void)sim_world_publish(lab->world, &(struct sim_publication){ .stone = 1, .bases = 2 });
+	sim_world_fill_slot(lab->world, &lab->device.media.now, 0, 1);
+	power_on(lab);
+	install(lab);
+	assert_string_equal(lab->device.report.version, "1.2");
+	power_on(lab);
+	assert_int_equal(lab->device.running_release, 2);
+}
+
+static int cancel_scan(void *context, const struct dcd_progress *progress)
+{
+	int *reports = context;
+	return progress->stage == DCD_STAGE_SCANNING && (*reports)++ == 0;
+}
+
+static void an_install_that_is_cancelled_while_it_looks_writes_nothing(void **state)
+{
+	struct lab *lab = *state;
+	int reports = 0;
+	lab->device.engine.progress = (struct dcd_progress_port){ .report = cancel_scan, .context = &reports };
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_CANCELLED);
+	assert_true(lab->device.media.slot_bytes_written == 0);
+	assert_int_equal(touched(lab, "boot-state", 0), 0);
+}
+
+/* How an install ends when access `at` fails. False: so many accesses there aren't. */
+static bool fail_install(struct lab *lab, unsigned long at, bool *ret_bootable, bool *ret_written)
+{
+	struct sim_device *device = calloc(1, sizeof *device);
+	const struct dcd_install_options options = { .no_activate = true };
+	struct dcd_boot_state boot;
+	assert_non_null(device);
+	sim_device_open(device, lab->world, sim_world_generation(lab->world), &lab->image, &traits, NULL);
+	device->media.running = 1;
+	device->media.fault = SIM_FAULT_IO;
+	device->media.fault_at = at;
+	int err = dcd_engine_install(&device->engine, &options, &device->report, &device->diag);
+	bool struck = device->media.fault_struck;
+	assert_true(err == 0 || struck);
+	device->media.fault = SIM_FAULT_NONE;
+	assert_int_equal(device->boot->ops->load(device->boot, &boot, NULL), 0);
+	*ret_bootable = boot.slot[0].bootable;
+	*ret_written = device->media.slot_bytes_written > 0;
+	sim_device_close(device);
+	free(device);
+	return struck;
+}
+
+/* The other slot holds a good release. Whatever fails: before its first byte changes, the loader has let go of it. */
+static void no_byte_of_a_slot_changes_before_the_loader_has_let_go_of_it(void **state)
+{
+	struct lab *lab = *state;
+	int let_go = 0, kept = 0;
+	bool bootable, written;
+	update(lab);
+	publish(lab, false, 0);
+	power_on(lab);
+	sim_image_clear(&lab->image);
+	sim_image_copy(&lab->image, &lab->device.media.now);
+	for (unsigned long at = 0; fail_install(lab, at, &bootable, &written); at++) {
+		assert_false(bootable && written);
+		let_go += !bootable;
+		kept += bootable;
+	}
+	assert_true(let_go > 0 && kept > 0);
+}
+
 static int open_small_slot(void *context, int slot, const char *class_name, bool writable, struct dcd_blockdev **ret,
 			   struct dcd_diag *diag)
 {
@@ -516,6 +618,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_update_is_made_of_deltas_where_what_runs_is_known, begin_good, end),
 		cmocka_unit_test_setup_teardown(what_is_known_of_a_modified_slot_is_still_a_base, begin_good, end),
 		cmocka_unit_test_setup_teardown(a_release_for_other_slots_or_another_board_is_refused, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_check_says_when_the_source_has_nothing_to_install_from, begin_good, end),
+		cmocka_unit_test_setup_teardown(an_image_that_is_another_one_again_is_neither_counted_nor_fetched_twice,
+						begin_good, end),
+		cmocka_unit_test_setup_teardown(a_device_that_finds_out_that_it_runs_the_stepping_stone_goes_on_from_it,
+						begin_good, end),
+		cmocka_unit_test_setup_teardown(an_install_that_is_cancelled_while_it_looks_writes_nothing, begin_good, end),
+		cmocka_unit_test_setup_teardown(no_byte_of_a_slot_changes_before_the_loader_has_let_go_of_it, begin_good, end),
 		cmocka_unit_test_setup_teardown(a_slot_that_is_too_small_or_gone_is_found_before_anything_is_written, begin_good,
 						end),
 		cmocka_unit_test_setup_teardown(wherever_memory_is_short_a_check_says_so, begin_good, end),
