@@ -134,11 +134,13 @@ SWAPS = [
      "if (0) {\n\t\tstruct dcd_boot_state now;"),
     ("swap: root stored before old metadata is forgotten", "manifest/tuf/tuf_root.c", "err = tuf_store_forget(tuf, diag);", "err = 0;"),
 ]
-FLUSH_FILES = ["base/dir.c", ENGINE + "segment_writer.c", ENGINE + "image_install.c", "manifest/tuf/tuf_store.c"]
+FLUSH_FILES = ["base/dir.c", ENGINE + "segment_writer.c", "manifest/tuf/tuf_store.c"] + [
+    f"updater/boot/boot_{loader}.c" for loader in ("grub", "systemd", "uboot")]
 FLUSH = re.compile(r"(\w+->ops->(?:flush|sync|sync_dir)\([^;()]*(?:\([^()]*\))?[^;()]*\))")
 CHECK_FILES = [ENGINE + name for name in ("life.c", "boot_control.c", "segment_writer.c", "engine_boot.c", "engine_state.c", "engine_install.c",
-                                         "engine_repair.c", "engine_run.c", "engine_select.c", "engine_write.c")] + [
-    "updater/boot/boot_file.c", "updater/journal/journal_file.c"]
+                                         "engine_repair.c", "engine_run.c", "engine_select.c", "engine_write.c", "image_install.c", "policy.c",
+                                         "payload_table.c", "engine_verify.c", "engine_examine.c")] + [
+    "base/dir.c", "updater/boot/boot_file.c", "updater/boot/boot_file_format.c", "updater/journal/journal_file.c"]
 CHECK = re.compile(r"^(\t+(?:\} else )?if \()(.*)(\) \{)$", re.M)
 # Memory that is short, progress and reports are other tests' business; the error of a call is what faults are for.
 NOT_A_CHECK = re.compile(r"== NULL|!= NULL|capacity|progress\.report|options->no_activate|NO_MEMORY")

@@ -25,7 +25,7 @@ import time
 
 from mutants import HERE, ROOT, equivalents, mutants
 
-UNIT = ["life", "boot_control", "boot_file", "journal_file", "segment_writer", "engine", "tuf_client", "tuf_attacks"]
+UNIT = ["life", "boot_control", "boot_file", "journal_file", "segment_writer", "engine", "engine_content", "tuf_client", "tuf_attacks"]
 PROGRAMS = ["explore"] + ["test_" + unit for unit in UNIT]
 QUICK = ["--quick", "--stop-first", "--second", "0", "--jobs", "1"]
 WHOLE = ["--stop-first", "--jobs", "1"]
