@@ -388,7 +388,7 @@ int sim_world_publish(struct sim_world *world, const struct sim_publication *pub
 	}
 	for (int c = 0; c < SIM_CLASSES; c++) {
 		size_t count = 0;
-		payloads[c][count++] = encode(world, made, c, NULL, 0);
+		payloads[c][count++] = encode(world, made, c, NULL, publication->full_too ? publication->features : 0);
 		for (int base = index - 1; base >= first; base--) {
 			payloads[c][count++] = encode(world, made, c, world->releases[base], publication->features);
 		}
