@@ -179,60 +179,111 @@ static void what_is_right_already_is_neither_fetched_nor_written(void **state)
 	assert_true(lab->device.media.slot_bytes_written == written);
 }
 
-/* The base is damaged, so that also the full payload is asked for. */
-static void whichever_fetch_fails_the_install_says_that_it_could_not_reach_the_source(void **state)
+/* Runs 1.1 and is offered 1.2; the base is damaged, so that also the full payload is asked for. */
+static void damage_base(struct lab *lab)
 {
-	struct lab *lab = *state;
-	bool struck = true;
-	int failures = 0;
 	update(lab);
 	lab->device.media.now.dev[SIM_CLASSES][5000] ^= 1;
 	publish(lab, false, 0);
 	power_on(lab);
-	for (unsigned long at = 0; struck; at++) {
-		struct sim_device *device = calloc(1, sizeof *device);
-		assert_non_null(device);
-		sim_device_open(device, lab->world, sim_world_generation(lab->world), &lab->image, &traits, NULL);
-		device->media.running = 1;
-		device->source.fault = SIM_NET_DOWN;
-		device->source.fault_at = at;
-		int err = sim_device_install(device, false, true, false);
-		struck = device->source.fault_struck;
-		assert_int_equal(err, struck ? DCD_ERR_UNREACHABLE : 0);
-		assert_true(device->report.stats.segments > 0 || device->report.stats.bytes_payload == 0);
-		assert_true(struck || device->report.stats.refetched > 0);
-		failures += struck;
-		sim_device_close(device);
-		free(device);
+}
+
+/* An install whose fetch `at` goes wrong in that way. False: so many fetches there aren't, and it ended well. */
+static bool spoil_fetch(struct lab *lab, enum sim_net_fault fault, unsigned long at, int *ret_err)
+{
+	struct sim_device *device = calloc(1, sizeof *device);
+	assert_non_null(device);
+	sim_device_open(device, lab->world, sim_world_generation(lab->world), &lab->image, &traits, NULL);
+	device->media.running = 1;
+	device->source.fault = fault;
+	device->source.fault_at = at;
+	*ret_err = sim_device_install(device, false, true, false);
+	bool struck = device->source.fault_struck;
+	assert_true(device->report.stats.segments > 0 || device->report.stats.bytes_payload == 0);
+	assert_true(struck || (*ret_err == 0 && device->report.stats.refetched > 0));
+	sim_device_close(device);
+	free(device);
+	return struck;
+}
+
+static void whichever_fetch_fails_the_install_says_that_it_could_not_reach_the_source(void **state)
+{
+	struct lab *lab = *state;
+	unsigned long at = 0;
+	int err = 0;
+	damage_base(lab);
+	for (; spoil_fetch(lab, SIM_NET_DOWN, at, &err); at++) {
+		assert_int_equal(err, DCD_ERR_UNREACHABLE);
 	}
-	assert_true(failures > 8);
+	assert_true(at > 8);
+}
+
+static void whichever_byte_was_changed_on_the_way_the_install_says_that_it_is_not_authentic(void **state)
+{
+	struct lab *lab = *state;
+	unsigned long at = 0;
+	int err = 0;
+	damage_base(lab);
+	for (; spoil_fetch(lab, SIM_NET_FLIPS, at, &err); at++) {
+		assert_int_equal(dcd_err_exit_code(err), 5);
+	}
+	assert_true(at > 8);
+}
+
+static int install_watched(struct sim_device *device)
+{
+	const struct dcd_install_options options = { .no_activate = true };
+	return dcd_engine_install(&device->engine, &options, &device->report, &device->diag);
+}
+
+static int repair_watched(struct sim_device *device)
+{
+	return dcd_engine_repair(&device->engine, &device->report, &device->diag);
+}
+
+/* True when there were so many allocations; the one that failed may cost what was asked for, but then for this reason. */
+static bool fail_allocation(struct lab *lab, unsigned long at, int (*step)(struct sim_device *device), int *failures)
+{
+	struct sim_device *device = calloc(1, sizeof *device);
+	assert_non_null(device);
+	sim_device_open(device, lab->world, sim_world_generation(lab->world), &lab->image, &traits, NULL);
+	assert_int_equal(sim_device_boot(device), 0);
+	device->memory = (struct sim_memory){ .fails = true, .fail_at = at };
+	sim_device_watch(device);
+	int err = step(device);
+	sim_device_unwatch(device);
+	bool struck = device->memory.struck;
+	assert_true(err == 0 || (struck && err == DCD_ERR_NO_MEMORY));
+	*failures += err != 0;
+	sim_device_close(device);
+	free(device);
+	return struck;
 }
 
 static void wherever_memory_is_short_an_install_says_so(void **state)
 {
 	struct lab *lab = *state;
-	bool struck = true;
 	int failures = 0;
 	if (!sim_alloc_can_watch()) {
 		skip();
 	}
-	sim_image_clear(&lab->image);
-	sim_image_copy(&lab->image, &lab->device.media.now);
-	for (unsigned long at = 0; struck; at++) {
-		struct sim_device *device = calloc(1, sizeof *device);
-		assert_non_null(device);
-		sim_device_open(device, lab->world, sim_world_generation(lab->world), &lab->image, &traits, NULL);
-		assert_int_equal(sim_device_boot(device), 0);
-		device->memory = (struct sim_memory){ .fails = true, .fail_at = at };
-		sim_device_watch(device);
-		const struct dcd_install_options options = { .no_activate = true };
-		int err = dcd_engine_install(&device->engine, &options, &device->report, &device->diag);
-		sim_device_unwatch(device);
-		struck = device->memory.struck;
-		assert_true(err == 0 || (struck && err == DCD_ERR_NO_MEMORY));
-		failures += err != 0;
-		sim_device_close(device);
-		free(device);
+	power_on(lab);
+	for (unsigned long at = 0; fail_allocation(lab, at, install_watched, &failures); at++) {
+	}
+	assert_true(failures > 20);
+}
+
+static void wherever_memory_is_short_a_repair_says_so(void **state)
+{
+	struct lab *lab = *state;
+	int failures = 0;
+	if (!sim_alloc_can_watch()) {
+		skip();
+	}
+	update(lab);
+	lab->device.media.now.dev[0][700] ^= 1;
+	power_on(lab);
+	for (unsigned long at = 0; fail_allocation(lab, at, repair_watched, &failures); at++) {
 	}
 	assert_true(failures > 20);
 }
@@ -508,7 +559,9 @@ int main(void)
 		CASE(a_stream_mends_what_a_damaged_base_has_spoilt),
 		CASE(what_is_right_already_is_neither_fetched_nor_written),
 		CASE(whichever_fetch_fails_the_install_says_that_it_could_not_reach_the_source),
+		CASE(whichever_byte_was_changed_on_the_way_the_install_says_that_it_is_not_authentic),
 		CASE(wherever_memory_is_short_an_install_says_so),
+		CASE(wherever_memory_is_short_a_repair_says_so),
 		CASE(an_install_that_is_cancelled_says_that_it_can_go_on),
 		CASE(a_worn_medium_is_given_up_in_the_end),
 		CASE(a_table_that_speaks_of_something_else_than_the_manifest_is_refused),
