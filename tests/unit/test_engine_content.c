@@ -120,6 +120,14 @@ static void a_delta_that_this_device_can_not_apply_costs_the_delta_alone(void **
 	}
 }
 
+static void who_packs_nothing_can_still_apply_what_is_not_packed(void **state)
+{
+	struct lab *lab = *state;
+	lab->device.engine.packer = NULL;
+	assert_int_equal(install_other(lab), 0);
+	assert_true(lab->device.report.stats.delta > 0);
+}
+
 static void where_there_is_no_full_payload_either_it_says_so(void **state)
 {
 	struct lab *lab = *state;
@@ -515,6 +523,7 @@ static void a_source_is_known_by_the_newest_release_that_it_holds(void **state)
 	struct dcd_examination seen = { 0 };
 	offered_release = NULL;
 	assert_int_equal(dcd_engine_examine(&lab->device.engine, &seen, &lab->device.diag), DCD_ERR_UNLISTED);
+	assert_non_null(strstr(lab->device.diag.text, "holds no release"));
 	assert_null(seen.release);
 }
 
@@ -535,12 +544,32 @@ static void a_source_that_can_not_be_read_tells_nothing(void **state)
 		dcd_release_free(seen.release);
 	}
 	struct dcd_examination seen = { 0 };
-	sim_files_remove(&lab->device.media.now.dir[SIM_METADATA_DIR], "root.json");
-	lab->device.engine.factory_root_len = 1;
-	assert_int_not_equal(dcd_engine_examine(&lab->device.engine, &seen, &lab->device.diag), 0);
 	sim_files_put(&lab->device.media.now.dir[SIM_STATE_DIR], "boot-state", sim_blob_new("rotten", 6));
 	assert_int_equal(dcd_engine_examine(&lab->device.engine, &seen, &lab->device.diag), DCD_ERR_BOOT_STATE);
 	assert_null(seen.release);
+}
+
+static int examine_watched(struct sim_device *device)
+{
+	struct dcd_examination seen = { 0 };
+	int err = dcd_engine_examine(&device->engine, &seen, &device->diag);
+	assert_true((err != 0) == (seen.release == NULL));
+	assert_true((err != 0) == (seen.versions.root == 0));
+	dcd_release_free(seen.release);
+	return err;
+}
+
+static void wherever_memory_is_short_a_look_at_a_source_says_so(void **state)
+{
+	struct lab *lab = *state;
+	int failures = 0;
+	if (!sim_alloc_can_watch()) {
+		skip();
+	}
+	power_on(lab);
+	for (unsigned long at = 0; fail_allocation(lab, at, examine_watched, &failures); at++) {
+	}
+	assert_true(failures > 20);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin_good, end)
@@ -554,6 +583,7 @@ int main(void)
 		CASE(the_stepping_stone_that_runs_needs_no_listing),
 		CASE(a_channel_without_a_release_is_said_to_be_empty),
 		CASE(a_delta_that_this_device_can_not_apply_costs_the_delta_alone),
+		CASE(who_packs_nothing_can_still_apply_what_is_not_packed),
 		CASE(where_there_is_no_full_payload_either_it_says_so),
 		CASE(a_release_that_needs_a_newer_device_is_refused_as_such),
 		CASE(a_stream_mends_what_a_damaged_base_has_spoilt),
@@ -570,6 +600,7 @@ int main(void)
 		CASE(a_slot_that_can_not_be_opened_is_not_called_damaged),
 		CASE(a_source_is_known_by_the_newest_release_that_it_holds),
 		CASE(a_source_that_can_not_be_read_tells_nothing),
+		CASE(wherever_memory_is_short_a_look_at_a_source_says_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -263,6 +263,21 @@ static void a_state_that_makes_no_sense_is_not_stored(void **state)
 	sim->base.ops->close(&sim->base);
 }
 
+static void a_name_that_leaves_no_room_for_its_scratch_file_is_refused(void **state)
+{
+	(void)state;
+	char name[DCD_DIR_NAME_MAX + 2] = { 0 };
+	struct sim_dir *sim = sim_new();
+	memset(name, 'x', sizeof name - 1);
+	sim_arm(sim, 1000, false);
+	assert_int_equal(dcd_dir_replace(&sim->base, name, "1", 1, NULL), DCD_ERR_USAGE);
+	assert_int_equal(sim->operations, 0);
+	name[DCD_DIR_NAME_MAX] = '\0';
+	assert_int_equal(dcd_dir_replace(&sim->base, name, "1", 1, NULL), 0);
+	assert_non_null(sim_file(sim, name));
+	sim->base.ops->close(&sim->base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +292,7 @@ int main(void)
 		cmocka_unit_test(one_missing_copy_is_survived_and_made_again),
 		cmocka_unit_test(a_load_that_fails_gives_nothing),
 		cmocka_unit_test(a_state_that_makes_no_sense_is_not_stored),
+		cmocka_unit_test(a_name_that_leaves_no_room_for_its_scratch_file_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
