@@ -27,6 +27,14 @@ static void chooses(struct lab *lab, const char *version)
 
 /* ---- which release ---- */
 
+static const char *offered_release;
+
+static bool offers_one_release(const struct dcd_source *source, const char *path)
+{
+	(void)source;
+	return strstr(path, "releases/") == NULL || (offered_release != NULL && strstr(path, offered_release) != NULL);
+}
+
 static void a_newer_release_for_others_does_not_hide_the_one_for_this_device(void **state)
 {
 	struct lab *lab = *state;
@@ -84,6 +92,22 @@ static void a_channel_without_a_release_is_said_to_be_empty(void **state)
 	assert_non_null(strstr(lab->device.diag.text, "no release in channel 'beta'"));
 }
 
+/* A bundle says by its metadata what there is, and holds one of it. */
+static void a_source_without_the_right_release_says_what_it_is_for(void **state)
+{
+	struct lab *lab = *state;
+	struct dcd_source_ops ops = *lab->device.source.base.ops;
+	ops.has = offers_one_release;
+	lab->device.source.base.ops = &ops;
+	offered_release = ".1.1.json";
+	lab->device.engine.channel = "beta";
+	assert_int_equal(check(lab), DCD_ERR_WRONG_CHANNEL);
+	lab->device.engine.channel = SIM_CHANNEL;
+	offered_release = NULL;
+	assert_int_equal(check(lab), DCD_ERR_NOT_FOUND);
+	assert_non_null(strstr(lab->device.diag.text, "holds none of the releases"));
+}
+
 /* ---- which payload ---- */
 
 static char full_payloads[SIM_CLASSES][DCD_RELEASE_PAYLOAD_PATH_SIZE];
@@ -92,6 +116,11 @@ static bool offers_no_full_payload(const struct dcd_source *source, const char *
 {
 	(void)source;
 	return strstr(path, full_payloads[0]) == NULL && strstr(path, full_payloads[1]) == NULL;
+}
+
+static bool offers_full_payloads_alone(const struct dcd_source *source, const char *path)
+{
+	return strstr(path, "payloads/") == NULL || !offers_no_full_payload(source, path);
 }
 
 static void hide_full_payloads(struct lab *lab, struct dcd_source_ops *ops)
@@ -118,6 +147,22 @@ static void a_delta_that_this_device_can_not_apply_costs_the_delta_alone(void **
 		assert_true(lab->device.report.stats.full > 0);
 		assert_true(lab->device.report.stats.delta + lab->device.report.stats.same == 0);
 	}
+}
+
+static void a_check_counts_on_what_the_source_has(void **state)
+{
+	struct lab *lab = *state;
+	struct dcd_source_ops ops;
+	hide_full_payloads(lab, &ops);
+	assert_int_equal(check(lab), 0);
+	assert_true(lab->device.report.delta);
+	assert_true(lab->device.report.bytes_best < lab->device.report.bytes_full);
+	ops.has = offers_full_payloads_alone;
+	assert_int_equal(check(lab), 0);
+	assert_false(lab->device.report.delta);
+	assert_true(lab->device.report.bytes_best == lab->device.report.bytes_full);
+	assert_int_equal(install_other(lab), 0);
+	assert_true(lab->device.report.stats.delta == 0);
 }
 
 static void who_packs_nothing_can_still_apply_what_is_not_packed(void **state)
@@ -181,6 +226,7 @@ static void what_is_right_already_is_neither_fetched_nor_written(void **state)
 	put(lab, (struct sim_publication){ .zeros = true });
 	assert_int_equal(sim_device_install(&lab->device, true, true, false), 0);
 	assert_true(lab->device.report.stats.zero > 0);
+	assert_int_equal(lab->device.report.stats.bytes_planned, lab->device.report.stats.bytes_payload);
 	uint64_t written = lab->device.media.slot_bytes_written;
 	assert_int_equal(sim_device_install(&lab->device, false, true, true), 0);
 	assert_int_equal(lab->device.report.stats.already_right, lab->device.report.stats.segments);
@@ -194,6 +240,16 @@ static void damage_base(struct lab *lab)
 	lab->device.media.now.dev[SIM_CLASSES][5000] ^= 1;
 	publish(lab, false, 0);
 	power_on(lab);
+}
+
+static void without_full_payloads_a_damaged_base_is_the_end(void **state)
+{
+	struct lab *lab = *state;
+	struct dcd_source_ops ops;
+	damage_base(lab);
+	hide_full_payloads(lab, &ops);
+	assert_int_equal(install_other(lab), DCD_ERR_NOT_FOUND);
+	assert_non_null(strstr(lab->device.diag.text, "need full frames, which are not in it"));
 }
 
 /* An install whose fetch `at` goes wrong in that way. False: so many fetches there aren't, and it ended well. */
@@ -236,6 +292,36 @@ static void whichever_byte_was_changed_on_the_way_the_install_says_that_it_is_no
 		assert_int_equal(dcd_err_exit_code(err), 5);
 	}
 	assert_true(at > 8);
+}
+
+static struct dcd_frame_stream_ops counting_ops;
+static int (*start_stream)(struct dcd_frame_stream *stream, const char *path, uint64_t object_size,
+			   const struct dcd_range *ranges, size_t count, struct dcd_diag *diag);
+static size_t most_ranges;
+
+static int start_counted(struct dcd_frame_stream *stream, const char *path, uint64_t object_size, const struct dcd_range *ranges,
+			 size_t count, struct dcd_diag *diag)
+{
+	most_ranges = count > most_ranges ? count : most_ranges;
+	return start_stream(stream, path, object_size, ranges, count, diag);
+}
+
+/* A range is a request to a web server: one for each run of segments that are missing, not for each segment. */
+static void frames_that_lie_together_are_one_range(void **state)
+{
+	struct lab *lab = *state;
+	struct dcd_frame_stream *stream = &lab->device.stream.stream;
+	counting_ops = *stream->ops;
+	start_stream = counting_ops.start;
+	counting_ops.start = start_counted;
+	stream->ops = &counting_ops;
+	most_ranges = 0;
+	assert_int_equal(sim_device_install(&lab->device, true, true, false), 0);
+	assert_int_equal(most_ranges, 1);
+	lab->device.media.now.dev[SIM_CLASSES][5] ^= 1;
+	lab->device.media.now.dev[SIM_CLASSES][2 * SIM_SEGMENT] ^= 1;
+	assert_int_equal(sim_device_install(&lab->device, true, true, true), 0);
+	assert_int_equal(most_ranges, 2);
 }
 
 static int install_watched(struct sim_device *device)
@@ -493,14 +579,6 @@ static void a_slot_that_can_not_be_opened_is_not_called_damaged(void **state)
 
 /* ---- what a source holds ---- */
 
-static const char *offered_release;
-
-static bool offers_one_release(const struct dcd_source *source, const char *path)
-{
-	(void)source;
-	return strstr(path, "releases/") == NULL || (offered_release != NULL && strstr(path, offered_release) != NULL);
-}
-
 static void examines(struct lab *lab, const char *version)
 {
 	struct dcd_examination seen = { 0 };
@@ -582,14 +660,18 @@ int main(void)
 		CASE(a_release_below_the_security_floor_is_refused),
 		CASE(the_stepping_stone_that_runs_needs_no_listing),
 		CASE(a_channel_without_a_release_is_said_to_be_empty),
+		CASE(a_source_without_the_right_release_says_what_it_is_for),
 		CASE(a_delta_that_this_device_can_not_apply_costs_the_delta_alone),
+		CASE(a_check_counts_on_what_the_source_has),
 		CASE(who_packs_nothing_can_still_apply_what_is_not_packed),
 		CASE(where_there_is_no_full_payload_either_it_says_so),
 		CASE(a_release_that_needs_a_newer_device_is_refused_as_such),
 		CASE(a_stream_mends_what_a_damaged_base_has_spoilt),
 		CASE(what_is_right_already_is_neither_fetched_nor_written),
+		CASE(without_full_payloads_a_damaged_base_is_the_end),
 		CASE(whichever_fetch_fails_the_install_says_that_it_could_not_reach_the_source),
 		CASE(whichever_byte_was_changed_on_the_way_the_install_says_that_it_is_not_authentic),
+		CASE(frames_that_lie_together_are_one_range),
 		CASE(wherever_memory_is_short_an_install_says_so),
 		CASE(wherever_memory_is_short_a_repair_says_so),
 		CASE(an_install_that_is_cancelled_says_that_it_can_go_on),
