@@ -28,8 +28,8 @@ struct dcd_ref_region {
 	uint64_t origin;       /* old address */
 	uint64_t origin_shift; /* the new one - the old one */
 	uint32_t stride;       /* bytes of a record, a multiple of 4; the first begins with the region */
-	uint32_t fields;       /* bit i: the word at 4 * i of each record is a field */
-	int32_t scale;         /* not 0; below it, addresses fall as fields grow */
+	uint32_t fields; /* bit i: the word at 4 * i of each record is a field; DCD_REGION_RECORDS32: and as format.h says */
+	int32_t scale;   /* not 0; below it, addresses fall as fields grow */
 	uint32_t module;
 	enum dcd_region_kind kind;
 };
@@ -72,6 +72,7 @@ struct dcd_ref_site {
 	uint32_t region; /* index */
 	bool local;      /* the target lies in the piece of the copy that the reference is in */
 	bool known;      /* `actual` is */
+	uint32_t mask;   /* width 4: the bits of the field that hold the reference */
 	uint64_t target; /* old address referred to */
 	uint64_t actual; /* where the corrected field leads */
 	uint8_t old[8];

@@ -24,23 +24,6 @@ static uint64_t spread(uint64_t target)
 	return hash ^ hash >> 29;
 }
 
-/* The bits of an AArch64 instruction word that hold the reference. */
-static uint32_t a64_mask(enum dcd_gate gate)
-{
-	switch (gate) {
-	case DCD_GATE_CALL:
-		return 0x03ffffff;
-	case DCD_GATE_BRANCH:
-		return 0x00ffffe0;
-	case DCD_GATE_DATA:
-		return 0x60ffffe0;
-	case DCD_GATE_LOW:
-		return 0x003ffc00;
-	default:
-		return 0;
-	}
-}
-
 static void watch_rewrite(void *context, const struct dcd_ref_site *site, const uint8_t *settled)
 {
 	(void)settled;
@@ -59,8 +42,7 @@ static void watch_rewrite(void *context, const struct dcd_ref_site *site, const 
 		field[2] = (uint8_t)hash;
 		return;
 	}
-	uint32_t mask = w->region->kind == DCD_REGION_AARCH64 ? a64_mask(site->gate) : UINT32_MAX;
-	dcd_le32_put(field, (dcd_le32_get(site->old) & ~mask) | ((uint32_t)spread(target) & mask));
+	dcd_le32_put(field, (dcd_le32_get(site->old) & ~site->mask) | ((uint32_t)spread(target) & site->mask));
 }
 
 static int leave(void *context, uint8_t *bytes, size_t len)
