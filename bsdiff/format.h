@@ -141,6 +141,7 @@ enum dcd_region_kind {
 	DCD_REGION_KINDS = 14,
 };
 #define DCD_RECORD_POINTERS 16
+#define DCD_RECORD_REL 8 /* in 32-bit records of so many bytes, relocations, a field is the upper 24 bits of its word */
 
 /* Bits of a GATE byte, which stands for DCD_GATE_BLOCK bytes of the segment: set, this class of references is left as copied
  * there. */

@@ -43,6 +43,8 @@ uint64_t dcd_refs_memory(uint64_t modules, uint64_t regions, uint64_t steps, uin
 void dcd_refs_forget(struct dcd_refs *refs)
 {
 	memset(refs->lessons, 0, sizeof *refs->lessons << refs->lesson_bits);
+	memset(refs->literals, 0, sizeof refs->literals);
+	refs->literal_turn = 0;
 }
 
 /* A MAP stream in reading; once `bad`, every value is 0. */
@@ -343,11 +345,17 @@ static void field_write(const struct dcd_ref_piece *piece, const struct dcd_ref_
 	case DCD_FIELD_PC32:
 		value = (uint32_t)(target - va - found->skip);
 		break;
+	case DCD_FIELD_LITERAL:
+		value = (uint32_t)(target - found->new_page);
+		break;
 	case DCD_FIELD_BACK32:
 		value = (uint32_t)(va - target);
 		break;
 	case DCD_FIELD_INDEX:
 		value = index_of(piece, target, old);
+		break;
+	case DCD_FIELD_INFO32:
+		value = index_of(piece, target, old >> 8) << 8;
 		break;
 	case DCD_FIELD_A64_B:
 		value = (uint32_t)((target - va) >> 2);
@@ -393,12 +401,18 @@ static bool field_read(const struct dcd_ref_piece *piece, const struct dcd_ref_f
 	case DCD_FIELD_PC32:
 		*ret = va + found->skip + dcd_ref_sign(value, 32);
 		return true;
+	case DCD_FIELD_LITERAL:
+		*ret = (uint32_t)found->new_page + value;
+		return true;
 	case DCD_FIELD_BACK32:
 		*ret = va - value;
 		return true;
 	case DCD_FIELD_INDEX:
 		*ret = new_origin(piece) + dcd_ref_sign(value, 32) * (uint64_t)(int64_t)piece->region->scale;
 		return true;
+	case DCD_FIELD_INFO32:
+		*ret = new_origin(piece) + (value >> 8) * (uint64_t)(int64_t)piece->region->scale;
+		return (changed & 0xff) == 0;
 	case DCD_FIELD_A64_B:
 		*ret = va + (dcd_ref_sign(value, 26) << 2);
 		return (changed & 0xfc000000) == 0;
@@ -438,9 +452,12 @@ static uint32_t field_mask(const struct dcd_ref_found *found, const uint8_t *old
 	case DCD_FIELD_A64_ADD:
 	case DCD_FIELD_A64_MEM:
 		return 0x003ffc00;
+	case DCD_FIELD_INFO32:
+		return 0xffffff00;
 	case DCD_FIELD_ABS64:
 	case DCD_FIELD_ABS32:
 	case DCD_FIELD_PC32:
+	case DCD_FIELD_LITERAL:
 	case DCD_FIELD_BACK32:
 	case DCD_FIELD_INDEX:
 	case DCD_FIELD_INDEX24:

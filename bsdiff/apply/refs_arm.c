@@ -6,15 +6,9 @@
 #include "base/le.h"
 #include "bsdiff/apply/refs_scan.h"
 
-#define LITERALS 64      /* words of pools that instructions have named and the scan hasn't reached */
-#define LITERAL_LOOK 12  /* instructions behind a load that are searched for what adds PC */
+#define LITERAL_LOOK 16  /* instructions behind a load that are searched for what adds PC */
 #define PAIR_LOOK 8      /* ... behind a MOVW for its MOVT */
 #define PAIR_DISTANCE 64 /* bytes from a MOVW within which its register still counts as its */
-
-struct literal {
-	size_t pos;    /* in the piece */
-	uint64_t skip; /* from the word to where its distance counts from, bytes modulo 2^64 */
-};
 
 /* A register that a MOVW has set. */
 struct half_register {
@@ -27,9 +21,7 @@ struct half_register {
 struct arm_scan {
 	struct dcd_ref_piece *piece;
 	struct half_register registers[16];
-	struct literal literals[LITERALS];
-	size_t count;
-	size_t next; /* the lowest of them; beyond the piece: none */
+	size_t next; /* of the first literal to come, in the piece; SIZE_MAX: none */
 };
 
 /* ---- T32: two halfwords as one word, the first one in the low half ---- */
@@ -221,42 +213,59 @@ static int take_inside(struct arm_scan *s, const struct dcd_ref_found *found)
 	return dcd_ref_inside(s->piece, found->target) ? dcd_ref_take(s->piece, found) : 0;
 }
 
-static void literal_next(struct arm_scan *s)
+/* Where the word is in the piece, if all of it is: what an earlier copy named may lie in this one. */
+static bool literal_inside(const struct dcd_ref_piece *piece, const struct dcd_ref_literal *literal, size_t *ret)
 {
+	uint32_t pos = literal->va - (uint32_t)piece->old_va;
+	*ret = pos;
+	return literal->owner == piece->region->module + 1 && pos < piece->len && piece->len - pos >= 4;
+}
+
+/* The first literal from `from` on. */
+static void literal_next(struct arm_scan *s, size_t from)
+{
+	const struct dcd_ref_literal *literals = s->piece->refs->literals;
 	s->next = SIZE_MAX;
-	for (size_t i = 0; i < s->count; i++) {
-		s->next = s->literals[i].pos < s->next ? s->literals[i].pos : s->next;
-	}
-}
-
-/* A word of a pool at `pos`, whose distance counts from `anchor` (an old address). */
-static void literal_note(struct arm_scan *s, size_t pos, uint64_t anchor)
-{
-	if (s->count < LITERALS && pos <= s->piece->len && s->piece->len - pos >= 4) {
-		s->literals[s->count++] = (struct literal){ pos, anchor - (s->piece->old_va + pos) };
-		literal_next(s);
-	}
-}
-
-/* The literals at `pos`, where s->next is: more than one when several instructions load the word. */
-static int literal_take(struct arm_scan *s, size_t pos)
-{
-	struct dcd_ref_piece *piece = s->piece;
-	struct dcd_ref_found found = { .pos = pos, .field = DCD_FIELD_PC32, .gate = DCD_GATE_DATA };
-	size_t kept = 0;
-	bool taken = false;
-	for (size_t i = 0; i < s->count; i++) {
-		if (s->literals[i].pos > pos) {
-			s->literals[kept++] = s->literals[i];
-		} else if (s->literals[i].pos == pos && !taken) {
-			found.skip = s->literals[i].skip;
-			taken = true;
+	for (size_t i = 0; i < DCD_REF_LITERALS; i++) {
+		size_t pos;
+		if (literal_inside(s->piece, &literals[i], &pos) && pos >= from && pos < s->next) {
+			s->next = pos;
 		}
 	}
-	s->count = kept;
-	literal_next(s);
-	found.target = piece->old_va + pos + found.skip + dcd_ref_sign(dcd_le32_get(piece->bytes + pos), 32);
-	return taken ? take_inside(s, &found) : 0;
+}
+
+/* A word of a pool, `offset` bytes from the piece's begin; its distance counts from `anchor` there. */
+static void literal_note(struct arm_scan *s, size_t offset, size_t anchor)
+{
+	struct dcd_refs *refs = s->piece->refs;
+	struct dcd_ref_literal *literal = &refs->literals[refs->literal_turn++ % DCD_REF_LITERALS];
+	size_t pos;
+	*literal = (struct dcd_ref_literal){ .owner = s->piece->region->module + 1,
+					     .va = (uint32_t)(s->piece->old_va + offset),
+					     .old_anchor = (uint32_t)(s->piece->old_va + anchor),
+					     .new_anchor = (uint32_t)(s->piece->new_va + anchor) };
+	if (literal_inside(s->piece, literal, &pos) && pos < s->next) {
+		s->next = pos;
+	}
+}
+
+/* The literal at s->next. When several instructions load the word, the last to say so counts. */
+static int literal_take(struct arm_scan *s)
+{
+	struct dcd_ref_piece *piece = s->piece;
+	struct dcd_ref_found found = { .pos = s->next, .field = DCD_FIELD_LITERAL, .gate = DCD_GATE_DATA };
+	uint32_t value = dcd_le32_get(piece->bytes + found.pos);
+	for (size_t i = 0; i < DCD_REF_LITERALS; i++) {
+		struct dcd_ref_literal *literal = &piece->refs->literals[i];
+		size_t pos;
+		if (literal_inside(piece, literal, &pos) && pos == found.pos) {
+			found.target = literal->old_anchor + value;
+			found.new_page = literal->new_anchor;
+			literal->owner = 0;
+		}
+	}
+	literal_next(s, found.pos + 4);
+	return take_inside(s, &found);
 }
 
 /* Half an address, `value`: the lower one of found->target, or, when `top`, the upper one of what the register's MOVW began. */
@@ -326,7 +335,7 @@ static void t32_load(struct arm_scan *s, size_t pos, uint32_t word)
 		uint32_t half = dcd_le16_get(piece->bytes + at);
 		if (half == add) {
 			uint64_t pc = (piece->old_va + pos + 4) & ~(uint64_t)3;
-			literal_note(s, (size_t)(pc + offset - piece->old_va), piece->old_va + at + 4);
+			literal_note(s, (size_t)(pc + offset - piece->old_va), at + 4);
 			return;
 		}
 		at += t32_is_wide(half) ? 4 : 2;
@@ -360,14 +369,18 @@ static int t32_wide(struct arm_scan *s, size_t pos, uint32_t word)
 
 int dcd_ref_scan_t32(struct dcd_ref_piece *piece)
 {
-	struct arm_scan s = { .piece = piece, .next = SIZE_MAX };
+	struct arm_scan s = { .piece = piece };
 	size_t pos = (size_t)(0U - piece->old_va) & 1;
+	literal_next(&s, pos);
 	while (pos <= piece->len && piece->len - pos >= 2) {
+		if (s.next < pos) {
+			literal_next(&s, pos);
+		}
 		uint32_t half = dcd_le16_get(piece->bytes + pos);
 		bool wide = t32_is_wide(half) && piece->len - pos >= 4 && s.next - pos >= 4;
 		int err = 0;
-		if (pos >= s.next) {
-			err = literal_take(&s, pos);
+		if (pos == s.next) {
+			err = literal_take(&s);
 			wide = true;
 		} else if (wide) {
 			err = t32_wide(&s, pos, dcd_le32_get(piece->bytes + pos));
@@ -390,7 +403,7 @@ static void a32_load(struct arm_scan *s, size_t pos, uint32_t word)
 		uint32_t other = dcd_le32_get(piece->bytes + pos + 4 * i);
 		/* ADD Rd, PC, Rm */
 		if ((other & 0x0fff0fff) == (0x008f0000 | reg)) {
-			literal_note(s, pos + 8 + (word & 0xfff), piece->old_va + pos + 4 * i + 8);
+			literal_note(s, pos + 8 + (word & 0xfff), pos + 4 * i + 8);
 			return;
 		}
 	}
@@ -454,13 +467,17 @@ static int a32_word(struct arm_scan *s, size_t pos, uint32_t word)
 
 int dcd_ref_scan_a32(struct dcd_ref_piece *piece)
 {
-	struct arm_scan s = { .piece = piece, .next = SIZE_MAX };
+	struct arm_scan s = { .piece = piece };
 	size_t pos = (size_t)(0U - piece->old_va) & 3;
+	literal_next(&s, pos);
 	while (pos <= piece->len && piece->len - pos >= 4) {
 		int err;
 		size_t width = 4;
-		if (pos >= s.next) {
-			err = literal_take(&s, pos);
+		if (s.next < pos) { /* an instruction or two lay over it */
+			literal_next(&s, pos);
+		}
+		if (pos == s.next) {
+			err = literal_take(&s);
 		} else if (a32_link(&s, pos, &err)) {
 			width = 12;
 		} else {

@@ -85,6 +85,11 @@ static size_t record_field(const struct dcd_ref_piece *piece, size_t pos, uint32
 	uint64_t value = dcd_ref_sign(dcd_le32_get(piece->bytes + pos), 32);
 	*ret = (struct dcd_ref_found){ .pos = pos, .field = DCD_FIELD_INDEX, .gate = DCD_GATE_TABLE };
 	ret->target = region->origin + value * (uint64_t)(int64_t)region->scale;
+	if (region->kind == DCD_REGION_RECORDS32 && region->stride == DCD_RECORD_REL) {
+		ret->field = DCD_FIELD_INFO32;
+		value = (uint32_t)value >> 8;
+		ret->target = region->origin + value * (uint64_t)(int64_t)region->scale;
+	}
 	if (region->kind == DCD_REGION_RELATIVE) {
 		ret->field = DCD_FIELD_PC32;
 		ret->target = piece->old_va + pos + value;

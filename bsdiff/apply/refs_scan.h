@@ -12,11 +12,13 @@ enum dcd_ref_field {
 	DCD_FIELD_BACK32,  /* 32 bits from the target to the field */
 	DCD_FIELD_INDEX,   /* 32 bits in units of the region's scale from its origin */
 	DCD_FIELD_INDEX24, /* likewise, 24 bits, the highest byte first */
+	DCD_FIELD_INFO32,  /* likewise, the upper 24 bits of a word */
 	DCD_FIELD_A64_B,   /* AArch64: imm26 words */
 	DCD_FIELD_A64_CB,  /* AArch64: imm19 words */
 	DCD_FIELD_A64_PAGE,
 	DCD_FIELD_A64_ADD, /* imm12 bytes */
 	DCD_FIELD_A64_MEM, /* imm12 units of the access size */
+	DCD_FIELD_LITERAL, /* 32 bits from an anchor that lies elsewhere */
 	DCD_FIELD_PREL31,  /* 31 bits from the field; from here on, refs_arm.c knows how they are spelled */
 	DCD_FIELD_T32_CALL,
 	DCD_FIELD_T32_BRANCH,
@@ -44,7 +46,8 @@ struct dcd_ref_found {
 	enum dcd_gate gate;
 	uint64_t skip;     /* DCD_FIELD_PC32, _A32_LINK */
 	uint64_t target;   /* old address */
-	uint64_t new_page; /* DCD_FIELD_A64_ADD, _MEM: the page that the new code adds to; _MOVE: the lower half it has */
+	uint64_t new_page; /* DCD_FIELD_A64_ADD, _MEM: the page that the new code adds to; _MOVE: the lower half it has; _LITERAL:
+			      the anchor */
 };
 
 /* True for an address of the piece's module. */

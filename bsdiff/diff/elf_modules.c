@@ -212,18 +212,18 @@ static void records_describe(struct dcd_elf_region *region, uint32_t type, uint6
 	}
 }
 
-/* The same of 32-bit files, whose relocations say which symbol in three bytes; only their addresses are taken. */
+/* The same of 32-bit files. */
 static void records32_describe(struct dcd_elf_region *region, uint32_t type, uint64_t origin)
 {
-	const uint32_t symbol_size = 16, rel_size = 8;
+	const uint32_t symbol_size = 16;
 	region->kind = DCD_REGION_RECORDS32;
 	region->origin = origin;
 	region->scale = (int32_t)symbol_size;
 	region->stride = 4;
 	region->fields = 1;
 	if (type == DCD_ELF_SHT_REL) {
-		region->stride = rel_size;
-		region->fields = 1U << DCD_RECORD_POINTERS;
+		region->stride = DCD_RECORD_REL;
+		region->fields = 1U << 1 | 1U << DCD_RECORD_POINTERS; /* r_info; r_offset */
 	} else if (type == DCD_ELF_SHT_DYNSYM) {
 		region->stride = symbol_size;
 		region->scale = 1;
