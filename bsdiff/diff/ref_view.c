@@ -24,12 +24,34 @@ static uint64_t spread(uint64_t target)
 	return hash ^ hash >> 29;
 }
 
+/*
+ * Relocations of the procedure linkage table come one word after the other, whichever symbols they are for: matched by where they
+ * are, an entry that is new would move all others off their symbols.
+ */
+static bool is_jump_slot(const struct dcd_elf_region *region, const struct dcd_ref_site *site, const uint8_t *field)
+{
+	enum { JUMP_SLOT_X86_64 = 7, JUMP_SLOT_ARM = 22, JUMP_SLOT_AARCH64 = 1026, RELA_SIZE = 24 };
+	uint64_t place = site->at % region->stride;
+	if (region->kind == DCD_REGION_RECORDS32 && region->stride == DCD_RECORD_REL && region->len - site->at >= DCD_RECORD_REL) {
+		return place == 0 && field[4] == JUMP_SLOT_ARM;
+	}
+	if (region->kind != DCD_REGION_RECORDS || region->stride != RELA_SIZE || region->len - site->at < RELA_SIZE || place != 0) {
+		return false;
+	}
+	uint32_t type = dcd_le32_get(field + 8);
+	return type == JUMP_SLOT_X86_64 || type == JUMP_SLOT_AARCH64;
+}
+
 static void watch_rewrite(void *context, const struct dcd_ref_site *site, const uint8_t *settled)
 {
 	(void)settled;
 	struct rewriting *w = context;
 	uint8_t *field = w->bytes + w->region->offset + site->at;
 	uint64_t target = site->target + dcd_ref_map_shift(&w->map, &w->map.modules[w->region->module], site->target);
+	if (site->gate == DCD_GATE_POINTER && w->region->stride != 0 && is_jump_slot(w->region, site, field)) {
+		memset(field, 0, site->width);
+		return;
+	}
 	if (site->width == 8) {
 		dcd_le32_put(field, (uint32_t)target);
 		dcd_le32_put(field + 4, (uint32_t)(target >> 32));
