@@ -138,7 +138,8 @@ enum dcd_region_kind {
 	DCD_REGION_POINTERS32 = 11, /* 32-bit addresses at addresses that are multiples of 4 */
 	DCD_REGION_RECORDS32 = 12, /* DCD_REGION_RECORDS with 32-bit addresses where bit DCD_RECORD_POINTERS + i of the fields is set */
 	DCD_REGION_EXIDX = 13, /* 32-bit ARM's unwind index: words with 31-bit distances from the field itself */
-	DCD_REGION_KINDS = 14,
+	DCD_REGION_RISCV = 14, /* machine code */
+	DCD_REGION_KINDS = 15,
 };
 #define DCD_RECORD_POINTERS 16
 #define DCD_RECORD_REL 8 /* in 32-bit records of so many bytes, relocations, a field is the upper 24 bits of its word */
@@ -149,8 +150,8 @@ enum dcd_gate {
 	DCD_GATE_POINTER = 0,
 	DCD_GATE_CALL = 1,   /* calls and jumps */
 	DCD_GATE_BRANCH = 2, /* conditional branches, pc-relative loads of AArch64 */
-	DCD_GATE_DATA = 3,   /* rip-relative operands, ADRP, words of ARM's literal pools */
-	DCD_GATE_LOW = 4,    /* the 12 low bits that go with an ADRP; 32-bit addresses in x86-64 code; MOVW and MOVT */
+	DCD_GATE_DATA = 3,   /* rip-relative operands, ADRP, AUIPC, words of ARM's literal pools */
+	DCD_GATE_LOW = 4,    /* the 12 low bits that go with an ADRP or AUIPC; 32-bit addresses in x86-64 code; MOVW and MOVT */
 	DCD_GATE_TABLE = 5,  /* 32-bit fields of records, unwind entries, jump, linkage and kernel tables */
 	DCD_GATE_KINDS = 6,
 };

@@ -374,6 +374,12 @@ static void field_write(const struct dcd_ref_piece *piece, const struct dcd_ref_
 	case DCD_FIELD_A64_MEM:
 		value = (((uint32_t)target & 0xfff) >> dcd_ref_a64_scale(old)) << 10;
 		break;
+	case DCD_FIELD_RV_JUMP:
+	case DCD_FIELD_RV_BRANCH:
+	case DCD_FIELD_RV_UPPER:
+	case DCD_FIELD_RV_LOW:
+		value = dcd_ref_riscv_bits(found, old, va, target);
+		break;
 	default:
 		value = dcd_ref_arm_bits(found, old, va, target);
 		break;
@@ -433,6 +439,11 @@ static bool field_read(const struct dcd_ref_piece *piece, const struct dcd_ref_f
 	case DCD_FIELD_A32_MOVE:
 	case DCD_FIELD_A32_LINK:
 		return (changed & ~dcd_ref_arm_mask(found->field, value)) == 0 && dcd_ref_arm_target(found, value, va, ret);
+	case DCD_FIELD_RV_JUMP:
+	case DCD_FIELD_RV_BRANCH:
+	case DCD_FIELD_RV_UPPER:
+	case DCD_FIELD_RV_LOW:
+		return (changed & ~dcd_ref_riscv_mask(found->field, value)) == 0 && dcd_ref_riscv_target(found, value, va, ret);
 	case DCD_FIELD_A64_PAGE: /* half an address: its ADD or LDR teaches */
 	case DCD_FIELD_INDEX24:
 		break;
@@ -462,6 +473,11 @@ static uint32_t field_mask(const struct dcd_ref_found *found, const uint8_t *old
 	case DCD_FIELD_INDEX:
 	case DCD_FIELD_INDEX24:
 		return UINT32_MAX;
+	case DCD_FIELD_RV_JUMP:
+	case DCD_FIELD_RV_BRANCH:
+	case DCD_FIELD_RV_UPPER:
+	case DCD_FIELD_RV_LOW:
+		return dcd_ref_riscv_mask(found->field, dcd_le32_get(old));
 	default:
 		return dcd_ref_arm_mask(found->field, dcd_le32_get(old));
 	}
@@ -548,6 +564,8 @@ static int piece_scan(struct dcd_ref_piece *piece)
 		return dcd_ref_scan_t32(piece);
 	case DCD_REGION_EXIDX:
 		return dcd_ref_scan_exidx(piece);
+	case DCD_REGION_RISCV:
+		return dcd_ref_scan_riscv(piece);
 	case DCD_REGION_POINTERS32:
 		return dcd_ref_scan_pointers32(piece);
 	case DCD_REGION_RECORDS:

@@ -26,6 +26,10 @@ enum dcd_ref_field {
 	DCD_FIELD_A32_BRANCH,
 	DCD_FIELD_A32_MOVE,
 	DCD_FIELD_A32_LINK, /* a part of what is added to an address `skip` bytes behind the field's first */
+	DCD_FIELD_RV_JUMP,  /* from here on, refs_riscv.c */
+	DCD_FIELD_RV_BRANCH,
+	DCD_FIELD_RV_UPPER,
+	DCD_FIELD_RV_LOW,
 };
 
 struct dcd_ref_piece {
@@ -78,11 +82,15 @@ DCD_NODISCARD int dcd_ref_scan_aarch64(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_a32(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_t32(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_exidx(struct dcd_ref_piece *piece);
+DCD_NODISCARD int dcd_ref_scan_riscv(struct dcd_ref_piece *piece);
 
 /*
  * How the fields from DCD_FIELD_PREL31 on are spelled, in a word at address `va`: the bits that hold the reference; those that
  * `target` asks for; where `value` leads (false when the field alone doesn't say).
  */
+uint32_t dcd_ref_riscv_mask(enum dcd_ref_field field, uint32_t old);
+uint32_t dcd_ref_riscv_bits(const struct dcd_ref_found *found, uint32_t old, uint64_t va, uint64_t target);
+bool dcd_ref_riscv_target(const struct dcd_ref_found *found, uint32_t value, uint64_t va, uint64_t *ret);
 uint32_t dcd_ref_arm_mask(enum dcd_ref_field field, uint32_t old);
 uint32_t dcd_ref_arm_bits(const struct dcd_ref_found *found, uint32_t old, uint64_t va, uint64_t target);
 bool dcd_ref_arm_target(const struct dcd_ref_found *found, uint32_t value, uint64_t va, uint64_t *ret);

@@ -151,6 +151,8 @@ static enum dcd_region_kind code_kind(const struct elf_file *file, uint64_t offs
 		return DCD_REGION_X86_64;
 	case DCD_ELF_MACHINE_AARCH64:
 		return DCD_REGION_AARCH64;
+	case DCD_ELF_MACHINE_RISCV:
+		return DCD_REGION_RISCV;
 	default:
 		return dcd_range_inside(offset, len, file->header.file.len) ? arm_code(file->header.file.data + offset, len)
 									    : DCD_REGION_T32;
@@ -248,7 +250,7 @@ static bool section_describe(const struct elf_file *file, const struct dcd_elf_s
 		uint64_t origin = dcd_elf_section_read(&file->header, section->link).va;
 		(file->header.wide ? records_describe : records32_describe)(ret, section->type, origin);
 	} else if (section->type == DCD_ELF_SHT_PROGBITS && !executable && (section->flags & DCD_ELF_SHF_WRITE) == 0 &&
-		   ret->kind == DCD_REGION_POINTERS && file->header.machine == DCD_ELF_MACHINE_X86_64) {
+		   ret->kind == DCD_REGION_POINTERS && file->header.machine != DCD_ELF_MACHINE_AARCH64) {
 		ret->kind = DCD_REGION_JUMPS;
 	} else if (section->type == DCD_ELF_SHT_ARM_EXIDX && file->header.machine == DCD_ELF_MACHINE_ARM) {
 		ret->kind = DCD_REGION_EXIDX;
@@ -387,7 +389,8 @@ static void regions_cut(struct dcd_elf_modules *m, uint64_t offset)
 /* One of the machines whose code we know, linked. */
 static bool file_fits(const struct dcd_elf_header *header)
 {
-	bool machine = header->wide ? header->machine == DCD_ELF_MACHINE_X86_64 || header->machine == DCD_ELF_MACHINE_AARCH64
+	bool machine = header->wide ? header->machine == DCD_ELF_MACHINE_X86_64 || header->machine == DCD_ELF_MACHINE_AARCH64 ||
+					      header->machine == DCD_ELF_MACHINE_RISCV
 				    : header->machine == DCD_ELF_MACHINE_ARM;
 	return machine && (header->type == DCD_ELF_TYPE_EXEC || header->type == DCD_ELF_TYPE_DYN);
 }

@@ -30,16 +30,18 @@ static uint64_t spread(uint64_t target)
  */
 static bool is_jump_slot(const struct dcd_elf_region *region, const struct dcd_ref_site *site, const uint8_t *field)
 {
-	enum { JUMP_SLOT_X86_64 = 7, JUMP_SLOT_ARM = 22, JUMP_SLOT_AARCH64 = 1026, RELA_SIZE = 24 };
+	enum { JUMP_SLOT_RISCV = 5, JUMP_SLOT_X86_64 = 7, JUMP_SLOT_ARM = 22, JUMP_SLOT_AARCH64 = 1026, RELA_SIZE = 24 };
 	uint64_t place = site->at % region->stride;
-	if (region->kind == DCD_REGION_RECORDS32 && region->stride == DCD_RECORD_REL && region->len - site->at >= DCD_RECORD_REL) {
+	if (region->kind == DCD_REGION_RECORDS32 && region->stride == DCD_RECORD_REL &&
+	    region->len - site->at >= DCD_RECORD_REL) {
 		return place == 0 && field[4] == JUMP_SLOT_ARM;
 	}
-	if (region->kind != DCD_REGION_RECORDS || region->stride != RELA_SIZE || region->len - site->at < RELA_SIZE || place != 0) {
+	if (region->kind != DCD_REGION_RECORDS || region->stride != RELA_SIZE || region->len - site->at < RELA_SIZE ||
+	    place != 0) {
 		return false;
 	}
 	uint32_t type = dcd_le32_get(field + 8);
-	return type == JUMP_SLOT_X86_64 || type == JUMP_SLOT_AARCH64;
+	return type == JUMP_SLOT_RISCV || type == JUMP_SLOT_X86_64 || type == JUMP_SLOT_AARCH64;
 }
 
 static void watch_rewrite(void *context, const struct dcd_ref_site *site, const uint8_t *settled)
