@@ -158,7 +158,8 @@ static void aarch64_branches_and_address_pairs_are_predicted(void **state)
 	assert_int_equal(dcd_le32_get(bytes + 8), 0x91000021 | 0x163 << 10);
 }
 
-/* Both as the GNU assembler writes them: the code at LOW with its targets at LOW + 0x2000 and LOW + 0x9000, and where they went.
+/* All as an assembler and a linker write them: the code at LOW with its targets at LOW + 0x2000 and LOW + 0x9000, and where they
+ * went.
  */
 static const uint8_t t32_old[] = {
 	0x01, 0xf0, 0xfe, 0xff, 0x08, 0xf0, 0xfc, 0xef, /* bl near; blx far */
@@ -185,6 +186,16 @@ static const uint8_t a32_new[] = {
 	0x01, 0x30, 0x40, 0xe3, 0x04, 0x20, 0x9f, 0xe5, 0x00, 0xf0, 0x20, 0xe3, 0x02, 0x20, 0x8f, 0xe0, 0xc8, 0x7f, 0x00, 0x00,
 };
 
+/* jal near; beq LOW + 0xff0; auipc a0, far; c.li a5, 1; addi a0, a0, far; auipc t1, near; sw a1, near(t1); call far */
+static const uint8_t riscv_old[] = {
+	0xef, 0x20, 0x00, 0x00, 0xe3, 0x06, 0xb5, 0x7e, 0x17, 0x95, 0x00, 0x00, 0x85, 0x47, 0x13, 0x05, 0x85,
+	0xff, 0x17, 0x23, 0x00, 0x00, 0x23, 0x27, 0xb3, 0xfe, 0x97, 0x90, 0x00, 0x00, 0xe7, 0x80, 0x60, 0xfe,
+};
+static const uint8_t riscv_new[] = {
+	0xef, 0x20, 0x00, 0x03, 0xe3, 0x0e, 0xb5, 0x7c, 0x17, 0x85, 0x00, 0x00, 0x85, 0x47, 0x13, 0x05, 0x85,
+	0xfe, 0x17, 0x23, 0x00, 0x00, 0x23, 0x2f, 0xb3, 0x00, 0x97, 0x80, 0x00, 0x00, 0xe7, 0x80, 0x60, 0xfd,
+};
+
 static void expect_code(enum dcd_region_kind kind, const uint8_t *old, const uint8_t *new, size_t len)
 {
 	uint8_t bytes[LEN] = { 0 };
@@ -204,6 +215,12 @@ static void a32_code_becomes_what_the_assembler_writes(void **state)
 {
 	(void)state;
 	expect_code(DCD_REGION_A32, a32_old, a32_new, sizeof a32_old);
+}
+
+static void riscv_code_becomes_what_the_assembler_writes(void **state)
+{
+	(void)state;
+	expect_code(DCD_REGION_RISCV, riscv_old, riscv_new, sizeof riscv_old);
 }
 
 static void a_literal_is_known_in_another_copy_than_its_code(void **state)
@@ -585,6 +602,7 @@ int main(void)
 		cmocka_unit_test(aarch64_branches_and_address_pairs_are_predicted),
 		cmocka_unit_test(t32_code_becomes_what_the_assembler_writes),
 		cmocka_unit_test(a32_code_becomes_what_the_assembler_writes),
+		cmocka_unit_test(riscv_code_becomes_what_the_assembler_writes),
 		cmocka_unit_test(a_literal_is_known_in_another_copy_than_its_code),
 		cmocka_unit_test(entries_of_a_linkage_table_lead_to_their_slot),
 		cmocka_unit_test(words_of_32_bits_are_addresses_symbols_and_unwind_distances),
