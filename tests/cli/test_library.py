@@ -62,7 +62,7 @@ class Library(LabCase):
         self.use(program)
 
     def test_cmake_finds_it_and_the_example_runs(self):
-        output("cmake", "-S", EXAMPLE, "-B", self.folder / "build", "-DCMAKE_PREFIX_PATH=%s" % self.prefix, "-DCMAKE_BUILD_TYPE=Release")
+        output("cmake", "-G", "Ninja", "-S", EXAMPLE, "-B", self.folder / "build", "-DCMAKE_PREFIX_PATH=%s" % self.prefix, "-DCMAKE_BUILD_TYPE=Release")
         output("cmake", "--build", self.folder / "build")
         self.use(self.folder / "build" / "delta_example")
 
