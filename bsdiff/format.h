@@ -36,7 +36,7 @@ enum {
 	DCD_HEADER_FRAMES_LENGTH = 104, /* u64: the sum of all frame lengths */
 	DCD_HEADER_MAX_FRAME = 112,     /* u32: the longest frame */
 	DCD_HEADER_MAX_SCRATCH = 116,   /* u32: the most decoded stream bytes that a frame needs beside its output */
-	DCD_HEADER_PACK_MEMORY = 120,   /* u32: the most that a repacked frame needs beside max_scratch; 0 without features */
+	DCD_HEADER_PACK_MEMORY = 120,   /* u32: what repacked frames need beside max_frame and max_scratch; 0 without features */
 	DCD_HEADER_PACK_MARK = 124,     /* u32: what the compressors of the host were; 0 without such a feature */
 	DCD_FORMAT_HEADER_SIZE = 128,
 };

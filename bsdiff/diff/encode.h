@@ -34,7 +34,11 @@ struct dcd_encode_options {
 	int threads;           /* 0: one a core */
 	const struct dcd_hash_alg *alg;
 	bool keep_packed;     /* take compressed blocks as they are, so that any version-1 reader applies the payload */
-	uint32_t pack_memory; /* bytes that a frame may need for packing blocks; 0: 2 segments and 2 MiB */
+	/*
+	 * Bytes that a frame may need in which blocks are packed: itself, its streams, the blocks, the compressor. 0: as many as leave
+	 * a device with segments of up to 1 MiB at 4 MiB in all (4 segments of any size above), and what zstd or xz want beyond deflate.
+	 */
+	uint32_t pack_memory;
 	/* May be null. `done` of `total` bytes of the new image are encoded; called from one thread at a time. */
 	void (*progress)(void *context, const char *phase, uint64_t done, uint64_t total);
 	void *context;
