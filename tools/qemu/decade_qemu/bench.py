@@ -268,8 +268,8 @@ class Bench:
 
     def until_changes(self, name, boot):
         """Until the first bytes of a partition change."""
-        before = self.disk.read(name, 0, 1 << 20)
-        self.until(lambda: self.disk.read(name, 0, 1 << 20) != before, boot)
+        before = self.disk.read(name, 0, 1 << 16)
+        self.until(lambda: self.disk.read(name, 0, 1 << 16) != before, boot)
 
     def until_state(self, holds, boot):
         """Until the stored boot state is readable and holds(state)."""
