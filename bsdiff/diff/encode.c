@@ -453,7 +453,7 @@ static int view_prepare(struct encoding *e)
 static int blocks_open(struct encoding *e)
 {
 	report(e, "unpacking", 0, e->image.len);
-	return dcd_flat_images_make(&e->base, &e->image, &e->options, e->options.pack_memory, &e->flat);
+	return dcd_flat_images_make(&e->base, &e->image, &e->options, &e->flat);
 }
 
 /* From the table where there is one. */

@@ -23,6 +23,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("DECADE_BIN", SOURCE / "build" / "dev" / "bin"))
 LONG = os.environ.get("DECADE_LONG", "") not in ("", "0")
 SANITIZED = os.environ.get("DECADE_SANITIZED", "") not in ("", "0")  # memory and time are not what they would be
+PATIENCE = 5 if SANITIZED else 1  # how much longer a program may take before it is thought to hang
 SEGMENT = 64 * 1024  # small, so that small images have many
 KINDS = ("zero", "same", "delta", "full")
 
@@ -75,6 +76,7 @@ class Running:
 
     def wait(self, timeout=60, watch_memory=False):
         peak = 0
+        timeout *= PATIENCE
         end = time.monotonic() + timeout
         if watch_memory:
             while self.process.poll() is None and time.monotonic() < end:

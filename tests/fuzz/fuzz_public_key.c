@@ -18,6 +18,7 @@ static const char *const schemes[][2] = {
 	{ "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256" },
 	{ "rsa", "rsassa-pss-sha384" },
 	{ "rsa", "rsa-pkcs1v15-sha512" },
+	{ "lms", "lms-sha256-m32-h10-n32-w8" },
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -30,6 +30,8 @@ static const char rsa[] = "-----BEGIN PUBLIC KEY-----\n"
 			  "4BsLhrDPbiJY5lOosyJrumXAIJV+31akRETtNrII/UeKZYnhfklcnYhUz74g1cQo\n"
 			  "TwIDAQAB\n"
 			  "-----END PUBLIC KEY-----\n";
+static const char lms[] = "0000000600000004579bfeca4842005d5af3303df65fff572661b1d8fde19f3e"
+			  "ed97818020a0816a41e40b708a6d5379248d89d183761471";
 
 /* The seeds in the corpus are signatures of these keys. */
 static const struct {
@@ -37,8 +39,10 @@ static const struct {
 	const char *scheme;
 	const char *value;
 } keys[] = {
-	{ "ecdsa", "ecdsa-sha2-nistp256", p256 }, { "ecdsa", "ecdsa-sha2-nistp384", p384 }, { "ed25519", "ed25519", ed25519 },
-	{ "rsa", "rsassa-pss-sha256", rsa },      { "rsa", "rsa-pkcs1v15-sha256", rsa },    { "rsa", "rsassa-pss-sha512", rsa },
+	{ "ecdsa", "ecdsa-sha2-nistp256", p256 },    { "ecdsa", "ecdsa-sha2-nistp384", p384 },
+	{ "ed25519", "ed25519", ed25519 },           { "rsa", "rsassa-pss-sha256", rsa },
+	{ "rsa", "rsa-pkcs1v15-sha256", rsa },       { "rsa", "rsassa-pss-sha512", rsa },
+	{ "lms", "lms-sha256-m32-h10-n32-w8", lms },
 };
 #define KEYS (sizeof keys / sizeof keys[0])
 
