@@ -34,6 +34,9 @@ static const uint32_t zstd_params[] = { 15, 3, 19, 22, 9, 1, 2, 4, 5, 6, 7, 8, 1
 static const uint32_t xz_params[] = { 6 | 17U << 8, 6 | 13U << 8, 6 | 20U << 8, 6 | 18U << 8,
 				      6 | 16U << 8, 6 | 15U << 8, 9 | 17U << 8, 9 | 20U << 8 };
 
+/* mksquashfs makes fast blocks, or with -Xhc those of the highest level. */
+static const uint32_t lz4_params[] = { 1, 12, 9, 10, 11, 8, 7, 6, 5, 4, 3 };
+
 struct params_list {
 	uint32_t items[PARAMS_ALL_MAX];
 	size_t count;
@@ -69,6 +72,7 @@ static struct params_list params_all(enum dcd_pack_method method)
 		[DCD_PACK_DEFLATE] = { member_params, sizeof member_params },
 		[DCD_PACK_ZSTD] = { zstd_params, sizeof zstd_params },
 		[DCD_PACK_XZ] = { xz_params, sizeof xz_params },
+		[DCD_PACK_LZ4] = { lz4_params, sizeof lz4_params },
 	};
 	struct params_list ret = { .count = all[method].size / sizeof *all[method].items };
 	if (ret.count > 0) {
@@ -80,9 +84,9 @@ static struct params_list params_all(enum dcd_pack_method method)
 static bool buffer_grow(void *buffer, size_t *size, size_t need)
 {
 	void **p = buffer;
-	if (*size < need) {
+	if (*size < need || *p == NULL) {
 		free(*p);
-		*p = malloc(need);
+		*p = malloc(need > 0 ? need : 1);
 		*size = *p != NULL ? need : 0;
 	}
 	return *p != NULL;

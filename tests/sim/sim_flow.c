@@ -68,6 +68,13 @@ static void prepare_delta(struct sim_stage *stage)
 	stage->new_release = publish(stage, false, 0);
 }
 
+/* Two images of the same bytes: the second is copied from the first. */
+static void prepare_alike(struct sim_stage *stage)
+{
+	prepare_confirmed(stage);
+	stage->new_release = sim_world_publish(stage->world, &(struct sim_publication){ .stone = -1, .bases = 3, .alike = true });
+}
+
 static void prepare_bad(struct sim_stage *stage)
 {
 	prepare_confirmed(stage);
@@ -352,6 +359,7 @@ const struct sim_flow sim_flows[] = {
 	{ "delta install", prepare_delta, act_install, missing_new, .begins_running = false },
 	{ "resumed install", prepare_resume, act_install, missing_new, .begins_running = false },
 	{ "delta install, threaded", prepare_delta, act_install_threaded, missing_new, .begins_running = false },
+	{ "images alike", prepare_alike, act_install, missing_new, .begins_running = false },
 	{ "bundle, a file", prepare_delta, act_bundle_file, missing_new, .dies_without_memory = true },
 	{ "bundle, a stream", prepare_delta, act_bundle_stream, missing_new, .dies_without_memory = true },
 	{ "stage, then activate", prepare_delta, act_stage_activate, missing_new, .begins_running = false },

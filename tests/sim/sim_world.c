@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "base/hex.h"
+#include "base/le.h"
 #include "bsdiff/diff/encode.h"
+#include "bsdiff/format.h"
 #include "manifest/crypto/sha256.h"
 #include "manifest/release/release.h"
 #include "manifest/sign/envelope.h"
@@ -21,6 +23,7 @@
 #define SLACK_BYTE 0xC5
 #define KEYS_MAX 3
 #define FAR_AHEAD 40
+#define ZERO_SEGMENT ((size_t)3 * SIM_SEGMENT)
 
 enum role { ROLE_ROOT, ROLE_TARGETS, ROLE_SNAPSHOT, ROLE_TIMESTAMP, ROLES };
 
@@ -250,7 +253,7 @@ static void make_image(struct sim_world *world, struct sim_release *release, int
 			image[i] = (uint8_t)(noise(&random) >> 40);
 		}
 		if (class_index == 0) {
-			memset(image + (size_t)3 * SIM_SEGMENT, 0, SIM_SEGMENT);
+			memset(image + ZERO_SEGMENT, 0, SIM_SEGMENT);
 		}
 		return;
 	}
@@ -267,8 +270,29 @@ static void make_image(struct sim_world *world, struct sim_release *release, int
 	}
 }
 
+/* Of one content and one size: an install writes it once from frames, and copies it. */
+static void make_alike(struct sim_release *release)
+{
+	memset(release->image[0], 0, sizeof release->image[0]);
+	memcpy(release->image[0], release->image[1], release->size[1]);
+	release->size[0] = release->size[1];
+}
+
+/* No frame is really packed; but who goes by header and table can't know. */
+static void demand(struct sim_blob *bytes, uint32_t features, struct dcd_release_payload *payload)
+{
+	dcd_le32_put(bytes->data + DCD_HEADER_FEATURES, features);
+	dcd_le32_put(bytes->data + DCD_HEADER_PACK_MEMORY, 1 << 20);
+	for (size_t at = DCD_FORMAT_HEADER_SIZE; at < payload->table_length; at += DCD_FORMAT_ENTRY_SIZE) {
+		if (bytes->data[at + DCD_ENTRY_KIND] == DCD_FRAME_DELTA) {
+			bytes->data[at + DCD_ENTRY_FILTER] |= DCD_FILTER_REPACKED;
+		}
+	}
+	dcd_hash_once(&dcd_sha256, bytes->data, (size_t)payload->table_length, &payload->table_hash);
+}
+
 static struct dcd_release_payload encode(struct sim_world *world, struct sim_release *release, int class_index,
-					 const struct sim_release *base)
+					 const struct sim_release *base, uint32_t features)
 {
 	struct dcd_diag diag = { 0 };
 	const struct dcd_encode_options options = { .segment_size = SIM_SEGMENT, .effort = 1, .threads = 1, .alg = &dcd_sha256 };
@@ -300,13 +324,18 @@ static struct dcd_release_payload encode(struct sim_world *world, struct sim_rel
 	}
 	bytes->len = result.payload_length;
 	close(fd);
+	if (features != 0) {
+		demand(bytes, features, &payload);
+	}
 	dcd_release_payload_path(&payload, below);
 	(void)snprintf(path, sizeof path, "targets/%s", below);
 	sim_world_serve(world, path, bytes);
 	return payload;
 }
 
-static void describe(struct sim_world *world, struct sim_release *made, const struct dcd_release *release)
+/* `listed`: what the targets metadata says of it. */
+static void describe(struct sim_world *world, struct sim_release *made, const struct dcd_release *release,
+		     const struct dcd_release *listed)
 {
 	struct dcd_diag diag = { 0 };
 	uint8_t *data = NULL;
@@ -321,14 +350,20 @@ static void describe(struct sim_world *world, struct sim_release *made, const st
 	sim_world_serve(world, path, sim_blob_new(data, len));
 	free(data);
 	struct dcd_json *entry = NULL;
-	check(dcd_document_target_entry(&file, repo_manifest_custom(release), &entry, &diag), &diag);
+	check(dcd_document_target_entry(&file, repo_manifest_custom(listed), &entry, &diag), &diag);
 	(void)snprintf(path, sizeof path, "releases/%s.json", made->version);
 	sign_targets(world, path, entry);
 }
 
+static const char *or_else(const char *text, const char *otherwise)
+{
+	return text != NULL ? text : otherwise;
+}
+
 int sim_world_publish(struct sim_world *world, const struct sim_publication *publication)
 {
-	static const char *const boards[] = { SIM_BOARD };
+	const char *const boards[] = { or_else(publication->board, SIM_BOARD) };
+	const char *const listed_boards[] = { or_else(publication->listed_board, boards[0]) };
 	struct sim_release *made = calloc(1, sizeof *made);
 	int index = world->release_count;
 	if (made == NULL || index == SIM_RELEASES_MAX) {
@@ -343,24 +378,33 @@ int sim_world_publish(struct sim_world *world, const struct sim_publication *pub
 	struct dcd_release_image images[SIM_CLASSES];
 	int first = index - publication->bases < 0 ? 0 : index - publication->bases;
 	for (int c = 0; c < SIM_CLASSES; c++) {
-		size_t count = 0;
 		make_image(world, made, c);
-		payloads[c][count++] = encode(world, made, c, NULL);
+	}
+	if (publication->zeros) {
+		memset(made->image[0] + ZERO_SEGMENT, 0, SIM_SEGMENT);
+	}
+	if (publication->alike) {
+		make_alike(made);
+	}
+	for (int c = 0; c < SIM_CLASSES; c++) {
+		size_t count = 0;
+		payloads[c][count++] = encode(world, made, c, NULL, publication->full_too ? publication->features : 0);
 		for (int base = index - 1; base >= first; base--) {
-			payloads[c][count++] = encode(world, made, c, world->releases[base]);
+			payloads[c][count++] = encode(world, made, c, world->releases[base], publication->features);
 		}
 		images[c] = (struct dcd_release_image){ sim_class_names[c], made->image_id[c], made->size[c], SIM_SEGMENT, count,
 							payloads[c] };
 	}
 	world->releases[world->release_count++] = made;
 	struct dcd_release release = {
-		.product = SIM_PRODUCT,
+		.product = or_else(publication->product, SIM_PRODUCT),
 		.version = made->version,
-		.channel = SIM_CHANNEL,
+		.channel = or_else(publication->channel, SIM_CHANNEL),
 		.sequence_number = (uint64_t)index + 1,
 		.security_version = made->security_version,
 		.board_count = 1,
 		.boards = boards,
+		.requires_version = publication->requires_version,
 		.image_count = SIM_CLASSES,
 		.images = images,
 	};
@@ -369,7 +413,9 @@ int sim_world_publish(struct sim_world *world, const struct sim_publication *pub
 			       world->releases[publication->stone]->version);
 		release.requires_version = made->requires_version;
 	}
-	describe(world, made, &release);
+	struct dcd_release listed = release;
+	listed.boards = listed_boards;
+	describe(world, made, &release, &listed);
 	sign_upper(world);
 	if (publication->bundle) {
 		sim_bundle_serve(world, made, &release);

@@ -42,6 +42,12 @@ struct sim_publication {
 	int bases;          /* deltas against that many earlier releases */
 	int64_t days_valid; /* metadata expires after these; 0: 20 years */
 	bool bundle;        /* also as one file, SIM_BUNDLE */
+	bool alike;         /* its first image is the second one once more; not with a bundle */
+	bool zeros;         /* a segment of its first image is zero */
+	uint32_t features;  /* that a device must have for its deltas, as the payload format numbers them */
+	bool full_too;      /* and for its full payloads */
+	/* Null: as this file's names say. A vendor may publish for others too, and may make mistakes. */
+	const char *product, *channel, *board, *listed_board, *requires_version;
 };
 
 /* Makes and signs the next release; returns its index. A new generation. */

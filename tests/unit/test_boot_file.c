@@ -252,6 +252,45 @@ static void a_state_that_makes_no_sense_is_not_stored(void **state)
 	sim->base.ops->close(&sim->base);
 }
 
+static void a_file_that_is_too_long_is_no_boot_state(void **state)
+{
+	(void)state;
+	struct sim_dir *sim = sim_new();
+	struct dcd_boot_control *control = opened(sim);
+	struct dcd_boot_state found, untouched;
+	char text[DCD_BOOT_FILE_MAX + 1];
+	struct dcd_diag diag = { 0 };
+	memset(text, 'A', sizeof text);
+	memset(&found, 0x5A, sizeof found);
+	memset(&untouched, 0x5A, sizeof untouched);
+	sim_put(sim, "boot-state", text, sizeof text);
+	assert_int_equal(control->ops->load(control, &found, &diag), DCD_ERR_BOOT_STATE);
+	assert_non_null(strstr(diag.text, "boot-state is larger than a boot state can be"));
+	assert_memory_equal(&found, &untouched, sizeof found);
+	sim_put(sim, "booted", text, sizeof text);
+	assert_int_equal(control->ops->store(control, &trial, &diag), DCD_ERR_BOOT_STATE);
+	assert_non_null(strstr(diag.text, "booted is larger than a boot state can be"));
+	assert_int_equal(sim_file(sim, "boot-state")->len, sizeof text);
+	control->ops->close(control);
+	sim->base.ops->close(&sim->base);
+}
+
+static void names_that_a_loader_can_not_tell_apart_are_refused(void **state)
+{
+	(void)state;
+	static const char *const refused[][DCD_SLOT_COUNT] = { { "A", "A" }, { "", "B" }, { "A", NULL }, { "A", "B\n" } };
+	struct sim_dir *sim = sim_new();
+	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+		const struct dcd_boot_options options = { .bootname = { refused[i][0], refused[i][1] }, .state_dir = &sim->base };
+		struct dcd_boot_control *control = NULL;
+		struct dcd_diag diag = { 0 };
+		assert_int_equal(dcd_boot_file_open(&options, &control, &diag), DCD_ERR_CONFIG);
+		assert_null(control);
+		assert_true(diag.text[0] != '\0');
+	}
+	sim->base.ops->close(&sim->base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +304,8 @@ int main(void)
 		cmocka_unit_test(what_no_store_writes_is_refused),
 		cmocka_unit_test(an_unknown_or_missing_running_slot_is_not_guessed),
 		cmocka_unit_test(a_state_that_makes_no_sense_is_not_stored),
+		cmocka_unit_test(a_file_that_is_too_long_is_no_boot_state),
+		cmocka_unit_test(names_that_a_loader_can_not_tell_apart_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,118 +2,7 @@
  * rest. */
 #include "updater/engine/engine.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "tests/sim/sim_device.h"
-
-static const struct sim_traits traits = { .name = "a test's", .sector = 512, .drive_cache = true };
-
-struct lab {
-	struct sim_world *world;
-	struct sim_image image;
-	struct sim_device device;
-	struct sim_log log;
-};
-
-static void publish(struct lab *lab, bool bad, uint64_t security_version)
-{
-	(void)sim_world_publish(lab->world, &(struct sim_publication){
-						    .bad = bad, .security_version = security_version, .stone = -1, .bases = 2 });
-}
-
-/* Powers the device on with what is there now. */
-static void power_on(struct lab *lab)
-{
-	if (lab->device.boot != NULL) {
-		sim_image_clear(&lab->image);
-		sim_image_copy(&lab->image, &lab->device.media.now);
-		sim_device_close(&lab->device);
-		memset(&lab->device, 0, sizeof lab->device);
-	}
-	sim_device_open(&lab->device, lab->world, sim_world_generation(lab->world), &lab->image, &traits, &lab->log);
-	assert_int_equal(sim_device_boot(&lab->device), 0);
-}
-
-/* Runs release 1.0 from the factory; 1.1 is there, good or bad. */
-static int begin(void **state, bool bad)
-{
-	struct lab *lab = calloc(1, sizeof *lab);
-	if (lab == NULL) {
-		return -1;
-	}
-	lab->world = sim_world_new(7);
-	publish(lab, false, 0);
-	sim_device_factory(lab->world, 0, &lab->image);
-	publish(lab, bad, 0);
-	power_on(lab);
-	*state = lab;
-	return 0;
-}
-
-static int begin_good(void **state)
-{
-	return begin(state, false);
-}
-
-static int begin_bad(void **state)
-{
-	return begin(state, true);
-}
-
-static int end(void **state)
-{
-	struct lab *lab = *state;
-	sim_device_close(&lab->device);
-	sim_image_clear(&lab->image);
-	sim_log_clear(&lab->log);
-	sim_world_free(lab->world);
-	free(lab);
-	return 0;
-}
-
-static void spoil(struct lab *lab, const char *name)
-{
-	struct sim_files *files = &lab->device.media.now.dir[SIM_STATE_DIR];
-	if (sim_files_find(files, name) != NULL) {
-		sim_files_put(files, name, sim_blob_new("rotten", 6));
-	}
-}
-
-static void spoil_journal(struct lab *lab)
-{
-	spoil(lab, "journal.0");
-	spoil(lab, "journal.1");
-}
-
-static int look(struct lab *lab)
-{
-	struct sim_device *device = &lab->device;
-	return dcd_engine_status(&device->engine, &device->state, &device->boot_state, &device->diag);
-}
-
-static void install(struct lab *lab)
-{
-	assert_int_equal(sim_device_install(&lab->device, false, false, false), 0);
-}
-
-/* Operations on a file of the state folder since `from`. */
-static int touched(const struct lab *lab, const char *name, size_t from)
-{
-	int count = 0;
-	for (size_t i = from; i < lab->log.count; i++) {
-		const struct sim_op *op = &lab->log.ops[i];
-		count += (op->kind == SIM_RENAME && strcmp(op->to, name) == 0) ||
-			 (op->kind == SIM_FILE_WRITE && strcmp(op->name, name) == 0);
-	}
-	return count;
-}
+#include "tests/unit/engine_lab.h"
 
 static void a_look_at_a_journal_that_is_lost_says_so_and_gives_nothing(void **state)
 {
@@ -225,11 +114,6 @@ static void a_bad_release_is_forgotten_as_one_when_it_is_asked_for_again(void **
 	assert_false(dcd_life_is_known_bad(&lab->device.state, &release->manifest_hash));
 }
 
-static int check(struct lab *lab)
-{
-	return dcd_engine_check(&lab->device.engine, &lab->device.report, &lab->device.diag);
-}
-
 static void the_security_floor_comes_back_from_what_runs_when_the_journal_was_removed(void **state)
 {
 	struct lab *lab = *state;
@@ -323,20 +207,6 @@ static void an_install_that_fails_leaves_its_reason(void **state)
 	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_JOURNAL);
 }
 
-static int repair(struct lab *lab)
-{
-	return dcd_engine_repair(&lab->device.engine, &lab->device.report, &lab->device.diag);
-}
-
-/* Runs 1.1, confirmed; 1.0 is the fallback, with a record since the update. */
-static void update(struct lab *lab)
-{
-	install(lab);
-	power_on(lab);
-	assert_int_equal(sim_device_settle(&lab->device), 0);
-	assert_int_equal(lab->device.running_release, 1);
-}
-
 static void a_repair_says_why_there_is_nothing_to_do(void **state)
 {
 	struct lab *lab = *state;
@@ -405,11 +275,146 @@ static void a_release_for_other_slots_or_another_board_is_refused(void **state)
 	lab->device.engine.slots.class_count = 1;
 	assert_int_equal(check(lab), DCD_ERR_WRONG_CLASSES);
 	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_WRONG_CLASSES);
+	static const char *const classes[] = { "rootfs", "boot", "firmware" };
+	lab->device.engine.slots.classes = classes;
+	lab->device.engine.slots.class_count = 3;
+	assert_int_equal(check(lab), DCD_ERR_WRONG_CLASSES);
+	lab->device.engine.slots.classes = sim_class_names;
 	lab->device.engine.slots.class_count = SIM_CLASSES;
 	lab->device.engine.board = "another board";
 	assert_int_not_equal(check(lab), 0);
 	assert_int_not_equal(sim_device_install(&lab->device, false, false, false), 0);
 	assert_true(lab->device.media.slot_bytes_written == 0);
+}
+
+static bool offers_releases_alone(const struct dcd_source *source, const char *path)
+{
+	(void)source;
+	return strncmp(path, "targets/", 8) != 0 || strstr(path, "releases/") != NULL;
+}
+
+static void a_check_says_when_the_source_has_nothing_to_install_from(void **state)
+{
+	struct lab *lab = *state;
+	struct dcd_source_ops ops = *lab->device.source.base.ops;
+	ops.has = offers_releases_alone;
+	lab->device.source.base.ops = &ops;
+	assert_int_equal(check(lab), DCD_ERR_NOT_FOUND);
+	assert_non_null(strstr(lab->device.diag.text, "no payload of 'rootfs'"));
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_NOT_FOUND);
+	assert_true(lab->device.media.slot_bytes_written == 0);
+}
+
+static void before_what_runs_is_confirmed_no_source_is_asked(void **state)
+{
+	struct lab *lab = *state;
+	install(lab);
+	power_on(lab);
+	lab->device.engine.source = NULL;
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_NOT_CONFIRMED);
+}
+
+static void what_is_staged_is_activated_without_a_look_at_it(void **state)
+{
+	struct lab *lab = *state;
+	assert_int_equal(sim_device_install(&lab->device, false, true, false), 0);
+	size_t before = lab->log.count;
+	uint64_t written = lab->device.media.slot_bytes_written;
+	install(lab);
+	assert_int_equal(lab->device.report.stats.segments, 0);
+	assert_int_equal(touched(lab, "boot-state", before), 1);
+	assert_true(lab->device.media.slot_bytes_written == written);
+	power_on(lab);
+	assert_int_equal(lab->device.running_release, 1);
+}
+
+static void an_image_that_is_another_one_again_is_neither_counted_nor_fetched_twice(void **state)
+{
+	struct lab *lab = *state;
+	(void)sim_world_publish(lab->world, &(struct sim_publication){ .stone = -1, .alike = true });
+	power_on(lab);
+	assert_int_equal(check(lab), 0);
+	assert_int_equal(2 * lab->device.report.bytes_best, lab->device.report.bytes_full);
+	install(lab);
+	assert_true(lab->device.report.stats.bytes_payload == lab->device.report.bytes_best);
+	assert_true(lab->device.report.stats.same > 0);
+	power_on(lab);
+	assert_int_equal(lab->device.running_release, 2);
+}
+
+/* The release after the stepping stone is chosen only when it is known that the stone runs. */
+static void a_device_that_finds_out_that_it_runs_the_stepping_stone_goes_on_from_it(void **state)
+{
+	struct lab *lab = *state;
+	(void)sim_world_publish(lab->world, &(struct sim_publication){ .stone = 1, .bases = 2 });
+	sim_world_fill_slot(lab->world, &lab->device.media.now, 0, 1);
+	power_on(lab);
+	install(lab);
+	assert_string_equal(lab->device.report.version, "1.2");
+	power_on(lab);
+	assert_int_equal(lab->device.running_release, 2);
+}
+
+static int cancel_scan(void *context, const struct dcd_progress *progress)
+{
+	int *reports = context;
+	return progress->stage == DCD_STAGE_SCANNING && (*reports)++ == 0;
+}
+
+static void an_install_that_is_cancelled_while_it_looks_writes_nothing(void **state)
+{
+	struct lab *lab = *state;
+	int reports = 0;
+	update(lab); /* else it looks at what runs first */
+	publish(lab, false, 0);
+	power_on(lab);
+	size_t before = lab->log.count;
+	lab->device.engine.progress = (struct dcd_progress_port){ .report = cancel_scan, .context = &reports };
+	assert_int_equal(sim_device_install(&lab->device, false, false, false), DCD_ERR_CANCELLED);
+	assert_true(lab->device.media.slot_bytes_written == 0);
+	assert_int_equal(touched(lab, "boot-state", before), 0);
+}
+
+/* How an install ends when access `at` fails. False: so many accesses there aren't. */
+static bool fail_install(struct lab *lab, unsigned long at, bool *ret_bootable, bool *ret_written)
+{
+	struct sim_device *device = calloc(1, sizeof *device);
+	const struct dcd_install_options options = { .no_activate = true };
+	struct dcd_boot_state boot;
+	assert_non_null(device);
+	sim_device_open(device, lab->world, sim_world_generation(lab->world), &lab->image, &traits, NULL);
+	device->media.running = 1;
+	device->media.fault = SIM_FAULT_IO;
+	device->media.fault_at = at;
+	int err = dcd_engine_install(&device->engine, &options, &device->report, &device->diag);
+	bool struck = device->media.fault_struck;
+	assert_true(err == 0 || struck);
+	device->media.fault = SIM_FAULT_NONE;
+	assert_int_equal(device->boot->ops->load(device->boot, &boot, NULL), 0);
+	*ret_bootable = boot.slot[0].bootable;
+	*ret_written = device->media.slot_bytes_written > 0;
+	sim_device_close(device);
+	free(device);
+	return struck;
+}
+
+/* The other slot holds a good release. Whatever fails: before its first byte changes, the loader has let go of it. */
+static void no_byte_of_a_slot_changes_before_the_loader_has_let_go_of_it(void **state)
+{
+	struct lab *lab = *state;
+	int let_go = 0, kept = 0;
+	bool bootable, written;
+	update(lab);
+	publish(lab, false, 0);
+	power_on(lab);
+	sim_image_clear(&lab->image);
+	sim_image_copy(&lab->image, &lab->device.media.now);
+	for (unsigned long at = 0; fail_install(lab, at, &bootable, &written); at++) {
+		assert_false(bootable && written);
+		let_go += !bootable;
+		kept += bootable;
+	}
+	assert_true(let_go > 0 && kept > 0);
 }
 
 static int open_small_slot(void *context, int slot, const char *class_name, bool writable, struct dcd_blockdev **ret,
@@ -516,6 +521,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_update_is_made_of_deltas_where_what_runs_is_known, begin_good, end),
 		cmocka_unit_test_setup_teardown(what_is_known_of_a_modified_slot_is_still_a_base, begin_good, end),
 		cmocka_unit_test_setup_teardown(a_release_for_other_slots_or_another_board_is_refused, begin_good, end),
+		cmocka_unit_test_setup_teardown(a_check_says_when_the_source_has_nothing_to_install_from, begin_good, end),
+		cmocka_unit_test_setup_teardown(before_what_runs_is_confirmed_no_source_is_asked, begin_good, end),
+		cmocka_unit_test_setup_teardown(what_is_staged_is_activated_without_a_look_at_it, begin_good, end),
+		cmocka_unit_test_setup_teardown(an_image_that_is_another_one_again_is_neither_counted_nor_fetched_twice,
+						begin_good, end),
+		cmocka_unit_test_setup_teardown(a_device_that_finds_out_that_it_runs_the_stepping_stone_goes_on_from_it,
+						begin_good, end),
+		cmocka_unit_test_setup_teardown(an_install_that_is_cancelled_while_it_looks_writes_nothing, begin_good, end),
+		cmocka_unit_test_setup_teardown(no_byte_of_a_slot_changes_before_the_loader_has_let_go_of_it, begin_good, end),
 		cmocka_unit_test_setup_teardown(a_slot_that_is_too_small_or_gone_is_found_before_anything_is_written, begin_good,
 						end),
 		cmocka_unit_test_setup_teardown(wherever_memory_is_short_a_check_says_so, begin_good, end),

@@ -231,6 +231,53 @@ static void one_missing_copy_is_survived_and_made_again(void **state)
 	}
 }
 
+static void a_load_that_fails_gives_nothing(void **state)
+{
+	(void)state;
+	static struct dcd_device_state found, untouched;
+	struct sim_dir *sim = sim_new();
+	struct dcd_journal *journal = opened(sim);
+	memset(&found, 0x5A, sizeof found);
+	memset(&untouched, 0x5A, sizeof untouched);
+	sim_put(sim, "journal.0", "junk", 4);
+	assert_int_equal(journal->ops->load(journal, &found, NULL), DCD_ERR_JOURNAL);
+	assert_memory_equal(&found, &untouched, sizeof found);
+	journal->ops->close(journal);
+	sim->base.ops->close(&sim->base);
+}
+
+/* What can't be written down must not cost what is there. */
+static void a_state_that_makes_no_sense_is_not_stored(void **state)
+{
+	(void)state;
+	static struct dcd_device_state s;
+	struct sim_dir *sim = sim_new();
+	assert_int_equal(store_floor(sim, 3), 0);
+	struct dcd_journal *journal = opened(sim);
+	s.target = DCD_SLOT_COUNT;
+	sim_arm(sim, 1000, false);
+	assert_int_equal(journal->ops->store(journal, &s, NULL), DCD_ERR_USAGE);
+	assert_int_equal(sim->operations, 0);
+	assert_int_equal(load_floor(sim), 3);
+	journal->ops->close(journal);
+	sim->base.ops->close(&sim->base);
+}
+
+static void a_name_that_leaves_no_room_for_its_scratch_file_is_refused(void **state)
+{
+	(void)state;
+	char name[DCD_DIR_NAME_MAX + 2] = { 0 };
+	struct sim_dir *sim = sim_new();
+	memset(name, 'x', sizeof name - 1);
+	sim_arm(sim, 1000, false);
+	assert_int_equal(dcd_dir_replace(&sim->base, name, "1", 1, NULL), DCD_ERR_USAGE);
+	assert_int_equal(sim->operations, 0);
+	name[DCD_DIR_NAME_MAX] = '\0';
+	assert_int_equal(dcd_dir_replace(&sim->base, name, "1", 1, NULL), 0);
+	assert_non_null(sim_file(sim, name));
+	sim->base.ops->close(&sim->base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +290,9 @@ int main(void)
 		cmocka_unit_test(any_flipped_byte_of_an_older_copy_does_not_make_it_win),
 		cmocka_unit_test(both_copies_damaged_is_reported_and_never_overwritten),
 		cmocka_unit_test(one_missing_copy_is_survived_and_made_again),
+		cmocka_unit_test(a_load_that_fails_gives_nothing),
+		cmocka_unit_test(a_state_that_makes_no_sense_is_not_stored),
+		cmocka_unit_test(a_name_that_leaves_no_room_for_its_scratch_file_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

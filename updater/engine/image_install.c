@@ -504,8 +504,5 @@ int dcd_image_job_run(struct dcd_image_job *job, struct dcd_diag *diag)
 			err = run_round(job, &job->fallback, SEGMENT_TODO_FULL, diag);
 		}
 	}
-	if (err == 0) {
-		job->todo = 0;
-	}
 	return err;
 }

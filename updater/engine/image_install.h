@@ -57,7 +57,7 @@ struct dcd_image_job {
 	struct dcd_payload_table primary;
 	struct dcd_payload_table fallback; /* the full payload, loaded when it is needed */
 	uint8_t *status;                   /* one a segment */
-	uint64_t todo;                     /* segments that are not right yet */
+	uint64_t todo;                     /* segments that the scan did not find right */
 };
 
 /* Fetches and checks the table of the best payload (against the base, else full), or takes the twin's. Nothing is written. */
