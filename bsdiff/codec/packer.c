@@ -113,6 +113,24 @@ static int zlib_pack(uint32_t params, uint8_t *dst, size_t capacity, const uint8
 
 /* ---- zstd ---- */
 
+/*
+ * As ZSTD_compressCCtx() does on processors with 128-bit vectors. On others (armhf, for one) zstd would search most levels'
+ * matches in another way and make other bits, but can be asked for this one.
+ */
+static size_t zstd_compress(ZSTD_CCtx *context, uint8_t *dst, size_t capacity, const uint8_t *src, size_t src_len, int level)
+{
+	ZSTD_compressionParameters params = ZSTD_getCParams(level, src_len, 0);
+	bool rows = params.strategy >= ZSTD_greedy && params.strategy <= ZSTD_lazy2 && params.windowLog > 14;
+	size_t result = ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters); /* a static one has no defaults until then */
+	if (!ZSTD_isError(result)) {
+		result = ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
+	}
+	if (!ZSTD_isError(result)) {
+		result = ZSTD_CCtx_setParameter(context, ZSTD_c_useRowMatchFinder, rows ? ZSTD_ps_enable : ZSTD_ps_disable);
+	}
+	return ZSTD_isError(result) ? result : ZSTD_compress2(context, dst, capacity, src, src_len);
+}
+
 static int zstd_pack(uint32_t level, uint8_t *dst, size_t capacity, const uint8_t *src, size_t src_len, void *memory,
 		     size_t memory_size, size_t *ret_len)
 {
@@ -123,7 +141,7 @@ static int zstd_pack(uint32_t level, uint8_t *dst, size_t capacity, const uint8_
 	if (context == NULL) {
 		return DCD_ERR_NO_MEMORY;
 	}
-	size_t n = ZSTD_compressCCtx(context, dst, capacity, src, src_len, (int)level);
+	size_t n = zstd_compress(context, dst, capacity, src, src_len, (int)level);
 	if (ZSTD_isError(n)) {
 		return DCD_ERR_SIZE;
 	}
@@ -424,7 +442,7 @@ static uint32_t zstd_mark(uint32_t mark, const uint8_t *text, uint8_t *packed)
 	static const int levels[] = { 1, 3, 6, 9, 12, 15, 17, 19, 22 };
 	ZSTD_CCtx *context = ZSTD_createCCtx();
 	for (size_t i = 0; context != NULL && i < sizeof levels / sizeof levels[0]; i++) {
-		size_t n = ZSTD_compressCCtx(context, packed, MARK_TEXT, text, MARK_TEXT, levels[i]);
+		size_t n = zstd_compress(context, packed, MARK_TEXT, text, MARK_TEXT, levels[i]);
 		mark = ZSTD_isError(n) ? mark : mark_add(mark, packed, n);
 	}
 	(void)ZSTD_freeCCtx(context);

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <zlib.h>
+#include <zstd.h>
 
 #include "bsdiff/codec/deflate_pack.h"
 #include "bsdiff/codec/packer.h"
@@ -93,6 +94,36 @@ static void deflate_packs_as_zlib_does_at_every_level(void **state)
 			assert_memory_equal(b->ours, b->theirs, ours);
 		}
 	}
+}
+
+/* What makes file systems calls ZSTD_compressCCtx(), on a processor with vectors. */
+static void zstd_packs_as_its_library_does_for_others_at_every_level(void **state)
+{
+#if defined(__SSE2__) || defined(__ARM_NEON)
+	struct bench *b = *state;
+	struct dcd_packer packer = dcd_block_packer();
+	static const size_t sizes[] = { 16384, 65536, 131072, 300000 };
+	uint64_t seed = 8;
+	for (int round = 0; round < 12; round++) {
+		size_t len = 1 + make_text(&seed, b->text, sizes[round % 4]), ours;
+		for (int level = 1; level <= 22; level++) {
+			size_t memory = dcd_packer_memory(DCD_PACK_ZSTD, (uint32_t)level, len);
+			uint8_t *room = malloc(memory);
+			ZSTD_CCtx *context = ZSTD_createCCtx();
+			size_t theirs = ZSTD_compressCCtx(context, b->theirs, sizeof b->theirs, b->text, len, level);
+			assert_int_equal(packer.pack(DCD_PACK_ZSTD, (uint32_t)level, b->ours, sizeof b->ours, b->text, len, room,
+						     memory, &ours),
+					 0);
+			assert_int_equal(ours, theirs);
+			assert_memory_equal(b->ours, b->theirs, ours);
+			ZSTD_freeCCtx(context);
+			free(room);
+		}
+	}
+#else
+	(void)state;
+	skip();
+#endif
 }
 
 static void every_method_gives_back_what_it_packed(void **state)
@@ -222,6 +253,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(deflate_packs_as_zlib_does_at_every_level),
+		cmocka_unit_test(zstd_packs_as_its_library_does_for_others_at_every_level),
 		cmocka_unit_test(every_method_gives_back_what_it_packed),
 		cmocka_unit_test(what_does_not_fit_is_refused_without_a_byte_too_many),
 		cmocka_unit_test(hostile_blocks_are_refused_in_bounds),
