@@ -4,9 +4,10 @@
     mutate.py [--only PATTERN] [--list] [--quick | --units] [--jobs N] [--scratch FOLDER] [--report FILE]
 
 The mutants are in mutants.py. Each is one changed source file: it is compiled alone and linked before the archives, so that it takes the
-place of the original. A build with gcov tells which unit tests and which flows come by the changed lines; only these are asked, the quick
-way first, then as ./check does. Where a store is lost or comes too early, the explorer is asked first, elsewhere the unit tests, which are
-quicker. A mutant that nothing can notice has its reason in mutants_equivalent.txt. Ends with 1 when a mutant lives that isn't in that file.
+place of the original. A build with gcov tells which unit tests and which flows come by the changed lines; only these are asked: with cuts
+alone, with faults too, and then as ./check does. Where a store is lost or comes too early, the explorer is asked first, elsewhere the
+unit tests, which are quicker. A mutant that nothing can notice has its reason in mutants_equivalent.txt. Ends with 1 when a mutant
+lives that isn't in that file.
 """
 import argparse
 import concurrent.futures
@@ -27,8 +28,10 @@ from mutants import HERE, ROOT, equivalents, mutants
 
 UNIT = ["life", "boot_control", "boot_file", "journal_file", "segment_writer", "engine", "engine_content", "tuf_client", "tuf_attacks"]
 PROGRAMS = ["explore"] + ["test_" + unit for unit in UNIT]
-QUICK = ["--quick", "--stop-first", "--second", "0", "--jobs", "1"]
+CUTS = ["--quick", "--stop-first", "--second", "0", "--jobs", "1", "--no-faults"]
+FAULTS = ["--quick", "--stop-first", "--second", "0", "--jobs", "1", "--memory", "0"]
 WHOLE = ["--stop-first", "--jobs", "1"]
+WAYS = (CUTS, FAULTS, WHOLE)
 EXPLORERS = ("seed: ", "swap: ", "flush: ")
 
 
@@ -77,7 +80,7 @@ class Reach:
 
     def ask(self, number, test):
         records = os.path.join(self.folder, f"records-{number}")
-        command = self.command(test, QUICK)
+        command = self.command(test, FAULTS)
         began = time.monotonic()
         done = run([self.places[command[0]]] + command[1:], cwd=os.path.join(ROOT, "tests"),
                    env={**os.environ, "GCOV_PREFIX": records, "GCOV_PREFIX_STRIP": "0"})
@@ -105,9 +108,12 @@ class Reach:
         return reached
 
     def by(self, path, changed):
-        """The tests that come by these lines, or next to them where the lines themselves are no code."""
-        found = [test for test, lines in self.lines.items() if lines.get(path, set()) & changed]
-        return found or [test for test, lines in self.lines.items() if path in lines]
+        """The flows that come by these lines, and the unit tests that come by the file; all, where the lines themselves are no code."""
+        near = [test for test, lines in self.lines.items() if path in lines]
+        # A compiler that jumps over a condition whose outcome it knows leaves no count there: unit tests are cheap enough to be asked anyway.
+        if not any(self.lines[test][path] & changed for test in near):
+            return near
+        return [test for test in near if test[0] == "unit" or self.lines[test][path] & changed]
 
 
 def changed_lines(old, new):
@@ -167,7 +173,7 @@ class Bench:
         place = self.link(folder, command[0])
         if place is None:
             return None
-        patience = 60 + 40 * self.reach.seconds[test]
+        patience = 30 + (10 if test[0] == "unit" else 40) * self.reach.seconds[test]
         try:
             done = run([place] + command[1:], cwd=os.path.join(ROOT, "tests"), timeout=patience)
         except subprocess.TimeoutExpired:
@@ -184,9 +190,9 @@ class Bench:
         # Bricks and swapped stores are what the explorer is for: it is asked first. A unit test is quicker with all else.
         last = "unit" if self.ways and name.startswith(EXPLORERS) else "flow"
         cheap_first = sorted(tests, key=lambda test: ((test[0] == "unit") == (last == "unit"), -known.get(test, 0), self.reach.seconds[test]))
-        for options in self.ways or (QUICK,):
+        for options in self.ways or (CUTS,):
             for test in cheap_first:
-                if options is WHOLE and test[0] == "unit":
+                if options is not CUTS and test[0] == "unit":
                     continue
                 what = self.notices(folder, test, options)
                 if what is not None:
@@ -236,7 +242,7 @@ def main():
     scratch = arguments.scratch or tempfile.mkdtemp(prefix="decade-mutants-")
     began = time.monotonic()
     bench = Bench(scratch, sorted({path for _, path, _ in chosen}), arguments.jobs,
-                  () if arguments.units else (QUICK,) if arguments.quick else (QUICK, WHOLE))
+                  () if arguments.units else WAYS[:-1] if arguments.quick else WAYS)
 
     def attempt(mutant):
         name, path, text = mutant

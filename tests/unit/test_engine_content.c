@@ -332,7 +332,9 @@ static int install_watched(struct sim_device *device)
 
 static int repair_watched(struct sim_device *device)
 {
-	return dcd_engine_repair(&device->engine, &device->report, &device->diag);
+	int err = dcd_engine_repair(&device->engine, &device->report, &device->diag);
+	assert_true((err == 0) == (device->report.outcome == DCD_OUTCOME_REPAIRED));
+	return err;
 }
 
 /* True when there were so many allocations; the one that failed may cost what was asked for, but then for this reason. */
