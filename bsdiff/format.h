@@ -36,7 +36,7 @@ enum {
 	DCD_HEADER_FRAMES_LENGTH = 104, /* u64: the sum of all frame lengths */
 	DCD_HEADER_MAX_FRAME = 112,     /* u32: the longest frame */
 	DCD_HEADER_MAX_SCRATCH = 116,   /* u32: the most decoded stream bytes that a frame needs beside its output */
-	DCD_HEADER_PACK_MEMORY = 120,   /* u32: the most that a repacked frame needs beside max_scratch; 0 without features */
+	DCD_HEADER_PACK_MEMORY = 120,   /* u32: what repacked frames need beside max_frame and max_scratch; 0 without features */
 	DCD_HEADER_PACK_MARK = 124,     /* u32: what the compressors of the host were; 0 without such a feature */
 	DCD_FORMAT_HEADER_SIZE = 128,
 };
@@ -133,8 +133,16 @@ enum dcd_region_kind {
 	DCD_REGION_RELATIVE = 6, /* records with 32-bit distances from the field itself: a kernel's tables */
 	DCD_REGION_SEQUENCE = 7, /* 24-bit numbers, the highest byte first, that count records: a kernel's symbols by name */
 	DCD_REGION_BTF = 8, /* a kernel's description of its types, with their strings behind; one at most in a frame */
-	DCD_REGION_KINDS = 9,
+	DCD_REGION_A32 = 9, /* 32-bit ARM machine code, little-endian */
+	DCD_REGION_T32 = 10, /* the same processors' Thumb code */
+	DCD_REGION_POINTERS32 = 11, /* 32-bit addresses at addresses that are multiples of 4 */
+	DCD_REGION_RECORDS32 = 12, /* DCD_REGION_RECORDS with 32-bit addresses where bit DCD_RECORD_POINTERS + i of the fields is set */
+	DCD_REGION_EXIDX = 13, /* 32-bit ARM's unwind index: words with 31-bit distances from the field itself */
+	DCD_REGION_RISCV = 14, /* machine code */
+	DCD_REGION_KINDS = 15,
 };
+#define DCD_RECORD_POINTERS 16
+#define DCD_RECORD_REL 8 /* in 32-bit records of so many bytes, relocations, a field is the upper 24 bits of its word */
 
 /* Bits of a GATE byte, which stands for DCD_GATE_BLOCK bytes of the segment: set, this class of references is left as copied
  * there. */
@@ -142,9 +150,9 @@ enum dcd_gate {
 	DCD_GATE_POINTER = 0,
 	DCD_GATE_CALL = 1,   /* calls and jumps */
 	DCD_GATE_BRANCH = 2, /* conditional branches, pc-relative loads of AArch64 */
-	DCD_GATE_DATA = 3,   /* rip-relative operands, ADRP */
-	DCD_GATE_LOW = 4,    /* the 12 low bits that go with an ADRP; 32-bit addresses in x86-64 code */
-	DCD_GATE_TABLE = 5,  /* 32-bit fields of records, unwind entries, jump and kernel tables */
+	DCD_GATE_DATA = 3,   /* rip-relative operands, ADRP, AUIPC, words of ARM's literal pools */
+	DCD_GATE_LOW = 4,    /* the 12 low bits that go with an ADRP or AUIPC; 32-bit addresses in x86-64 code; MOVW and MOVT */
+	DCD_GATE_TABLE = 5,  /* 32-bit fields of records, unwind entries, jump, linkage and kernel tables */
 	DCD_GATE_KINDS = 6,
 };
 #define DCD_GATE_BLOCK 4096U

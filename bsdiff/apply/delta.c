@@ -275,18 +275,29 @@ static int out_advance(struct delta_state *d, size_t len)
 	return d->repacked ? dcd_repack_advance(&d->repack, len) : 0;
 }
 
+/* Where the next of `len` bytes go that a row promises, and how many at a time. */
+static int part_room(struct delta_state *d, uint64_t len, uint8_t **ret_at, size_t *ret_len)
+{
+	size_t room;
+	int err = out_room(d, ret_at, &room);
+	if (err == 0 && room == 0) {
+		return DCD_ERR_MALFORMED;
+	}
+	*ret_len = err == 0 ? (size_t)dcd_min_u64(room, len) : 0;
+	return err;
+}
+
 /* Takes `len` bytes of EXTRA, which has as many. */
 static int extra_take(struct delta_state *d, uint64_t len)
 {
 	struct stream *extra = &d->streams[DCD_STREAM_EXTRA];
 	while (len > 0) {
 		uint8_t *at;
-		size_t room;
-		int err = out_room(d, &at, &room);
-		if (err != 0 || room == 0) {
-			return err != 0 ? err : DCD_ERR_MALFORMED;
+		size_t n;
+		int err = part_room(d, len, &at, &n);
+		if (err != 0) {
+			return err;
 		}
-		size_t n = (size_t)dcd_min_u64(room, len);
 		memcpy(at, extra->data + extra->pos, n);
 		extra->pos += n;
 		len -= n;
@@ -306,13 +317,9 @@ static int copy_take(struct delta_state *d, uint64_t offset, uint64_t len)
 {
 	while (len > 0) {
 		uint8_t *at;
-		size_t room;
-		int err = out_room(d, &at, &room);
-		if (err != 0 || room == 0) {
-			return err != 0 ? err : DCD_ERR_MALFORMED;
-		}
-		size_t n = (size_t)dcd_min_u64(room, len);
-		err = dcd_delta_read_base(d->base, offset, at, n);
+		size_t n;
+		int err = part_room(d, len, &at, &n);
+		err = err != 0 ? err : dcd_delta_read_base(d->base, offset, at, n);
 		if (err == 0 && d->predicted) {
 			err = dcd_refs_copy(&d->refs, d->segment_offset, d->made, offset, at, n);
 		} else if (err == 0) {

@@ -4,9 +4,20 @@
 #include "bsdiff/apply/delta.h"
 #include "bsdiff/apply/image_id.h"
 
-size_t dcd_frame_workspace_size(const struct dcd_payload *payload, const struct dcd_decoder *zstd)
+#define ALIGNMENT 16U
+
+size_t dcd_frame_memory_size(const struct dcd_payload *payload, const struct dcd_decoder *zstd)
 {
-	return dcd_delta_decoder_memory(zstd) + payload->max_scratch + payload->pack_memory;
+	size_t sum = dcd_delta_decoder_memory(zstd) + payload->max_frame + payload->max_scratch + payload->pack_memory;
+	return (sum + 2 * ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+void dcd_frame_share_memory(struct dcd_frame_tools *tools, void *memory, size_t size, size_t frame_len)
+{
+	size_t taken = (frame_len + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+	taken = taken < size ? taken : size;
+	tools->workspace = (uint8_t *)memory + taken;
+	tools->workspace_size = size - taken;
 }
 
 static int full_decode(const struct dcd_payload_entry *entry, const uint8_t *frame, size_t frame_len,

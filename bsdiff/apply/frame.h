@@ -31,7 +31,8 @@ struct dcd_packer {
 	 */
 	int (*pack)(enum dcd_pack_method method, uint32_t params, uint8_t *dst, size_t capacity, const uint8_t *src,
 		    size_t src_len, void *memory, size_t memory_size, size_t *ret_len);
-	/* What its compressors make of a fixed text, as a number, for those of `features` that are not DCD_FEATURES_EXACT; 0 for none. */
+	/* What its compressors make of a fixed text, as a number, for those of `features` that are not DCD_FEATURES_EXACT; 0 for
+	 * none. */
 	uint32_t (*mark)(uint32_t features);
 	uint32_t features; /* DCD_FEATURE_PACK() of each method that it has */
 };
@@ -41,13 +42,22 @@ struct dcd_frame_tools {
 	const struct dcd_hash_alg *alg;
 	const struct dcd_decoder *zstd;
 	struct dcd_reader *base; /* null: no base; SAME and DELTA are then DCD_ERR_UNSUPPORTED */
-	void *workspace;         /* aligned to 16 */
-	size_t workspace_size;   /* at least dcd_frame_workspace_size() */
+	void *workspace;         /* aligned to 16: dcd_frame_share_memory() */
+	size_t workspace_size;
 	const struct dcd_packer *packer; /* null: DCD_FILTER_REPACKED is DCD_ERR_UNSUPPORTED */
 };
 
-/* Workspace bytes that any frame of this payload needs. Frame and output buffers (max_frame, segment_size) come on top. */
-size_t dcd_frame_workspace_size(const struct dcd_payload *payload, const struct dcd_decoder *zstd);
+/*
+ * Bytes for any frame of this payload and its workspace together, which share them: the longest frame is seldom the one that
+ * needs the largest workspace. The segment that comes out (segment_size) is not in it.
+ */
+size_t dcd_frame_memory_size(const struct dcd_payload *payload, const struct dcd_decoder *zstd);
+
+/*
+ * Makes all of memory[0..size) the workspace, but for the first `frame_len` bytes, where the frame lies. `memory` is aligned to
+ * 16, `size` is dcd_frame_memory_size(), `frame_len` at most the payload's max_frame.
+ */
+void dcd_frame_share_memory(struct dcd_frame_tools *tools, void *memory, size_t size, size_t frame_len);
 
 /*
  * Makes the segment of `entry` in out[0..entry->segment_length): checks the frame's hash, decodes, checks the segment's hash.

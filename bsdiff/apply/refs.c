@@ -43,6 +43,8 @@ uint64_t dcd_refs_memory(uint64_t modules, uint64_t regions, uint64_t steps, uin
 void dcd_refs_forget(struct dcd_refs *refs)
 {
 	memset(refs->lessons, 0, sizeof *refs->lessons << refs->lesson_bits);
+	memset(refs->literals, 0, sizeof refs->literals);
+	refs->literal_turn = 0;
 }
 
 /* A MAP stream in reading; once `bad`, every value is 0. */
@@ -86,7 +88,15 @@ static bool record_read(struct map_reader *r, struct dcd_ref_region *region)
 	if (region->kind == DCD_REGION_SEQUENCE) {
 		return sound && stride == SEQUENCE_STRIDE && fields == 1;
 	}
-	return sound && stride != 0 && stride <= RECORD_MAX && stride % 4 == 0 && fields != 0 && fields >> (stride / 4 - 1) <= 1;
+	if (!sound || stride == 0 || stride > RECORD_MAX || stride % 4 != 0 || fields == 0) {
+		return false;
+	}
+	uint64_t words = stride / 4, both = fields | fields >> DCD_RECORD_POINTERS;
+	return region->kind == DCD_REGION_RECORDS32
+		       ? words <= DCD_RECORD_POINTERS &&
+				 (both & (((uint64_t)1 << DCD_RECORD_POINTERS) - 1)) >> (words - 1) <= 1 &&
+				 fields >> 2 * DCD_RECORD_POINTERS == 0
+		       : fields >> (words - 1) <= 1;
 }
 
 /* What a region of BTF says beyond the others. */
@@ -113,6 +123,7 @@ static bool kind_read(struct map_reader *r, struct dcd_ref_region *region)
 {
 	switch (region->kind) {
 	case DCD_REGION_RECORDS:
+	case DCD_REGION_RECORDS32:
 	case DCD_REGION_RELATIVE:
 	case DCD_REGION_SEQUENCE:
 		return record_read(r, region);
@@ -309,8 +320,9 @@ static uint32_t index_of(const struct dcd_ref_piece *piece, uint64_t target, uin
 	return rest == 0 ? (uint32_t)index : old;
 }
 
-/* Spells `target` in the new image into the field. */
-static void field_write(const struct dcd_ref_piece *piece, const struct dcd_ref_found *found, uint8_t *field, uint64_t target)
+/* Spells `target` in the new image into the field: the bits of `mask`, where it is a word. */
+static void field_write(const struct dcd_ref_piece *piece, const struct dcd_ref_found *found, uint32_t mask, uint8_t *field,
+			uint64_t target)
 {
 	uint64_t va = piece->new_va + found->pos;
 	if (found->field == DCD_FIELD_ABS64) {
@@ -325,7 +337,7 @@ static void field_write(const struct dcd_ref_piece *piece, const struct dcd_ref_
 		field[2] = (uint8_t)index;
 		return;
 	}
-	uint32_t old = dcd_le32_get(field), value = old;
+	uint32_t old = dcd_le32_get(field), value;
 	switch (found->field) {
 	case DCD_FIELD_ABS32:
 		value = (uint32_t)target;
@@ -333,34 +345,46 @@ static void field_write(const struct dcd_ref_piece *piece, const struct dcd_ref_
 	case DCD_FIELD_PC32:
 		value = (uint32_t)(target - va - found->skip);
 		break;
+	case DCD_FIELD_LITERAL:
+		value = (uint32_t)(target - found->new_page);
+		break;
 	case DCD_FIELD_BACK32:
 		value = (uint32_t)(va - target);
 		break;
 	case DCD_FIELD_INDEX:
 		value = index_of(piece, target, old);
 		break;
+	case DCD_FIELD_INFO32:
+		value = index_of(piece, target, old >> 8) << 8;
+		break;
 	case DCD_FIELD_A64_B:
-		value = (old & 0xfc000000) | ((uint32_t)((target - va) >> 2) & 0x03ffffff);
+		value = (uint32_t)((target - va) >> 2);
 		break;
 	case DCD_FIELD_A64_CB:
-		value = (old & 0xff00001f) | ((uint32_t)((target - va) >> 2) & 0x7ffff) << 5;
+		value = (uint32_t)((target - va) >> 2) << 5;
 		break;
 	case DCD_FIELD_A64_PAGE: {
 		uint32_t pages = (uint32_t)((target >> 12) - (va >> 12));
-		value = (old & 0x9f00001f) | (pages & 3) << 29 | (pages >> 2 & 0x7ffff) << 5;
+		value = (pages & 3) << 29 | (pages >> 2) << 5;
 		break;
 	}
 	case DCD_FIELD_A64_ADD:
-		value = (old & ~(0xfffU << 10)) | ((uint32_t)target & 0xfff) << 10;
+		value = (uint32_t)target << 10;
 		break;
 	case DCD_FIELD_A64_MEM:
-		value = (old & ~(0xfffU << 10)) | (((uint32_t)target & 0xfff) >> dcd_ref_a64_scale(old)) << 10;
+		value = (((uint32_t)target & 0xfff) >> dcd_ref_a64_scale(old)) << 10;
 		break;
-	case DCD_FIELD_ABS64:
-	case DCD_FIELD_INDEX24:
+	case DCD_FIELD_RV_JUMP:
+	case DCD_FIELD_RV_BRANCH:
+	case DCD_FIELD_RV_UPPER:
+	case DCD_FIELD_RV_LOW:
+		value = dcd_ref_riscv_bits(found, old, va, target);
+		break;
+	default:
+		value = dcd_ref_arm_bits(found, old, va, target);
 		break;
 	}
-	dcd_le32_put(field, value);
+	dcd_le32_put(field, (old & ~mask) | (value & mask));
 }
 
 /* Where the settled field leads; false when it is no longer such a field. `old` is what it was. */
@@ -383,12 +407,18 @@ static bool field_read(const struct dcd_ref_piece *piece, const struct dcd_ref_f
 	case DCD_FIELD_PC32:
 		*ret = va + found->skip + dcd_ref_sign(value, 32);
 		return true;
+	case DCD_FIELD_LITERAL:
+		*ret = (uint32_t)found->new_page + value;
+		return true;
 	case DCD_FIELD_BACK32:
 		*ret = va - value;
 		return true;
 	case DCD_FIELD_INDEX:
 		*ret = new_origin(piece) + dcd_ref_sign(value, 32) * (uint64_t)(int64_t)piece->region->scale;
 		return true;
+	case DCD_FIELD_INFO32:
+		*ret = new_origin(piece) + (value >> 8) * (uint64_t)(int64_t)piece->region->scale;
+		return (changed & 0xff) == 0;
 	case DCD_FIELD_A64_B:
 		*ret = va + (dcd_ref_sign(value, 26) << 2);
 		return (changed & 0xfc000000) == 0;
@@ -401,11 +431,56 @@ static bool field_read(const struct dcd_ref_piece *piece, const struct dcd_ref_f
 	case DCD_FIELD_A64_MEM:
 		*ret = found->new_page + ((uint64_t)(value >> 10 & 0xfff) << dcd_ref_a64_scale(value));
 		return (changed & 0xffc00000) == 0;
+	case DCD_FIELD_PREL31:
+	case DCD_FIELD_T32_CALL:
+	case DCD_FIELD_T32_BRANCH:
+	case DCD_FIELD_T32_MOVE:
+	case DCD_FIELD_A32_BRANCH:
+	case DCD_FIELD_A32_MOVE:
+	case DCD_FIELD_A32_LINK:
+		return (changed & ~dcd_ref_arm_mask(found->field, value)) == 0 && dcd_ref_arm_target(found, value, va, ret);
+	case DCD_FIELD_RV_JUMP:
+	case DCD_FIELD_RV_BRANCH:
+	case DCD_FIELD_RV_UPPER:
+	case DCD_FIELD_RV_LOW:
+		return (changed & ~dcd_ref_riscv_mask(found->field, value)) == 0 && dcd_ref_riscv_target(found, value, va, ret);
 	case DCD_FIELD_A64_PAGE: /* half an address: its ADD or LDR teaches */
 	case DCD_FIELD_INDEX24:
 		break;
 	}
 	return false;
+}
+
+static uint32_t field_mask(const struct dcd_ref_found *found, const uint8_t *old)
+{
+	switch (found->field) {
+	case DCD_FIELD_A64_B:
+		return 0x03ffffff;
+	case DCD_FIELD_A64_CB:
+		return 0x00ffffe0;
+	case DCD_FIELD_A64_PAGE:
+		return 0x60ffffe0;
+	case DCD_FIELD_A64_ADD:
+	case DCD_FIELD_A64_MEM:
+		return 0x003ffc00;
+	case DCD_FIELD_INFO32:
+		return 0xffffff00;
+	case DCD_FIELD_ABS64:
+	case DCD_FIELD_ABS32:
+	case DCD_FIELD_PC32:
+	case DCD_FIELD_LITERAL:
+	case DCD_FIELD_BACK32:
+	case DCD_FIELD_INDEX:
+	case DCD_FIELD_INDEX24:
+		return UINT32_MAX;
+	case DCD_FIELD_RV_JUMP:
+	case DCD_FIELD_RV_BRANCH:
+	case DCD_FIELD_RV_UPPER:
+	case DCD_FIELD_RV_LOW:
+		return dcd_ref_riscv_mask(found->field, dcd_le32_get(old));
+	default:
+		return dcd_ref_arm_mask(found->field, dcd_le32_get(old));
+	}
 }
 
 static uint8_t field_width(enum dcd_ref_field field)
@@ -454,8 +529,9 @@ int dcd_ref_take(struct dcd_ref_piece *piece, const struct dcd_ref_found *found)
 				     .target = found->target };
 	const uint8_t *field = piece->bytes + found->pos;
 	memcpy(site.old, field, site.width);
+	site.mask = field_mask(found, field);
 	memcpy(site.predicted, field, site.width);
-	field_write(piece, found, site.predicted, resolve(piece, found->target));
+	field_write(piece, found, site.mask, site.predicted, resolve(piece, found->target));
 	int err = dcd_ref_settle(piece, &site);
 	if (err != 0) {
 		return err;
@@ -482,7 +558,18 @@ static int piece_scan(struct dcd_ref_piece *piece)
 		return dcd_ref_scan_aarch64(piece);
 	case DCD_REGION_UNWIND:
 		return dcd_ref_scan_unwind(piece);
+	case DCD_REGION_A32:
+		return dcd_ref_scan_a32(piece);
+	case DCD_REGION_T32:
+		return dcd_ref_scan_t32(piece);
+	case DCD_REGION_EXIDX:
+		return dcd_ref_scan_exidx(piece);
+	case DCD_REGION_RISCV:
+		return dcd_ref_scan_riscv(piece);
+	case DCD_REGION_POINTERS32:
+		return dcd_ref_scan_pointers32(piece);
 	case DCD_REGION_RECORDS:
+	case DCD_REGION_RECORDS32:
 	case DCD_REGION_RELATIVE:
 		return dcd_ref_scan_records(piece);
 	case DCD_REGION_SEQUENCE:

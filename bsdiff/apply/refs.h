@@ -28,8 +28,8 @@ struct dcd_ref_region {
 	uint64_t origin;       /* old address */
 	uint64_t origin_shift; /* the new one - the old one */
 	uint32_t stride;       /* bytes of a record, a multiple of 4; the first begins with the region */
-	uint32_t fields;       /* bit i: the word at 4 * i of each record is a field */
-	int32_t scale;         /* not 0; below it, addresses fall as fields grow */
+	uint32_t fields; /* bit i: the word at 4 * i of each record is a field; DCD_REGION_RECORDS32: and as format.h says */
+	int32_t scale;   /* not 0; below it, addresses fall as fields grow */
 	uint32_t module;
 	enum dcd_region_kind kind;
 };
@@ -55,6 +55,15 @@ struct dcd_ref_lesson {
 	int32_t shift;
 };
 
+/* A word of 32-bit ARM's literal pools that code before it has named: what it says is a distance. */
+struct dcd_ref_literal {
+	uint32_t owner;      /* the module's number + 1; 0: empty */
+	uint32_t va;         /* old address of the word */
+	uint32_t old_anchor; /* where the distance counts from */
+	uint32_t new_anchor;
+};
+#define DCD_REF_LITERALS 128 /* more than that, and the oldest are forgotten */
+
 struct dcd_ref_map {
 	struct dcd_ref_region *regions;
 	struct dcd_ref_step *steps;
@@ -72,6 +81,7 @@ struct dcd_ref_site {
 	uint32_t region; /* index */
 	bool local;      /* the target lies in the piece of the copy that the reference is in */
 	bool known;      /* `actual` is */
+	uint32_t mask;   /* width 4: the bits of the field that hold the reference */
 	uint64_t target; /* old address referred to */
 	uint64_t actual; /* where the corrected field leads */
 	uint8_t old[8];
@@ -84,7 +94,9 @@ struct dcd_refs {
 	struct dcd_ref_btf btf;
 	struct dcd_ref_lesson *lessons;
 	unsigned lesson_bits;
-	const uint8_t *gates; /* null: everything is predicted */
+	struct dcd_ref_literal literals[DCD_REF_LITERALS]; /* those to come */
+	uint32_t literal_turn;                             /* the next one's place */
+	const uint8_t *gates;                              /* null: everything is predicted */
 	size_t gate_count;
 	/* Makes the next `len` bytes of the segment, predicted in place, what they are in the new image. 0 or the error to end
 	 * with. */
@@ -108,7 +120,7 @@ DCD_NODISCARD int dcd_refs_open(struct dcd_refs *refs, const uint8_t *stream, si
 /* By how much the map says that an address of the module has moved. */
 uint64_t dcd_ref_map_shift(const struct dcd_ref_map *map, const struct dcd_ref_module *module, uint64_t address);
 
-/* Forgets all lessons. */
+/* Forgets all lessons and literals. */
 void dcd_refs_forget(struct dcd_refs *refs);
 
 /*

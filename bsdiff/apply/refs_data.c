@@ -16,6 +16,13 @@ static bool pointer_at(const struct dcd_ref_piece *piece, size_t pos, struct dcd
 	return target >= POINTER_MIN && dcd_ref_inside(piece, target);
 }
 
+static bool pointer32_at(const struct dcd_ref_piece *piece, size_t pos, struct dcd_ref_found *ret)
+{
+	uint32_t target = dcd_le32_get(piece->bytes + pos);
+	*ret = (struct dcd_ref_found){ .pos = pos, .field = DCD_FIELD_ABS32, .gate = DCD_GATE_POINTER, .target = target };
+	return target >= POINTER_MIN && dcd_ref_inside(piece, target);
+}
+
 /*
  * An entry of a jump table is the distance from the table's start, which nobody tells us, to code. Taken from the entry itself it
  * is wrong by where the entry stands in its table, which is little: both places lie in one function and move alike.
@@ -48,10 +55,27 @@ int dcd_ref_scan_pointers(struct dcd_ref_piece *piece)
 	return 0;
 }
 
+int dcd_ref_scan_pointers32(struct dcd_ref_piece *piece)
+{
+	size_t pos = (size_t)(0U - piece->old_va) & 3;
+	for (; pos <= piece->len && piece->len - pos >= 4; pos += 4) {
+		struct dcd_ref_found found;
+		int err = pointer32_at(piece, pos, &found) ? dcd_ref_take(piece, &found) : 0;
+		if (err != 0) {
+			return err;
+		}
+	}
+	return 0;
+}
+
 /* The field at pos, whose place in its record is `place`; or a pointer there. Its width, 0 when it is neither. */
 static size_t record_field(const struct dcd_ref_piece *piece, size_t pos, uint32_t place, struct dcd_ref_found *ret)
 {
 	const struct dcd_ref_region *region = piece->region;
+	if ((region->fields >> place / 4 & 1) == 0 && region->kind == DCD_REGION_RECORDS32) {
+		bool pointer = (region->fields >> (place / 4 + DCD_RECORD_POINTERS) & 1) != 0 && pointer32_at(piece, pos, ret);
+		return pointer ? 4 : 0;
+	}
 	if ((region->fields >> place / 4 & 1) == 0) {
 		/* A word whose second half is a field is no pointer. */
 		bool pointer = place + 8 <= region->stride && (region->fields >> (place / 4 + 1) & 1) == 0 &&
@@ -61,6 +85,11 @@ static size_t record_field(const struct dcd_ref_piece *piece, size_t pos, uint32
 	uint64_t value = dcd_ref_sign(dcd_le32_get(piece->bytes + pos), 32);
 	*ret = (struct dcd_ref_found){ .pos = pos, .field = DCD_FIELD_INDEX, .gate = DCD_GATE_TABLE };
 	ret->target = region->origin + value * (uint64_t)(int64_t)region->scale;
+	if (region->kind == DCD_REGION_RECORDS32 && region->stride == DCD_RECORD_REL) {
+		ret->field = DCD_FIELD_INFO32;
+		value = (uint32_t)value >> 8;
+		ret->target = region->origin + value * (uint64_t)(int64_t)region->scale;
+	}
 	if (region->kind == DCD_REGION_RELATIVE) {
 		ret->field = DCD_FIELD_PC32;
 		ret->target = piece->old_va + pos + value;

@@ -12,11 +12,24 @@ enum dcd_ref_field {
 	DCD_FIELD_BACK32,  /* 32 bits from the target to the field */
 	DCD_FIELD_INDEX,   /* 32 bits in units of the region's scale from its origin */
 	DCD_FIELD_INDEX24, /* likewise, 24 bits, the highest byte first */
+	DCD_FIELD_INFO32,  /* likewise, the upper 24 bits of a word */
 	DCD_FIELD_A64_B,   /* AArch64: imm26 words */
 	DCD_FIELD_A64_CB,  /* AArch64: imm19 words */
 	DCD_FIELD_A64_PAGE,
 	DCD_FIELD_A64_ADD, /* imm12 bytes */
 	DCD_FIELD_A64_MEM, /* imm12 units of the access size */
+	DCD_FIELD_LITERAL, /* 32 bits from an anchor that lies elsewhere */
+	DCD_FIELD_PREL31,  /* 31 bits from the field; from here on, refs_arm.c knows how they are spelled */
+	DCD_FIELD_T32_CALL,
+	DCD_FIELD_T32_BRANCH,
+	DCD_FIELD_T32_MOVE,
+	DCD_FIELD_A32_BRANCH,
+	DCD_FIELD_A32_MOVE,
+	DCD_FIELD_A32_LINK, /* a part of what is added to an address `skip` bytes behind the field's first */
+	DCD_FIELD_RV_JUMP,  /* from here on, refs_riscv.c */
+	DCD_FIELD_RV_BRANCH,
+	DCD_FIELD_RV_UPPER,
+	DCD_FIELD_RV_LOW,
 };
 
 struct dcd_ref_piece {
@@ -35,9 +48,10 @@ struct dcd_ref_found {
 	size_t pos; /* of the field, at least piece->done; it lies inside the piece */
 	enum dcd_ref_field field;
 	enum dcd_gate gate;
-	uint64_t skip;     /* DCD_FIELD_PC32 */
+	uint64_t skip;     /* DCD_FIELD_PC32, _A32_LINK */
 	uint64_t target;   /* old address */
-	uint64_t new_page; /* DCD_FIELD_A64_ADD, _MEM: the page that the new code adds to */
+	uint64_t new_page; /* DCD_FIELD_A64_ADD, _MEM: the page that the new code adds to; _MOVE: the lower half it has; _LITERAL:
+			      the anchor */
 };
 
 /* True for an address of the piece's module. */
@@ -58,12 +72,28 @@ DCD_NODISCARD int dcd_ref_settle(struct dcd_ref_piece *piece, const struct dcd_r
 
 /* The scanners: find every reference of the piece in order. What lies behind the last one is settled by their caller. */
 DCD_NODISCARD int dcd_ref_scan_pointers(struct dcd_ref_piece *piece);
+DCD_NODISCARD int dcd_ref_scan_pointers32(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_records(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_sequence(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_btf(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_unwind(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_x86_64(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_aarch64(struct dcd_ref_piece *piece);
+DCD_NODISCARD int dcd_ref_scan_a32(struct dcd_ref_piece *piece);
+DCD_NODISCARD int dcd_ref_scan_t32(struct dcd_ref_piece *piece);
+DCD_NODISCARD int dcd_ref_scan_exidx(struct dcd_ref_piece *piece);
+DCD_NODISCARD int dcd_ref_scan_riscv(struct dcd_ref_piece *piece);
+
+/*
+ * How the fields from DCD_FIELD_PREL31 on are spelled, in a word at address `va`: the bits that hold the reference; those that
+ * `target` asks for; where `value` leads (false when the field alone doesn't say).
+ */
+uint32_t dcd_ref_riscv_mask(enum dcd_ref_field field, uint32_t old);
+uint32_t dcd_ref_riscv_bits(const struct dcd_ref_found *found, uint32_t old, uint64_t va, uint64_t target);
+bool dcd_ref_riscv_target(const struct dcd_ref_found *found, uint32_t value, uint64_t va, uint64_t *ret);
+uint32_t dcd_ref_arm_mask(enum dcd_ref_field field, uint32_t old);
+uint32_t dcd_ref_arm_bits(const struct dcd_ref_found *found, uint32_t old, uint64_t va, uint64_t target);
+bool dcd_ref_arm_target(const struct dcd_ref_found *found, uint32_t value, uint64_t va, uint64_t *ret);
 
 /*
  * value / divisor, bit by bit: small processors have no 64-bit division, and theirs would be an import. *ret_rest is the

@@ -1,6 +1,9 @@
 #define ZSTD_STATIC_LINKING_ONLY
 #include "bsdiff/codec/packer.h"
 
+#include <limits.h>
+#include <lz4.h>
+#include <lz4hc.h>
 #include <lzma.h>
 #include <stdlib.h>
 #include <zlib.h>
@@ -110,6 +113,24 @@ static int zlib_pack(uint32_t params, uint8_t *dst, size_t capacity, const uint8
 
 /* ---- zstd ---- */
 
+/*
+ * As ZSTD_compressCCtx() does on processors with 128-bit vectors. On others (armhf, for one) zstd would search most levels'
+ * matches in another way and make other bits, but can be asked for this one.
+ */
+static size_t zstd_compress(ZSTD_CCtx *context, uint8_t *dst, size_t capacity, const uint8_t *src, size_t src_len, int level)
+{
+	ZSTD_compressionParameters params = ZSTD_getCParams(level, src_len, 0);
+	bool rows = params.strategy >= ZSTD_greedy && params.strategy <= ZSTD_lazy2 && params.windowLog > 14;
+	size_t result = ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters); /* a static one has no defaults until then */
+	if (!ZSTD_isError(result)) {
+		result = ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
+	}
+	if (!ZSTD_isError(result)) {
+		result = ZSTD_CCtx_setParameter(context, ZSTD_c_useRowMatchFinder, rows ? ZSTD_ps_enable : ZSTD_ps_disable);
+	}
+	return ZSTD_isError(result) ? result : ZSTD_compress2(context, dst, capacity, src, src_len);
+}
+
 static int zstd_pack(uint32_t level, uint8_t *dst, size_t capacity, const uint8_t *src, size_t src_len, void *memory,
 		     size_t memory_size, size_t *ret_len)
 {
@@ -120,7 +141,7 @@ static int zstd_pack(uint32_t level, uint8_t *dst, size_t capacity, const uint8_
 	if (context == NULL) {
 		return DCD_ERR_NO_MEMORY;
 	}
-	size_t n = ZSTD_compressCCtx(context, dst, capacity, src, src_len, (int)level);
+	size_t n = zstd_compress(context, dst, capacity, src, src_len, (int)level);
 	if (ZSTD_isError(n)) {
 		return DCD_ERR_SIZE;
 	}
@@ -224,6 +245,63 @@ static size_t xz_memory(uint32_t params, size_t len)
 	return SIZE_MAX;
 }
 
+/* ---- lz4 ---- */
+
+#define LZ4_FAST 1U
+#define LZ4_LEVEL_MAX 12U
+#define LZ4_LEN_MAX ((size_t)LZ4_MAX_INPUT_SIZE)
+
+static size_t lz4_memory(uint32_t params)
+{
+	return (size_t)(params == LZ4_FAST ? LZ4_sizeofState() : LZ4_sizeofStateHC());
+}
+
+static int lz4_pack(uint32_t params, uint8_t *dst, size_t capacity, const uint8_t *src, size_t src_len, void *memory,
+		    size_t memory_size, size_t *ret_len)
+{
+	if (params < LZ4_FAST || params > LZ4_LEVEL_MAX) {
+		return DCD_ERR_UNSUPPORTED;
+	}
+	if (memory_size < lz4_memory(params)) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	if (src_len > LZ4_LEN_MAX) {
+		return DCD_ERR_SIZE;
+	}
+	int room = (int)(capacity < INT_MAX ? capacity : INT_MAX), n;
+	if (params == LZ4_FAST) {
+		n = LZ4_compress_fast_extState(memory, (const char *)src, (char *)dst, (int)src_len, room, 1);
+	} else {
+		n = LZ4_compress_HC_extStateHC(memory, (const char *)src, (char *)dst, (int)src_len, room, (int)params);
+	}
+	if (n <= 0) {
+		return DCD_ERR_SIZE;
+	}
+	*ret_len = (size_t)n;
+	return 0;
+}
+
+/* A block doesn't say how long its content is: *ret_len is what comes out of all of src. */
+static int lz4_unpack(uint8_t *dst, size_t capacity, const uint8_t *src, size_t src_len, size_t *ret_len)
+{
+	if (src_len > LZ4_LEN_MAX) {
+		return DCD_ERR_MALFORMED;
+	}
+	int n = LZ4_decompress_safe((const char *)src, (char *)dst, (int)src_len, (int)(capacity < INT_MAX ? capacity : INT_MAX));
+	if (n < 0) {
+		return DCD_ERR_MALFORMED;
+	}
+	*ret_len = (size_t)n;
+	return 0;
+}
+
+static int lz4_block(uint8_t *dst, size_t dst_len, const uint8_t *src, size_t src_len)
+{
+	size_t len;
+	int err = lz4_unpack(dst, dst_len, src, src_len, &len);
+	return err != 0 || len == dst_len ? err : DCD_ERR_MALFORMED;
+}
+
 /* ---- the table of methods ---- */
 
 static int unpack(enum dcd_pack_method method, uint8_t *dst, size_t dst_len, const uint8_t *src, size_t src_len, void *memory,
@@ -238,6 +316,8 @@ static int unpack(enum dcd_pack_method method, uint8_t *dst, size_t dst_len, con
 		return dcd_zstd_decoder().decode(dst, dst_len, src, src_len, memory, memory_size);
 	case DCD_PACK_XZ:
 		return xz_block(dst, dst_len, src, src_len, memory, memory_size);
+	case DCD_PACK_LZ4:
+		return lz4_block(dst, dst_len, src, src_len);
 	default:
 		return DCD_ERR_UNSUPPORTED;
 	}
@@ -255,6 +335,8 @@ static int pack(enum dcd_pack_method method, uint32_t params, uint8_t *dst, size
 		return zstd_pack(params, dst, capacity, src, src_len, memory, memory_size, ret_len);
 	case DCD_PACK_XZ:
 		return xz_pack(params, dst, capacity, src, src_len, memory, memory_size, ret_len);
+	case DCD_PACK_LZ4:
+		return lz4_pack(params, dst, capacity, src, src_len, memory, memory_size, ret_len);
 	default:
 		return DCD_ERR_UNSUPPORTED;
 	}
@@ -276,6 +358,10 @@ size_t dcd_packer_memory(enum dcd_pack_method method, uint32_t params, size_t le
 	case DCD_PACK_XZ:
 		unpacking = xz_memory(0, len);
 		packing = params != 0 ? xz_memory(params, len) : 0;
+		break;
+	case DCD_PACK_LZ4:
+		unpacking = 0;
+		packing = params != 0 ? lz4_memory(params) : 0;
 		break;
 	default:
 		return 0;
@@ -315,6 +401,9 @@ int dcd_packer_measure(enum dcd_pack_method method, uint8_t *dst, size_t capacit
 		return zstd_measure(dst, capacity, src, src_len, ret_len, ret_coded);
 	case DCD_PACK_XZ:
 		return xz_unpack(dst, capacity, src, src_len, NULL, 64U << 20, ret_len, ret_coded);
+	case DCD_PACK_LZ4:
+		*ret_coded = src_len;
+		return lz4_unpack(dst, capacity, src, src_len, ret_len);
 	default:
 		return DCD_ERR_UNSUPPORTED;
 	}
@@ -353,7 +442,7 @@ static uint32_t zstd_mark(uint32_t mark, const uint8_t *text, uint8_t *packed)
 	static const int levels[] = { 1, 3, 6, 9, 12, 15, 17, 19, 22 };
 	ZSTD_CCtx *context = ZSTD_createCCtx();
 	for (size_t i = 0; context != NULL && i < sizeof levels / sizeof levels[0]; i++) {
-		size_t n = ZSTD_compressCCtx(context, packed, MARK_TEXT, text, MARK_TEXT, levels[i]);
+		size_t n = zstd_compress(context, packed, MARK_TEXT, text, MARK_TEXT, levels[i]);
 		mark = ZSTD_isError(n) ? mark : mark_add(mark, packed, n);
 	}
 	(void)ZSTD_freeCCtx(context);
@@ -374,6 +463,20 @@ static uint32_t xz_mark(uint32_t mark, const uint8_t *text, uint8_t *packed)
 	return mark;
 }
 
+static uint32_t lz4_mark(uint32_t mark, const uint8_t *text, uint8_t *packed)
+{
+	static const uint32_t params[] = { LZ4_FAST, 9, LZ4_LEVEL_MAX };
+	void *memory = malloc(lz4_memory(LZ4_LEVEL_MAX) + lz4_memory(LZ4_FAST));
+	size_t n;
+	for (size_t i = 0; memory != NULL && i < sizeof params / sizeof params[0]; i++) {
+		if (lz4_pack(params[i], packed, MARK_TEXT, text, MARK_TEXT, memory, lz4_memory(params[i]), &n) == 0) {
+			mark = mark_add(mark, packed, n);
+		}
+	}
+	free(memory);
+	return mark;
+}
+
 static uint32_t packer_mark(uint32_t features)
 {
 	if ((features & ~DCD_FEATURES_EXACT) == 0) {
@@ -391,6 +494,9 @@ static uint32_t packer_mark(uint32_t features)
 	if ((features & DCD_FEATURE_PACK(DCD_PACK_XZ)) != 0) {
 		mark = xz_mark(mark, memory, memory + MARK_TEXT);
 	}
+	if ((features & DCD_FEATURE_PACK(DCD_PACK_LZ4)) != 0) {
+		mark = lz4_mark(mark, memory, memory + MARK_TEXT);
+	}
 	free(memory);
 	return mark != 0 ? mark : 1;
 }
@@ -401,5 +507,6 @@ struct dcd_packer dcd_block_packer(void)
 				    .pack = pack,
 				    .mark = packer_mark,
 				    .features = DCD_FEATURE_PACK(DCD_PACK_ZLIB) | DCD_FEATURE_PACK(DCD_PACK_DEFLATE) |
-						DCD_FEATURE_PACK(DCD_PACK_ZSTD) | DCD_FEATURE_PACK(DCD_PACK_XZ) };
+						DCD_FEATURE_PACK(DCD_PACK_ZSTD) | DCD_FEATURE_PACK(DCD_PACK_XZ) |
+						DCD_FEATURE_PACK(DCD_PACK_LZ4) };
 }

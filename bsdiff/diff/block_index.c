@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bsdiff/diff/large_memory.h"
+
 /* A polynomial hash modulo 2^64; the finaliser spreads its weak low bits. */
 #define MULTIPLIER UINT64_C(0x9fb21c651e98df25)
 #define PROBES 8 /* a crowded neighbourhood loses blocks rather than time */
@@ -42,13 +44,8 @@ static bool one_byte_only(const uint8_t *data, uint32_t len)
 	return memcmp(data, data + 1, len - 1) == 0;
 }
 
-static void index_add(struct dcd_block_index *index, uint32_t block)
+static void index_add(struct dcd_block_index *index, uint32_t block, uint64_t hash)
 {
-	const uint8_t *data = index->base.data + (uint64_t)block * index->block_size;
-	if (one_byte_only(data, index->block_size)) {
-		return;
-	}
-	uint64_t hash = hash_finish(hash_block(data, index->block_size));
 	uint64_t mask = ((uint64_t)1 << index->bits) - 1;
 	uint32_t tag = (uint32_t)(hash >> 32);
 	for (unsigned i = 0; i < PROBES; i++) {
@@ -60,6 +57,33 @@ static void index_add(struct dcd_block_index *index, uint32_t block)
 		if (slot->tag == tag) {
 			return; /* the same block again, almost surely: the first one stands for all */
 		}
+	}
+}
+
+/* Adds all blocks, each a few after its place in memory was asked for. */
+static void index_fill(struct dcd_block_index *index, uint32_t blocks)
+{
+	struct {
+		uint64_t hash;
+		uint32_t block;
+	} waiting[DCD_BLOCK_AHEAD];
+	size_t added = 0, seen = 0;
+	for (uint32_t block = 0; block < blocks; block++) {
+		const uint8_t *data = index->base.data + (uint64_t)block * index->block_size;
+		if (one_byte_only(data, index->block_size)) {
+			continue;
+		}
+		uint64_t hash = hash_finish(hash_block(data, index->block_size));
+		__builtin_prefetch(&index->slots[hash & (((uint64_t)1 << index->bits) - 1)], 1);
+		if (seen - added == DCD_BLOCK_AHEAD) {
+			index_add(index, waiting[added % DCD_BLOCK_AHEAD].block, waiting[added % DCD_BLOCK_AHEAD].hash);
+			added++;
+		}
+		waiting[seen % DCD_BLOCK_AHEAD].hash = hash;
+		waiting[seen++ % DCD_BLOCK_AHEAD].block = block;
+	}
+	for (; added < seen; added++) {
+		index_add(index, waiting[added % DCD_BLOCK_AHEAD].block, waiting[added % DCD_BLOCK_AHEAD].hash);
 	}
 }
 
@@ -83,14 +107,12 @@ int dcd_block_index_new(const struct dcd_bytes *base, struct dcd_block_index **r
 	while (((uint64_t)1 << index->bits) < 2 * (uint64_t)blocks) {
 		index->bits++;
 	}
-	index->slots = calloc((size_t)1 << index->bits, sizeof *index->slots);
+	index->slots = dcd_large_alloc(((size_t)1 << index->bits) * sizeof *index->slots);
 	if (index->slots == NULL) {
 		free(index);
 		return DCD_ERR_NO_MEMORY;
 	}
-	for (uint32_t block = 0; block < blocks; block++) {
-		index_add(index, block);
-	}
+	index_fill(index, blocks);
 	*ret = index;
 	return 0;
 }
@@ -98,7 +120,7 @@ int dcd_block_index_new(const struct dcd_bytes *base, struct dcd_block_index **r
 void dcd_block_index_free(struct dcd_block_index *index)
 {
 	if (index != NULL) {
-		free(index->slots);
+		dcd_large_free(index->slots, ((size_t)1 << index->bits) * sizeof *index->slots);
 		free(index);
 	}
 }
@@ -108,24 +130,36 @@ uint32_t dcd_block_index_block_size(const struct dcd_block_index *index)
 	return index->block_size;
 }
 
-void dcd_block_window_move(const struct dcd_block_index *index, struct dcd_block_window *window, const uint8_t *data, uint32_t at)
+static void window_add(const struct dcd_block_index *index, struct dcd_block_window *window)
+{
+	uint64_t hash = hash_finish(window->rolling);
+	__builtin_prefetch(&index->slots[hash & (((uint64_t)1 << index->bits) - 1)]);
+	window->hashes[window->end % DCD_BLOCK_AHEAD] = hash;
+	window->end++;
+}
+
+void dcd_block_window_move(const struct dcd_block_index *index, struct dcd_block_window *window, const uint8_t *data,
+			   uint32_t len, uint32_t at)
 {
 	uint32_t size = index->block_size;
-	if (!window->valid || at < window->at || at - window->at >= size) {
-		window->hash = hash_block(data + at, size);
-	} else {
-		for (uint32_t i = window->at; i < at; i++) {
-			window->hash = (window->hash - index->top_power * (data[i] + 1U)) * MULTIPLIER + data[i + size] + 1;
-		}
+	if (!window->valid || at < window->at || at >= window->end) {
+		window->rolling = hash_block(data + at, size);
+		window->end = at;
+		window->valid = true;
+		window_add(index, window);
 	}
 	window->at = at;
-	window->valid = true;
+	while (window->end - at < DCD_BLOCK_AHEAD && size <= len - window->end) {
+		const uint8_t *last = data + window->end - 1;
+		window->rolling = (window->rolling - index->top_power * (last[0] + 1U)) * MULTIPLIER + last[size] + 1;
+		window_add(index, window);
+	}
 }
 
 bool dcd_block_index_find(const struct dcd_block_index *index, const struct dcd_block_window *window, const uint8_t *data,
 			  uint64_t *ret_base)
 {
-	uint64_t hash = hash_finish(window->hash);
+	uint64_t hash = window->hashes[window->at % DCD_BLOCK_AHEAD];
 	uint64_t mask = ((uint64_t)1 << index->bits) - 1;
 	uint32_t tag = (uint32_t)(hash >> 32);
 	for (unsigned i = 0; i < PROBES; i++) {

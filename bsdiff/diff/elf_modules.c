@@ -7,44 +7,18 @@
 #include "base/checked.h"
 #include "base/le.h"
 #include "bsdiff/diff/btf_types.h"
+#include "bsdiff/diff/elf_headers.h"
 #include "bsdiff/diff/kernel_image.h"
 #include "bsdiff/diff/kernel_tables.h"
 
-/* The System V ABI's numbers. */
-enum {
-	ELF_HEADER_SIZE = 64,
-	ELF_PROGRAM_HEADER_SIZE = 56,
-	ELF_SECTION_HEADER_SIZE = 64,
-	ELF_TYPE_EXEC = 2,
-	ELF_TYPE_DYN = 3,
-	ELF_MACHINE_X86_64 = 62,
-	ELF_MACHINE_AARCH64 = 183,
-	ELF_PT_LOAD = 1,
-	ELF_PF_X = 1,
-	ELF_SHT_PROGBITS = 1,
-	ELF_SHT_RELA = 4,
-	ELF_SHT_HASH = 5,
-	ELF_SHT_NOBITS = 8,
-	ELF_SHT_DYNSYM = 11,
-	ELF_SHF_WRITE = 1,
-	ELF_SHF_ALLOC = 2,
-	ELF_SHF_EXECINSTR = 4,
-	ELF_SHF_TLS = 0x400,
-};
-#define ELF_SHT_GNU_HASH UINT32_C(0x6ffffff6)
-#define ELF_PT_EH_FRAME UINT32_C(0x6474e550)
-#define ELF_PROGRAM_HEADERS_MAX 64
-#define ELF_SECTION_HEADERS_MAX 4096
 #define ELF_SPAN_MAX (UINT64_C(1) << 32)
 #define ELF_PLAIN_MIN 0x10000 /* below it, addresses are numbers more often */
 
-/* One file in being read; bytes[0..len) begin at its header and end with the image. */
+/* One file in being read. */
 struct elf_file {
-	const uint8_t *bytes;
-	uint64_t len;
+	struct dcd_elf_header header;
 	uint64_t offset; /* in the image */
 	uint32_t module;
-	enum dcd_region_kind code;
 	uint64_t unwind_va; /* .eh_frame and .eh_frame_hdr; 0: none */
 	uint64_t table_va;
 	uint64_t end;         /* how much of the file its headers name, bytes */
@@ -84,7 +58,8 @@ int dcd_elf_modules_add_region(struct dcd_elf_modules *m, const struct dcd_elf_r
 	if (region->len == 0 || (last != NULL && region->offset < last->offset + last->len)) {
 		return 0;
 	}
-	bool plain = region->kind <= DCD_REGION_AARCH64 || region->kind == DCD_REGION_JUMPS;
+	bool plain =
+		region->kind <= DCD_REGION_AARCH64 || region->kind == DCD_REGION_JUMPS || region->kind == DCD_REGION_POINTERS32;
 	if (last != NULL && last->module == region->module && last->kind == region->kind && plain &&
 	    last->va - last->offset == region->va - region->offset) {
 		last->len = region->offset + region->len - last->offset;
@@ -100,38 +75,13 @@ int dcd_elf_modules_add_region(struct dcd_elf_modules *m, const struct dcd_elf_r
 /* Adds what lies at `offset` of the file, if that is behind all that was added before. */
 static int region_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t offset, struct dcd_elf_region region)
 {
-	if (region.len == 0 || !dcd_range_inside(offset, region.len, file->len) || offset < file->end) {
+	if (region.len == 0 || !dcd_range_inside(offset, region.len, file->header.file.len) || offset < file->end) {
 		return 0;
 	}
 	file->end = offset + region.len;
 	region.offset = file->offset + offset;
 	region.module = region.kind == DCD_REGION_BTF ? region.module : file->module;
 	return dcd_elf_modules_add_region(m, &region);
-}
-
-struct elf_segment {
-	uint32_t type;
-	uint32_t flags;
-	uint64_t offset;
-	uint64_t va;
-	uint64_t file_len;
-	uint64_t memory_len;
-};
-
-static uint64_t table_offset(const struct elf_file *file, size_t field, uint64_t count, uint64_t size)
-{
-	uint64_t offset = dcd_le64_get(file->bytes + field);
-	return offset >= ELF_HEADER_SIZE && dcd_range_inside(offset, count * size, file->len) ? offset : 0;
-}
-
-static struct elf_segment segment_read(const uint8_t *raw)
-{
-	return (struct elf_segment){ .type = dcd_le32_get(raw),
-				     .flags = dcd_le32_get(raw + 4),
-				     .offset = dcd_le64_get(raw + 8),
-				     .va = dcd_le64_get(raw + 16),
-				     .file_len = dcd_le64_get(raw + 32),
-				     .memory_len = dcd_le64_get(raw + 40) };
 }
 
 /* In how many bytes from `low` on may a 32-bit field lie that is an address? `negative_end` ends the last 2 GiB, if any. */
@@ -144,16 +94,16 @@ static uint32_t plain_length(int64_t low, int64_t high, int64_t negative_end)
 }
 
 /* The address range of the loaded segments, and the unwind tables. */
-static bool segments_survey(struct elf_file *file, uint64_t table, unsigned count, struct dcd_elf_module *ret)
+static bool segments_survey(struct elf_file *file, struct dcd_elf_module *ret)
 {
 	/* Signed: a kernel's addresses are negative, but its per-processor data begin at 0. */
 	int64_t low = INT64_MAX, high = INT64_MIN, negative_end = INT64_MIN;
-	for (unsigned i = 0; i < count; i++) {
-		struct elf_segment s = segment_read(file->bytes + table + (size_t)i * ELF_PROGRAM_HEADER_SIZE);
-		if (s.type == ELF_PT_LOAD) {
+	for (unsigned i = 0; i < file->header.segment_count; i++) {
+		struct dcd_elf_segment s = dcd_elf_segment_read(&file->header, i);
+		if (s.type == DCD_ELF_PT_LOAD) {
 			int64_t va = (int64_t)s.va;
 			if (s.memory_len > ELF_SPAN_MAX || va > INT64_MAX - (int64_t)ELF_SPAN_MAX ||
-			    !dcd_range_inside(s.offset, s.file_len, file->len)) {
+			    !dcd_range_inside(s.offset, s.file_len, file->header.file.len)) {
 				return false;
 			}
 			int64_t end = va + (int64_t)s.memory_len;
@@ -161,8 +111,9 @@ static bool segments_survey(struct elf_file *file, uint64_t table, unsigned coun
 			high = end > high ? end : high;
 			negative_end = end < 0 && end > negative_end ? end : negative_end;
 		}
-		if (s.type == ELF_PT_EH_FRAME && s.file_len >= 12 && dcd_range_inside(s.offset, s.file_len, file->len)) {
-			const uint8_t *head = file->bytes + s.offset;
+		if (s.type == DCD_ELF_PT_EH_FRAME && s.file_len >= 12 &&
+		    dcd_range_inside(s.offset, s.file_len, file->header.file.len)) {
+			const uint8_t *head = file->header.file.data + s.offset;
 			/* Version 1, pc-relative 32-bit pointer to .eh_frame, table of 32-bit offsets from here. */
 			if (head[0] == 1 && head[1] == 0x1b && head[3] == 0x3b) {
 				file->table_va = s.va;
@@ -178,14 +129,46 @@ static bool segments_survey(struct elf_file *file, uint64_t table, unsigned coun
 }
 
 /* Thread-local zeros have addresses of their own, which may lie beyond the module's end. */
-static bool section_is_tbss(const uint8_t *raw)
+static bool section_is_tbss(const struct dcd_elf_section *section)
 {
-	return dcd_le32_get(raw + 4) == ELF_SHT_NOBITS && (dcd_le64_get(raw + 8) & ELF_SHF_TLS) != 0;
+	return section->type == DCD_ELF_SHT_NOBITS && (section->flags & DCD_ELF_SHF_TLS) != 0;
 }
 
-static struct dcd_elf_region region_of(const struct elf_file *file, uint64_t va, uint64_t len, bool executable)
+/* A32 or T32? Nearly each instruction of A32 is unconditional: its word begins with 0xe. */
+static enum dcd_region_kind arm_code(const uint8_t *bytes, uint64_t len)
 {
-	struct dcd_elf_region region = { .va = va, .len = len, .kind = executable ? file->code : DCD_REGION_POINTERS };
+	uint64_t unconditional = 0;
+	for (uint64_t at = 3; at < len; at += 4) {
+		unconditional += bytes[at] >> 4 == 14;
+	}
+	return unconditional > len / 8 ? DCD_REGION_A32 : DCD_REGION_T32;
+}
+
+static enum dcd_region_kind code_kind(const struct elf_file *file, uint64_t offset, uint64_t len)
+{
+	switch (file->header.machine) {
+	case DCD_ELF_MACHINE_X86_64:
+		return DCD_REGION_X86_64;
+	case DCD_ELF_MACHINE_AARCH64:
+		return DCD_REGION_AARCH64;
+	case DCD_ELF_MACHINE_RISCV:
+		return DCD_REGION_RISCV;
+	default:
+		return dcd_range_inside(offset, len, file->header.file.len) ? arm_code(file->header.file.data + offset, len)
+									    : DCD_REGION_T32;
+	}
+}
+
+static enum dcd_region_kind data_kind(const struct elf_file *file)
+{
+	return file->header.wide ? DCD_REGION_POINTERS : DCD_REGION_POINTERS32;
+}
+
+static struct dcd_elf_region region_of(const struct elf_file *file, uint64_t va, uint64_t offset, uint64_t len, bool executable)
+{
+	struct dcd_elf_region region = { .va = va,
+					 .len = len,
+					 .kind = executable ? code_kind(file, offset, len) : data_kind(file) };
 	if (va == file->unwind_va && va != 0) {
 		region.kind = DCD_REGION_UNWIND;
 	}
@@ -200,14 +183,13 @@ static struct dcd_elf_region region_of(const struct elf_file *file, uint64_t va,
 }
 
 /* True when the table describes sections of this module. In a fragmented file something else lies where it should be. */
-static bool sections_plausible(const struct elf_file *file, uint64_t table, unsigned count, const struct dcd_elf_module *module)
+static bool sections_plausible(const struct elf_file *file, const struct dcd_elf_module *module)
 {
-	for (unsigned i = 0; i < count; i++) {
-		const uint8_t *raw = file->bytes + table + (size_t)i * ELF_SECTION_HEADER_SIZE;
-		uint64_t va = dcd_le64_get(raw + 16), len = dcd_le64_get(raw + 32);
-		if (i == 0 ? dcd_le32_get(raw + 4) != 0
-			   : (dcd_le64_get(raw + 8) & ELF_SHF_ALLOC) != 0 && !section_is_tbss(raw) &&
-				     !dcd_range_inside(va - module->low, len, module->span)) {
+	for (unsigned i = 0; i < file->header.section_count; i++) {
+		struct dcd_elf_section section = dcd_elf_section_read(&file->header, i);
+		if (i == 0 ? section.type != 0
+			   : (section.flags & DCD_ELF_SHF_ALLOC) != 0 && !section_is_tbss(&section) &&
+				     !dcd_range_inside(section.va - module->low, section.len, module->span)) {
 			return false;
 		}
 	}
@@ -223,31 +205,55 @@ static void records_describe(struct dcd_elf_region *region, uint32_t type, uint6
 	region->scale = (int32_t)symbol_size;
 	region->stride = 4;
 	region->fields = 1;
-	if (type == ELF_SHT_RELA) {
+	if (type == DCD_ELF_SHT_RELA) {
 		region->stride = rela_size;
 		region->fields = 1U << 3; /* the upper half of r_info */
-	} else if (type == ELF_SHT_DYNSYM) {
+	} else if (type == DCD_ELF_SHT_DYNSYM) {
 		region->stride = symbol_size;
 		region->scale = 1;
 	}
 }
 
-static bool section_read(const struct elf_file *file, uint64_t table, unsigned count, unsigned index, struct dcd_elf_region *ret)
+/* The same of 32-bit files. */
+static void records32_describe(struct dcd_elf_region *region, uint32_t type, uint64_t origin)
 {
-	const uint8_t *raw = file->bytes + table + (size_t)index * ELF_SECTION_HEADER_SIZE;
-	uint32_t type = dcd_le32_get(raw + 4), link = dcd_le32_get(raw + 40);
-	uint64_t flags = dcd_le64_get(raw + 8);
-	if ((flags & ELF_SHF_ALLOC) == 0 || type == ELF_SHT_NOBITS) {
+	const uint32_t symbol_size = 16;
+	region->kind = DCD_REGION_RECORDS32;
+	region->origin = origin;
+	region->scale = (int32_t)symbol_size;
+	region->stride = 4;
+	region->fields = 1;
+	if (type == DCD_ELF_SHT_REL) {
+		region->stride = DCD_RECORD_REL;
+		region->fields = 1U << 1 | 1U << DCD_RECORD_POINTERS; /* r_info; r_offset */
+	} else if (type == DCD_ELF_SHT_DYNSYM) {
+		region->stride = symbol_size;
+		region->scale = 1;
+		region->fields = 1 | 1U << (DCD_RECORD_POINTERS + 1); /* st_name; st_value */
+	}
+}
+
+static bool counts_symbols(const struct elf_file *file, uint32_t type)
+{
+	return type == DCD_ELF_SHT_DYNSYM || type == DCD_ELF_SHT_HASH || type == DCD_ELF_SHT_GNU_HASH ||
+	       type == (file->header.wide ? DCD_ELF_SHT_RELA : DCD_ELF_SHT_REL);
+}
+
+static bool section_describe(const struct elf_file *file, const struct dcd_elf_section *section, struct dcd_elf_region *ret)
+{
+	if ((section->flags & DCD_ELF_SHF_ALLOC) == 0 || section->type == DCD_ELF_SHT_NOBITS) {
 		return false;
 	}
-	bool executable = (flags & ELF_SHF_EXECINSTR) != 0;
-	*ret = region_of(file, dcd_le64_get(raw + 16), dcd_le64_get(raw + 32), executable);
-	bool counts = type == ELF_SHT_RELA || type == ELF_SHT_DYNSYM || type == ELF_SHT_HASH || type == ELF_SHT_GNU_HASH;
-	if (counts && link > 0 && link < count) {
-		records_describe(ret, type, dcd_le64_get(file->bytes + table + (size_t)link * ELF_SECTION_HEADER_SIZE + 16));
-	} else if (type == ELF_SHT_PROGBITS && !executable && (flags & ELF_SHF_WRITE) == 0 && ret->kind == DCD_REGION_POINTERS &&
-		   file->code == DCD_REGION_X86_64) {
+	bool executable = (section->flags & DCD_ELF_SHF_EXECINSTR) != 0;
+	*ret = region_of(file, section->va, section->offset, section->len, executable);
+	if (counts_symbols(file, section->type) && section->link > 0 && section->link < file->header.section_count) {
+		uint64_t origin = dcd_elf_section_read(&file->header, section->link).va;
+		(file->header.wide ? records_describe : records32_describe)(ret, section->type, origin);
+	} else if (section->type == DCD_ELF_SHT_PROGBITS && !executable && (section->flags & DCD_ELF_SHF_WRITE) == 0 &&
+		   ret->kind == DCD_REGION_POINTERS && file->header.machine != DCD_ELF_MACHINE_AARCH64) {
 		ret->kind = DCD_REGION_JUMPS;
+	} else if (section->type == DCD_ELF_SHT_ARM_EXIDX && file->header.machine == DCD_ELF_MACHINE_ARM) {
+		ret->kind = DCD_REGION_EXIDX;
 	}
 	return true;
 }
@@ -257,10 +263,10 @@ static int kernel_data_add(struct dcd_elf_modules *m, struct elf_file *file, uin
 {
 	struct dcd_kernel_symbols symbols;
 	region.kind = DCD_REGION_JUMPS;
-	if (!dcd_range_inside(offset, region.len, file->len)) {
+	if (!dcd_range_inside(offset, region.len, file->header.file.len)) {
 		return 0;
 	}
-	const struct dcd_bytes bytes = { file->bytes + offset, region.len };
+	const struct dcd_bytes bytes = { file->header.file.data + offset, region.len };
 	if (!dcd_kernel_symbols_find(&bytes, region.va, &symbols)) {
 		return region_add(m, file, offset, region);
 	}
@@ -284,13 +290,14 @@ static int kernel_types_add(struct dcd_elf_modules *m, struct elf_file *file, ui
 }
 
 /* What the linker's script of a kernel says of a section, behind what its header says. */
-static int kernel_section_add(struct dcd_elf_modules *m, struct elf_file *file, const uint8_t *raw, struct dcd_elf_region region)
+static int kernel_section_add(struct dcd_elf_modules *m, struct elf_file *file, const struct dcd_elf_section *section,
+			      struct dcd_elf_region region)
 {
-	uint64_t offset = dcd_le64_get(raw + 24);
-	uint32_t name = dcd_le32_get(raw);
+	uint64_t offset = section->offset;
+	uint32_t name = section->name;
 	struct dcd_elf_region types;
-	if (dcd_range_inside(offset, region.len, file->len)) {
-		const struct dcd_bytes bytes = { file->bytes + offset, region.len };
+	if (dcd_range_inside(offset, region.len, file->header.file.len)) {
+		const struct dcd_bytes bytes = { file->header.file.data + offset, region.len };
 		if (dcd_btf_describe(&bytes, &types)) {
 			return kernel_types_add(m, file, offset, types);
 		}
@@ -304,16 +311,16 @@ static int kernel_section_add(struct dcd_elf_modules *m, struct elf_file *file, 
 }
 
 /* Sections tell code from data most exactly; strip leaves their headers. */
-static int sections_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t table, unsigned count)
+static int sections_add(struct dcd_elf_modules *m, struct elf_file *file)
 {
 	bool kernel = dcd_kernel_module(&m->modules[file->module]);
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < file->header.section_count; i++) {
+		struct dcd_elf_section section = dcd_elf_section_read(&file->header, i);
 		struct dcd_elf_region region;
-		if (!section_read(file, table, count, i, &region)) {
+		if (!section_describe(file, &section, &region)) {
 			continue;
 		}
-		const uint8_t *raw = file->bytes + table + (size_t)i * ELF_SECTION_HEADER_SIZE;
-		int err = kernel ? kernel_section_add(m, file, raw, region) : region_add(m, file, dcd_le64_get(raw + 24), region);
+		int err = kernel ? kernel_section_add(m, file, &section, region) : region_add(m, file, section.offset, region);
 		if (err != 0) {
 			return err;
 		}
@@ -322,17 +329,17 @@ static int sections_add(struct dcd_elf_modules *m, struct elf_file *file, uint64
 }
 
 /* The table of section names, when it ends its last name. */
-static void names_find(struct elf_file *file, uint64_t table, unsigned count)
+static void names_find(struct elf_file *file)
 {
-	unsigned index = dcd_le16_get(file->bytes + 62);
-	if (index == 0 || index >= count) {
+	unsigned index = file->header.names;
+	if (index == 0 || index >= file->header.section_count) {
 		return;
 	}
-	const uint8_t *raw = file->bytes + table + (size_t)index * ELF_SECTION_HEADER_SIZE;
-	uint64_t offset = dcd_le64_get(raw + 24), len = dcd_le64_get(raw + 32);
-	if (len > 0 && dcd_range_inside(offset, len, file->len) && file->bytes[offset + len - 1] == 0) {
-		file->names = file->bytes + offset;
-		file->names_len = len;
+	struct dcd_elf_section names = dcd_elf_section_read(&file->header, index);
+	const uint8_t *bytes = file->header.file.data + names.offset;
+	if (names.len > 0 && dcd_range_inside(names.offset, names.len, file->header.file.len) && bytes[names.len - 1] == 0) {
+		file->names = bytes;
+		file->names_len = names.len;
 	}
 }
 
@@ -340,7 +347,7 @@ static void names_find(struct elf_file *file, uint64_t table, unsigned count)
 static int kernel_end_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t end, uint64_t *ret_end)
 {
 	end = end > file->end ? end : file->end;
-	const struct dcd_bytes bytes = { file->bytes + end, file->len - end };
+	const struct dcd_bytes bytes = { file->header.file.data + end, file->header.file.len - end };
 	uint64_t len = dcd_kernel_relocations_length(&bytes, &m->modules[file->module]);
 	/* Their addresses are their own; these are only to be out of the way. */
 	struct dcd_elf_region region = { .len = len, .kind = DCD_REGION_RECORDS, .stride = 4, .fields = 1, .scale = 1 };
@@ -348,12 +355,13 @@ static int kernel_end_add(struct dcd_elf_modules *m, struct elf_file *file, uint
 	return len == 0 ? 0 : region_add(m, file, end, region);
 }
 
-static int segments_add(struct dcd_elf_modules *m, struct elf_file *file, uint64_t table, unsigned count)
+static int segments_add(struct dcd_elf_modules *m, struct elf_file *file)
 {
-	for (unsigned i = 0; i < count; i++) {
-		struct elf_segment s = segment_read(file->bytes + table + (size_t)i * ELF_PROGRAM_HEADER_SIZE);
-		if (s.type == ELF_PT_LOAD) {
-			int err = region_add(m, file, s.offset, region_of(file, s.va, s.file_len, (s.flags & ELF_PF_X) != 0));
+	for (unsigned i = 0; i < file->header.segment_count; i++) {
+		struct dcd_elf_segment s = dcd_elf_segment_read(&file->header, i);
+		if (s.type == DCD_ELF_PT_LOAD) {
+			bool executable = (s.flags & DCD_ELF_PF_X) != 0;
+			int err = region_add(m, file, s.offset, region_of(file, s.va, s.offset, s.file_len, executable));
 			if (err != 0) {
 				return err;
 			}
@@ -378,25 +386,23 @@ static void regions_cut(struct dcd_elf_modules *m, uint64_t offset)
 	}
 }
 
+/* One of the machines whose code we know, linked. */
+static bool file_fits(const struct dcd_elf_header *header)
+{
+	bool machine = header->wide ? header->machine == DCD_ELF_MACHINE_X86_64 || header->machine == DCD_ELF_MACHINE_AARCH64 ||
+					      header->machine == DCD_ELF_MACHINE_RISCV
+				    : header->machine == DCD_ELF_MACHINE_ARM;
+	return machine && (header->type == DCD_ELF_TYPE_EXEC || header->type == DCD_ELF_TYPE_DYN);
+}
+
 /* Adds the file whose header is at image offset `offset`; *ret_end is where the search goes on. */
 static int file_add(struct dcd_elf_modules *m, const struct dcd_bytes *image, uint64_t offset, uint64_t *ret_end)
 {
-	struct elf_file file = { .bytes = image->data + offset, .len = image->len - offset, .offset = offset };
-	*ret_end = offset + 4;
-	if (file.len < ELF_HEADER_SIZE || file.bytes[4] != 2 || file.bytes[5] != 1 || file.bytes[6] != 1) {
-		return 0;
-	}
-	unsigned type = dcd_le16_get(file.bytes + 16), machine = dcd_le16_get(file.bytes + 18);
-	unsigned segments = dcd_le16_get(file.bytes + 56), sections = dcd_le16_get(file.bytes + 60);
-	if ((type != ELF_TYPE_EXEC && type != ELF_TYPE_DYN) ||
-	    (machine != ELF_MACHINE_X86_64 && machine != ELF_MACHINE_AARCH64) || segments > ELF_PROGRAM_HEADERS_MAX ||
-	    dcd_le16_get(file.bytes + 54) != ELF_PROGRAM_HEADER_SIZE) {
-		return 0;
-	}
-	file.code = machine == ELF_MACHINE_X86_64 ? DCD_REGION_X86_64 : DCD_REGION_AARCH64;
-	uint64_t table = table_offset(&file, 32, segments, ELF_PROGRAM_HEADER_SIZE);
+	const struct dcd_bytes bytes = { image->data + offset, image->len - offset };
+	struct elf_file file = { .offset = offset };
 	struct dcd_elf_module module;
-	if (table == 0 || !segments_survey(&file, table, segments, &module)) {
+	*ret_end = offset + 4;
+	if (!dcd_elf_header_read(&bytes, &file.header) || !file_fits(&file.header) || !segments_survey(&file, &module)) {
 		return 0;
 	}
 	int err = dcd_elf_modules_add(m, &module, &file.module);
@@ -404,21 +410,18 @@ static int file_add(struct dcd_elf_modules *m, const struct dcd_bytes *image, ui
 		return err;
 	}
 	regions_cut(m, offset);
-	bool has_sections =
-		sections > 1 && sections <= ELF_SECTION_HEADERS_MAX && dcd_le16_get(file.bytes + 58) == ELF_SECTION_HEADER_SIZE;
-	uint64_t headers = has_sections ? table_offset(&file, 40, sections, ELF_SECTION_HEADER_SIZE) : 0;
 	size_t before = m->region_count;
-	uint64_t end = ELF_HEADER_SIZE;
-	if (headers != 0 && sections_plausible(&file, headers, sections, &module)) {
-		names_find(&file, headers, sections);
-		err = sections_add(m, &file, headers, sections);
+	uint64_t end = DCD_ELF_HEADER_MIN;
+	if (file.header.section_count > 0 && sections_plausible(&file, &module)) {
+		names_find(&file);
+		err = sections_add(m, &file);
 		/* Its user-space libraries are files inside this one, in the midst of its data. */
 		if (err == 0 && dcd_kernel_module(&module)) {
-			err = kernel_end_add(m, &file, headers + (uint64_t)sections * ELF_SECTION_HEADER_SIZE, &end);
+			err = kernel_end_add(m, &file, dcd_elf_sections_end(&file.header), &end);
 		}
 	}
 	if (err == 0 && m->region_count == before) {
-		err = segments_add(m, &file, table, segments);
+		err = segments_add(m, &file);
 	}
 	*ret_end = offset + end;
 	return err;

@@ -4,6 +4,7 @@
  */
 #include "bsdiff/diff/encode.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +23,8 @@
 /* Views take up to as much memory as both images; beyond this, matching sees the bytes as they are. */
 #define VIEW_MAX (UINT64_C(2) << 30)
 
-/* Block matches of a segment are kept unless there are more than one in so many bytes: memory stays a twentieth of the image. */
-#define ANCHOR_SPACING 512
+/* Block matches are kept while they take less memory than the index of blocks, which isn't needed any more when all are. */
+#define ANCHORS_MAX ((64U << 20) / sizeof(struct dcd_copy))
 
 struct encoding {
 	struct dcd_bytes base; /* empty: a full payload */
@@ -46,6 +47,7 @@ struct encoding {
 	struct dcd_segment_encoder *encoders[DCD_POOL_WORKERS_MAX];
 	struct dcd_copy_list *marks;   /* one a worker */
 	struct dcd_copy_list *anchors; /* one a segment: its block matches, found once and used again; may be null */
+	atomic_size_t anchors_kept;
 	struct dcd_encoded_segment *slots;
 };
 
@@ -146,7 +148,10 @@ static int mark_work(void *context, unsigned worker, uint64_t index, void *slot)
 	for (size_t i = 0; err == 0 && i < copies->count; i++) {
 		dcd_base_coverage_mark(e->coverage, copies->items[i].base, copies->items[i].len);
 	}
-	return err == 0 && copies->count <= segment.len / ANCHOR_SPACING ? dcd_copy_list_copy(copies, &e->anchors[index]) : err;
+	if (err != 0 || atomic_fetch_add(&e->anchors_kept, copies->count) + copies->count > ANCHORS_MAX) {
+		return err;
+	}
+	return dcd_copy_list_copy(copies, &e->anchors[index]);
 }
 
 static int mark_deliver(void *context, uint64_t index, void *slot)
@@ -355,6 +360,7 @@ static int encode_by_pieces(struct encoding *e)
 		return DCD_ERR_NO_MEMORY;
 	}
 	e->finder.blocks = e->blocks;
+	e->anchors_kept = 0;
 	useless_mark(e);
 	struct dcd_pool_job pool = { .work = mark_work, .deliver = mark_deliver, .context = e, .workers = e->workers };
 	err = dcd_pool_run(&pool, 0, e->image_leaves.count);
@@ -453,7 +459,7 @@ static int view_prepare(struct encoding *e)
 static int blocks_open(struct encoding *e)
 {
 	report(e, "unpacking", 0, e->image.len);
-	return dcd_flat_images_make(&e->base, &e->image, &e->options, e->options.pack_memory, &e->flat);
+	return dcd_flat_images_make(&e->base, &e->image, &e->options, &e->flat);
 }
 
 /* From the table where there is one. */

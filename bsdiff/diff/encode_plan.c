@@ -34,15 +34,27 @@ int dcd_encode_options_check(const struct dcd_encode_options *options, uint64_t 
 				    "an image of %llu bytes has more than %u segments of %u bytes: use larger ones",
 				    (unsigned long long)len, DCD_SEGMENT_COUNT_MAX, size);
 	}
-	if (checked.pack_memory == 0) {
-		checked.pack_memory = (uint32_t)dcd_min_u64(2 * (uint64_t)size + (2U << 20), DCD_PACK_MEMORY_MAX);
-	}
 	if (checked.pack_memory > DCD_PACK_MEMORY_MAX) {
 		return dcd_diag_set(diag, DCD_ERR_USAGE, "%u bytes to pack blocks in: the format allows %u", checked.pack_memory,
 				    DCD_PACK_MEMORY_MAX);
 	}
 	*ret = checked;
 	return 0;
+}
+
+/* Of a device's memory: header and table of an image of 800 segments, and the decompressor of streams. */
+#define BESIDE_FRAME (160U << 10)
+
+/* Deflate's share of the default: what a compressor takes beyond it is given on top. */
+#define PACKER_SHARE (640U << 10)
+
+uint64_t dcd_encode_pack_memory(const struct dcd_encode_options *options, uint64_t packer)
+{
+	if (options->pack_memory != 0) {
+		return options->pack_memory;
+	}
+	uint64_t segments = 3 * (uint64_t)(options->segment_size > 1U << 20 ? options->segment_size : 1U << 20);
+	return dcd_min_u64(segments - BESIDE_FRAME + (packer > PACKER_SHARE ? packer - PACKER_SHARE : 0), DCD_PACK_MEMORY_MAX);
 }
 
 struct dcd_segment dcd_segment_at(const struct dcd_bytes *image, uint32_t segment_size, uint64_t index)

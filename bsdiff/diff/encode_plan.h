@@ -22,6 +22,9 @@ struct dcd_image_leaves {
 DCD_NODISCARD int dcd_encode_options_check(const struct dcd_encode_options *options, uint64_t len, struct dcd_encode_options *ret,
 					   struct dcd_diag *diag);
 
+/* How many bytes a frame may need in which blocks are packed by a compressor that takes `packer` of them (checked options). */
+uint64_t dcd_encode_pack_memory(const struct dcd_encode_options *options, uint64_t packer);
+
 /* Hashes the image on all threads. The hash of a zero segment is computed once. */
 DCD_NODISCARD int dcd_image_leaves_compute(const struct dcd_bytes *image, const struct dcd_encode_options *options,
 					   struct dcd_image_leaves *ret);

@@ -48,15 +48,17 @@ static struct hashed_block *blocks_hash(const struct dcd_bytes *image, const str
 	return ret;
 }
 
-/* Sets open[i] for each block whose bytes the other image doesn't have, as a block or otherwise hashed alike. */
-static void changed_find(const struct hashed_block *own, size_t own_count, const struct hashed_block *other, size_t other_count,
-			 bool *open)
+/* Sets open[i] for each block whose bytes the other image doesn't have, as a block or otherwise hashed alike; `twin` of the
+ * others. */
+static void changed_find(const struct hashed_block *own, struct dcd_packed_blocks *blocks, const struct hashed_block *other,
+			 const struct dcd_packed_blocks *others, bool *open)
 {
-	for (size_t i = 0, j = 0; i < own_count; i++) {
-		while (j < other_count && other[j].hash < own[i].hash) {
+	for (size_t i = 0, j = 0; i < blocks->count; i++) {
+		while (j < others->count && other[j].hash < own[i].hash) {
 			j++;
 		}
-		open[own[i].index] = j == other_count || other[j].hash != own[i].hash;
+		open[own[i].index] = j == others->count || other[j].hash != own[i].hash;
+		blocks->items[own[i].index].twin = open[own[i].index] ? 0 : others->items[other[j].index].offset;
 	}
 }
 
@@ -99,11 +101,11 @@ static int blocks_choose(struct dcd_flat_images *flat, const struct dcd_bytes *b
 	bool *old_open = calloc(flat->base_blocks.count + 1, 1), *new_open = calloc(flat->blocks.count + 1, 1);
 	int err = old == NULL || new == NULL || old_open == NULL || new_open == NULL ? DCD_ERR_NO_MEMORY : 0;
 	if (err == 0) {
-		changed_find(old, flat->base_blocks.count, new, flat->blocks.count, old_open);
-		changed_find(new, flat->blocks.count, old, flat->base_blocks.count, new_open);
+		changed_find(old, &flat->base_blocks, new, &flat->blocks, old_open);
+		changed_find(new, &flat->blocks, old, &flat->base_blocks, new_open);
 		gaps_bridge(&flat->base_blocks, old_open);
 		gaps_bridge(&flat->blocks, new_open);
-		err = dcd_pack_trial_run(image, &flat->blocks, new_open, flat->memory_max, options->threads);
+		err = dcd_pack_trial_run(image, &flat->blocks, new_open, options);
 		blocks_keep(&flat->base_blocks, old_open, false);
 		blocks_keep(&flat->blocks, new_open, true);
 	}
@@ -181,11 +183,10 @@ static int image_open(struct dcd_flat_images *flat, const struct dcd_bytes *imag
 }
 
 int dcd_flat_images_make(const struct dcd_bytes *base, const struct dcd_bytes *image, const struct dcd_encode_options *options,
-			 uint32_t memory_max, struct dcd_flat_images *ret)
+			 struct dcd_flat_images *ret)
 {
-	struct dcd_flat_images flat = { .base_len = base->len, .image_len = image->len, .memory_max = memory_max };
-	/* Of each frame's memory: the block, its packed form, one block of the base. */
-	uint32_t len_max = memory_max / 3 < DCD_PACK_BLOCK_MAX ? memory_max / 3 : DCD_PACK_BLOCK_MAX;
+	struct dcd_flat_images flat = { .base_len = base->len, .image_len = image->len, .options = options };
+	uint32_t len_max = dcd_pack_trial_length_max(options);
 	int err = dcd_packed_blocks_find(image, len_max, &flat.blocks);
 	if (err == 0 && flat.blocks.count > 0) {
 		err = dcd_packed_blocks_find(base, len_max, &flat.base_blocks);

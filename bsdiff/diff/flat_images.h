@@ -21,17 +21,16 @@ struct dcd_flat_images {
 	uint64_t *base_at;                    /* where: offsets in the flat base */
 	struct dcd_packed_blocks blocks;      /* of the image, likewise */
 	uint64_t *at;
-	uint32_t features;   /* DCD_FEATURE_PACK() of all methods in both */
-	uint32_t memory_max; /* that a frame may need for packing */
+	uint32_t features;                        /* DCD_FEATURE_PACK() of all methods in both */
+	const struct dcd_encode_options *options; /* say what a frame may need: dcd_encode_pack_memory() */
 };
 
 /*
- * Finds blocks, tries which can be packed again in `memory_max` bytes of a device's memory, and lays open what has changed.
- * Leaves *ret empty when that is nothing.
+ * Finds blocks, tries which can be packed again in the memory that a device may need, and lays open what has changed. Leaves *ret
+ * empty when that is nothing. `options` outlive it.
  */
 DCD_NODISCARD int dcd_flat_images_make(const struct dcd_bytes *base, const struct dcd_bytes *image,
-				       const struct dcd_encode_options *options, uint32_t memory_max,
-				       struct dcd_flat_images *ret);
+				       const struct dcd_encode_options *options, struct dcd_flat_images *ret);
 void dcd_flat_images_free(struct dcd_flat_images *flat);
 
 /* One segment of the flat image: it begins with the block that the segment's first byte lies in, and ends with that of its last.
@@ -57,10 +56,24 @@ DCD_NODISCARD int dcd_flat_copies_cut(const struct dcd_flat_images *flat, const 
 				      const struct dcd_copy_list *copies, struct dcd_copy_list *ret);
 
 /*
- * Writes the RECIPE stream for a segment made with these copies; *ret_memory is what the decoder needs for it. DCD_ERR_SIZE when
- * that is more than flat->memory_max.
+ * Of copies that are cut, those that the segment has with its blocks packed: between blocks, and of blocks that the base has too.
+ * Positions are in the segment and the base as they are. `ret`'s content goes.
+ */
+DCD_NODISCARD int dcd_flat_copies_pack(const struct dcd_flat_images *flat, const struct dcd_flat_segment *segment,
+				       const struct dcd_copy_list *copies, struct dcd_copy_list *ret);
+
+/* What a frame needs to be repacked. */
+struct dcd_flat_memory {
+	uint64_t need; /* bytes beside the frame and its streams */
+	uint64_t max;  /* bytes that all of it may take */
+};
+
+/*
+ * Appends the RECIPE stream for a segment made with these copies. Slots are as many as help while there is memory for them beside
+ * `beside` bytes; whether the frame keeps to ret_memory->max in the end is the caller's to see.
  */
 DCD_NODISCARD int dcd_flat_recipe_write(const struct dcd_flat_images *flat, const struct dcd_flat_segment *segment,
-					const struct dcd_copy_list *copies, struct dcd_byte_buffer *ret, uint64_t *ret_memory);
+					const struct dcd_copy_list *copies, uint64_t beside, struct dcd_byte_buffer *ret,
+					struct dcd_flat_memory *ret_memory);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/checked.h"
 #include "bsdiff/apply/repack.h"
 #include "bsdiff/codec/packer.h"
+#include "bsdiff/diff/encode_plan.h"
 #include "bsdiff/diff/flat_images.h"
 
 /* Adds [from, to) cut out of the copy. */
@@ -43,6 +44,56 @@ int dcd_flat_copies_cut(const struct dcd_flat_images *flat, const struct dcd_fla
 		}
 	}
 	return 0;
+}
+
+/* What of the block lies in the segment is a copy, if the base has the block. */
+static int twin_add(const struct dcd_flat_images *flat, const struct dcd_packed_block *block,
+		    const struct dcd_flat_segment *segment, struct dcd_copy_list *ret)
+{
+	uint64_t from = block->offset > segment->begin ? block->offset : segment->begin;
+	uint64_t end = dcd_min_u64(block->offset + block->coded, segment->end);
+	if (block->twin == 0 || !dcd_range_inside(block->twin, block->coded, flat->base_len)) {
+		return 0;
+	}
+	return dcd_copy_list_add(ret, (struct dcd_copy){ (uint32_t)(from - segment->begin), (uint32_t)(end - from),
+							 block->twin + (from - block->offset) });
+}
+
+int dcd_flat_copies_pack(const struct dcd_flat_images *flat, const struct dcd_flat_segment *segment,
+			 const struct dcd_copy_list *copies, struct dcd_copy_list *ret)
+{
+	const struct dcd_packed_block *blocks = flat->blocks.items;
+	size_t next = segment->first;
+	ret->count = 0;
+	for (size_t i = 0; i < copies->count; i++) {
+		const struct dcd_copy *copy = &copies->items[i];
+		uint64_t at = segment->segment.offset + copy->at;
+		for (; next < segment->last && flat->at[next] + blocks[next].len <= at; next++) {
+			int err = twin_add(flat, &blocks[next], segment, ret);
+			if (err != 0) {
+				return err;
+			}
+		}
+		bool plain = next == segment->last || at < flat->at[next];
+		if (!plain || copy->base >= flat->base_len || copy->len > flat->base_len - copy->base) {
+			continue;
+		}
+		/* As far behind the block before as it is in the flat image. */
+		uint64_t packed = at;
+		if (next > 0) {
+			packed -= flat->at[next - 1] + blocks[next - 1].len;
+			packed += blocks[next - 1].offset + blocks[next - 1].coded;
+		}
+		int err = dcd_copy_list_add(ret, (struct dcd_copy){ (uint32_t)(packed - segment->begin), copy->len, copy->base });
+		if (err != 0) {
+			return err;
+		}
+	}
+	int err = 0;
+	for (; err == 0 && next < segment->last; next++) {
+		err = twin_add(flat, &blocks[next], segment, ret);
+	}
+	return err;
 }
 
 /* The blocks of the base that the copies use. */
@@ -101,7 +152,8 @@ static int used_find(const struct dcd_flat_images *flat, const struct dcd_copy_l
 			continue;
 		}
 		uint64_t from = copy->base > flat->base_len ? copy->base : flat->base_len;
-		for (size_t block = open_block_at(flat, from); block < flat->base_blocks.count && flat->base_at[block] < end; block++) {
+		for (size_t block = open_block_at(flat, from); block < flat->base_blocks.count && flat->base_at[block] < end;
+		     block++) {
 			int err = used_read(used, (uint32_t)block);
 			if (err != 0) {
 				return err;
@@ -147,7 +199,7 @@ struct needs {
 	uint64_t block_max;
 	uint64_t packer; /* bytes */
 	uint64_t slots;
-	uint64_t memory;
+	struct dcd_flat_memory memory;
 };
 
 static void need(struct needs *needs, const struct dcd_packed_block *block, uint32_t params)
@@ -165,8 +217,8 @@ static uint64_t packer_kib(const struct needs *needs)
 	return dcd_div_ceil_u64(needs->packer + PACKER_SLACK, 1024);
 }
 
-static int needs_find(const struct dcd_flat_images *flat, const struct dcd_flat_segment *segment, const struct used_blocks *used,
-		      struct needs *ret)
+static void needs_find(const struct dcd_flat_images *flat, const struct dcd_flat_segment *segment, const struct used_blocks *used,
+		       uint64_t beside, struct needs *ret)
 {
 	struct needs needs = { .block_max = 1 };
 	for (size_t i = 0; i < used->count; i++) {
@@ -175,20 +227,22 @@ static int needs_find(const struct dcd_flat_images *flat, const struct dcd_flat_
 	for (size_t i = segment->first; i < segment->last; i++) {
 		need(&needs, &flat->blocks.items[i], flat->blocks.items[i].params);
 	}
-	/* As many slots as keep unpacking within a quarter more than once a block, and memory within its bound. */
+	needs.memory.max = dcd_encode_pack_memory(flat->options, packer_kib(&needs) * 1024);
+	/* Unpacking is many times faster than packing: as many slots as keep it within twice a block, and none for a compressor's
+	 * share. */
+	uint64_t slots_max = dcd_encode_pack_memory(flat->options, 0);
 	for (uint64_t slots = 1; slots <= DCD_PACK_SLOTS_MAX; slots *= 2) {
-		uint64_t memory = dcd_repack_memory(used->count, slots, needs.block_max, packer_kib(&needs)) + 15;
-		if (slots > 1 && memory > flat->memory_max) {
+		uint64_t need = dcd_repack_memory(used->count, slots, needs.block_max, packer_kib(&needs)) + 15;
+		if (slots > 1 && need + beside > slots_max) {
 			break;
 		}
 		needs.slots = slots;
-		needs.memory = memory;
-		if (misses_count(used, (size_t)slots) <= used->count + used->count / 4) {
+		needs.memory.need = need;
+		if (misses_count(used, (size_t)slots) <= 2 * used->count) {
 			break;
 		}
 	}
 	*ret = needs;
-	return needs.memory > flat->memory_max ? DCD_ERR_SIZE : 0;
 }
 
 static int base_blocks_write(const struct dcd_flat_images *flat, const struct used_blocks *used, struct dcd_byte_buffer *ret)
@@ -198,8 +252,10 @@ static int base_blocks_write(const struct dcd_flat_images *flat, const struct us
 	for (size_t i = 0; err == 0 && i < used->count; i++) {
 		const struct dcd_packed_block *block = &flat->base_blocks.items[used->items[i]];
 		uint64_t at = flat->base_at[used->items[i]];
-		bool jump = at != seen_end || block->offset != base_end, longer = block->len != len, other = block->method != method;
-		err = dcd_byte_buffer_append_varint(ret, (uint64_t)block->coded << 3 | (uint64_t)jump << 2 | (uint64_t)longer << 1 | other);
+		bool jump = at != seen_end || block->offset != base_end, longer = block->len != len,
+		     other = block->method != method;
+		err = dcd_byte_buffer_append_varint(ret, (uint64_t)block->coded << 3 | (uint64_t)jump << 2 |
+								 (uint64_t)longer << 1 | other);
 		err = err != 0 || !other ? err : dcd_byte_buffer_append_varint(ret, block->method);
 		err = err != 0 || !longer ? err : dcd_byte_buffer_append_varint(ret, block->len);
 		err = err != 0 || !jump ? err : dcd_byte_buffer_append_varint(ret, at - seen_end);
@@ -232,32 +288,34 @@ static int pieces_write(const struct dcd_flat_images *flat, const struct dcd_fla
 	return err;
 }
 
-static int recipe_write(const struct dcd_flat_images *flat, const struct dcd_flat_segment *segment, const struct used_blocks *used,
-			const struct needs *needs, struct dcd_byte_buffer *ret)
+static int recipe_write(const struct dcd_flat_images *flat, const struct dcd_flat_segment *segment,
+			const struct used_blocks *used, const struct needs *needs, struct dcd_byte_buffer *ret)
 {
 	bool inside = segment->first < segment->last && flat->blocks.items[segment->first].offset < segment->begin;
-	const uint64_t head[] = { segment->segment.offset, segment->segment.len, needs->block_max, needs->slots, packer_kib(needs),
-				  used->count };
-	ret->len = 0;
+	const uint64_t head[] = { segment->segment.offset, segment->segment.len, needs->block_max, needs->slots,
+				  packer_kib(needs),       used->count };
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < sizeof head / sizeof head[0]; i++) {
 		err = dcd_byte_buffer_append_varint(ret, head[i]);
 	}
 	err = err != 0 ? err : base_blocks_write(flat, used, ret);
 	err = err != 0 ? err
-		       : dcd_byte_buffer_append_varint(
-				 ret, inside ? segment->begin - flat->blocks.items[segment->first].offset : 0);
+		       : dcd_byte_buffer_append_varint(ret,
+						       inside ? segment->begin - flat->blocks.items[segment->first].offset : 0);
 	return err != 0 ? err : pieces_write(flat, segment, ret);
 }
 
 int dcd_flat_recipe_write(const struct dcd_flat_images *flat, const struct dcd_flat_segment *segment,
-			  const struct dcd_copy_list *copies, struct dcd_byte_buffer *ret, uint64_t *ret_memory)
+			  const struct dcd_copy_list *copies, uint64_t beside, struct dcd_byte_buffer *ret,
+			  struct dcd_flat_memory *ret_memory)
 {
 	struct used_blocks used = { 0 };
 	struct needs needs;
 	int err = used_find(flat, copies, &used);
-	err = err != 0 ? err : needs_find(flat, segment, &used, &needs);
-	err = err != 0 ? err : recipe_write(flat, segment, &used, &needs, ret);
+	if (err == 0) {
+		needs_find(flat, segment, &used, beside, &needs);
+		err = recipe_write(flat, segment, &used, &needs, ret);
+	}
 	free(used.items);
 	free(used.reads);
 	if (err == 0) {

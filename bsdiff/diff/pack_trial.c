@@ -3,14 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "bsdiff/apply/repack.h"
 #include "bsdiff/codec/deflate_pack.h"
 #include "bsdiff/codec/packer.h"
+#include "bsdiff/diff/encode_plan.h"
 #include "bsdiff/diff/ordered_pool.h"
 
 #define SAMPLE 12    /* blocks of a method that are tried with everything */
 #define LIKELY_MAX 6 /* parameters that the others are tried with */
 #define PARAMS_ALL_MAX 32
+
+/* A frame's own bytes and streams as a rule; a block that leaves less isn't worth a trial. */
+#define FRAME_RESERVE (48U << 10)
 
 /* Most usual first. */
 static const uint32_t zlib_params[] = { 9, 6, 8, 7, 5, 4, 3, 2, 1, 9 | DCD_DEFLATE_MEMORY_9, 6 | DCD_DEFLATE_MEMORY_9 };
@@ -28,6 +33,9 @@ static const uint32_t zstd_params[] = { 15, 3, 19, 22, 9, 1, 2, 4, 5, 6, 7, 8, 1
 /* The dictionary is as long as a block; that of metadata has 8 KiB. */
 static const uint32_t xz_params[] = { 6 | 17U << 8, 6 | 13U << 8, 6 | 20U << 8, 6 | 18U << 8,
 				      6 | 16U << 8, 6 | 15U << 8, 9 | 17U << 8, 9 | 20U << 8 };
+
+/* mksquashfs makes fast blocks, or with -Xhc those of the highest level. */
+static const uint32_t lz4_params[] = { 1, 12, 9, 10, 11, 8, 7, 6, 5, 4, 3 };
 
 struct params_list {
 	uint32_t items[PARAMS_ALL_MAX];
@@ -48,7 +56,7 @@ struct trial {
 	const struct dcd_bytes *image;
 	struct dcd_packed_blocks *blocks;
 	const bool *wanted;
-	uint64_t memory_max;
+	const struct dcd_encode_options *options;
 	struct dcd_packer packer;
 	struct params_list likely[DCD_PACK_METHODS];
 	struct bench *benches; /* one a worker */
@@ -64,6 +72,7 @@ static struct params_list params_all(enum dcd_pack_method method)
 		[DCD_PACK_DEFLATE] = { member_params, sizeof member_params },
 		[DCD_PACK_ZSTD] = { zstd_params, sizeof zstd_params },
 		[DCD_PACK_XZ] = { xz_params, sizeof xz_params },
+		[DCD_PACK_LZ4] = { lz4_params, sizeof lz4_params },
 	};
 	struct params_list ret = { .count = all[method].size / sizeof *all[method].items };
 	if (ret.count > 0) {
@@ -75,12 +84,24 @@ static struct params_list params_all(enum dcd_pack_method method)
 static bool buffer_grow(void *buffer, size_t *size, size_t need)
 {
 	void **p = buffer;
-	if (*size < need) {
+	if (*size < need || *p == NULL) {
 		free(*p);
-		*p = malloc(need);
+		*p = malloc(need > 0 ? need : 1);
 		*size = *p != NULL ? need : 0;
 	}
 	return *p != NULL;
+}
+
+/* Bytes of a frame that packs a block of `len` bytes of content, out of one of the base that is as long. */
+static uint64_t frame_need(uint64_t len, uint64_t packer)
+{
+	return dcd_repack_memory(1, 1, len, dcd_div_ceil_u64(packer, 1024)) + FRAME_RESERVE;
+}
+
+uint32_t dcd_pack_trial_length_max(const struct dcd_encode_options *options)
+{
+	uint64_t packer = dcd_deflate_memory(), max = dcd_encode_pack_memory(options, packer), fixed = frame_need(0, packer);
+	return max <= fixed ? 0 : (uint32_t)dcd_min_u64((max - fixed) / 3, DCD_PACK_BLOCK_MAX);
 }
 
 /* Does packing with these parameters give the block's bytes? Its content is in the bench. */
@@ -89,7 +110,7 @@ static int params_fit(const struct trial *t, struct bench *bench, const struct d
 {
 	size_t need = dcd_packer_memory(block->method, params, block->len), n;
 	*ret = false;
-	if (need > t->memory_max) {
+	if (frame_need(block->len, need) > dcd_encode_pack_memory(t->options, need)) {
 		return 0;
 	}
 	if (!buffer_grow(&bench->memory, &bench->memory_size, need)) {
@@ -180,14 +201,14 @@ static int trial_work(void *context, unsigned worker, uint64_t index, void *slot
 	return block_try(t, &t->benches[worker], block, &t->likely[block->method], &block->params);
 }
 
-int dcd_pack_trial_run(const struct dcd_bytes *image, struct dcd_packed_blocks *blocks, const bool *wanted, uint64_t memory_max,
-		       int threads)
+int dcd_pack_trial_run(const struct dcd_bytes *image, struct dcd_packed_blocks *blocks, const bool *wanted,
+		       const struct dcd_encode_options *options)
 {
-	unsigned workers = dcd_pool_workers(threads);
+	unsigned workers = dcd_pool_workers(options->threads);
 	struct trial t = { .image = image,
 			   .blocks = blocks,
 			   .wanted = wanted,
-			   .memory_max = memory_max,
+			   .options = options,
 			   .packer = dcd_block_packer(),
 			   .benches = calloc(workers, sizeof *t.benches) };
 	int err = t.benches == NULL ? DCD_ERR_NO_MEMORY : 0;

@@ -17,6 +17,7 @@ struct dcd_packed_block {
 	uint32_t len;    /* bytes of content */
 	enum dcd_pack_method method;
 	uint32_t params; /* with which packing gives the same bytes; 0: not known (bsdiff/diff/pack_trial.h) */
+	uint64_t twin;   /* where the other image has a block of the same hash; 0: nowhere */
 };
 
 /* In ascending order of offset, without overlap. Zero-initialised is empty. */

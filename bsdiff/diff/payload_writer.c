@@ -55,7 +55,10 @@ int dcd_payload_writer_add(struct dcd_payload_writer *writer, const struct dcd_e
 		writer->frames_length += length;
 		writer->max_frame = length > writer->max_frame ? length : writer->max_frame;
 		writer->max_scratch = segment->scratch > writer->max_scratch ? segment->scratch : writer->max_scratch;
-		writer->pack_memory = segment->pack_memory > writer->pack_memory ? segment->pack_memory : writer->pack_memory;
+		if (segment->pack_memory > 0) {
+			uint64_t need = (uint64_t)length + segment->scratch + segment->pack_memory;
+			writer->repacked_memory = need > writer->repacked_memory ? need : writer->repacked_memory;
+		}
 	}
 	dcd_image_tree_add(&writer->tree, leaf);
 	writer->frames[segment->kind]++;
@@ -83,9 +86,11 @@ int dcd_payload_writer_finish(struct dcd_payload_writer *writer, struct dcd_enco
 	dcd_le64_put(header + DCD_HEADER_FRAMES_LENGTH, writer->frames_length);
 	dcd_le32_put(header + DCD_HEADER_MAX_FRAME, writer->max_frame);
 	dcd_le32_put(header + DCD_HEADER_MAX_SCRATCH, writer->max_scratch);
-	if (writer->pack_memory > 0) {
+	if (writer->repacked_memory > 0) {
+		uint64_t others = (uint64_t)writer->max_frame + writer->max_scratch;
+		uint64_t more = writer->repacked_memory > others ? writer->repacked_memory - others : 1;
 		dcd_le32_put(header + DCD_HEADER_FEATURES, writer->features);
-		dcd_le32_put(header + DCD_HEADER_PACK_MEMORY, writer->pack_memory);
+		dcd_le32_put(header + DCD_HEADER_PACK_MEMORY, (uint32_t)more);
 		dcd_le32_put(header + DCD_HEADER_PACK_MARK, writer->pack_mark);
 	}
 	dcd_hash_once(writer->alg, writer->table, writer->table_length, &result.table_hash);

@@ -20,10 +20,10 @@ struct dcd_payload_writer {
 	uint64_t frames_length;
 	uint32_t max_frame;
 	uint32_t max_scratch;
-	uint32_t features;    /* the caller's, for payloads with repacked frames */
-	uint32_t pack_mark;   /* likewise */
-	uint32_t pack_memory; /* 0: no repacked frame so far */
-	uint32_t frames[4]; /* by kind */
+	uint32_t features;        /* the caller's, for payloads with repacked frames */
+	uint32_t pack_mark;       /* likewise */
+	uint64_t repacked_memory; /* the most that a repacked frame needs, itself included; 0: none so far */
+	uint32_t frames[4];       /* by kind */
 	struct dcd_image_tree tree;
 };
 

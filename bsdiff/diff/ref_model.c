@@ -14,6 +14,9 @@
 
 #define COPY_SAMPLE 256
 
+/* Lists of samples shorter than this are let grow. */
+#define REDUCE_MIN (1U << 16)
+
 /* A region that copies of this segment touch. */
 struct used_region {
 	const struct dcd_elf_region *old;
@@ -87,9 +90,31 @@ static int array_grow(void **items, size_t *capacity, size_t count, size_t size)
 	return 0;
 }
 
+/* Sorts, and drops all but two of each. */
+static void samples_reduce(struct dcd_ref_samples *samples)
+{
+	size_t kept = 0;
+	if (samples->count > 0) {
+		qsort(samples->items, samples->count, sizeof *samples->items, dcd_ref_sample_order);
+	}
+	for (size_t i = 0; i < samples->count; i++) {
+		bool third = kept >= 2 && dcd_ref_sample_order(&samples->items[kept - 2], &samples->items[i]) == 0;
+		if (!third) {
+			samples->items[kept++] = samples->items[i];
+		}
+	}
+	samples->count = kept;
+}
+
 int dcd_ref_samples_add(struct dcd_ref_samples *samples, const struct dcd_ref_sample *items, size_t count)
 {
-	int err = array_grow((void **)&samples->items, &samples->capacity, samples->count + count, sizeof *samples->items);
+	size_t room = samples->count + count;
+	if (room > samples->capacity && samples->count >= REDUCE_MIN) {
+		samples_reduce(samples);
+		room = samples->count + count;
+		room = room > samples->capacity / 2 ? samples->capacity + count : room;
+	}
+	int err = array_grow((void **)&samples->items, &samples->capacity, room, sizeof *samples->items);
 	if (err == 0 && count > 0) {
 		memcpy(samples->items + samples->count, items, count * sizeof *items);
 		samples->count += count;

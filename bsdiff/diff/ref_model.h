@@ -53,6 +53,7 @@ struct dcd_ref_samples {
 DCD_NODISCARD int dcd_ref_model_survey(struct dcd_ref_model *model, const struct dcd_ref_context *context,
 				       const struct dcd_copy_list *copies, const struct dcd_segment *segment,
 				       struct dcd_ref_samples *samples);
+/* Adds; of samples that are alike two are enough (bsdiff/diff/step_map.h), and others are dropped when the list would grow. */
 DCD_NODISCARD int dcd_ref_samples_add(struct dcd_ref_samples *samples, const struct dcd_ref_sample *items, size_t count);
 void dcd_ref_samples_free(struct dcd_ref_samples *samples);
 

@@ -24,21 +24,24 @@ static uint64_t spread(uint64_t target)
 	return hash ^ hash >> 29;
 }
 
-/* The bits of an AArch64 instruction word that hold the reference. */
-static uint32_t a64_mask(enum dcd_gate gate)
+/*
+ * Relocations of the procedure linkage table come one word after the other, whichever symbols they are for: matched by where they
+ * are, an entry that is new would move all others off their symbols.
+ */
+static bool is_jump_slot(const struct dcd_elf_region *region, const struct dcd_ref_site *site, const uint8_t *field)
 {
-	switch (gate) {
-	case DCD_GATE_CALL:
-		return 0x03ffffff;
-	case DCD_GATE_BRANCH:
-		return 0x00ffffe0;
-	case DCD_GATE_DATA:
-		return 0x60ffffe0;
-	case DCD_GATE_LOW:
-		return 0x003ffc00;
-	default:
-		return 0;
+	enum { JUMP_SLOT_RISCV = 5, JUMP_SLOT_X86_64 = 7, JUMP_SLOT_ARM = 22, JUMP_SLOT_AARCH64 = 1026, RELA_SIZE = 24 };
+	uint64_t place = site->at % region->stride;
+	if (region->kind == DCD_REGION_RECORDS32 && region->stride == DCD_RECORD_REL &&
+	    region->len - site->at >= DCD_RECORD_REL) {
+		return place == 0 && field[4] == JUMP_SLOT_ARM;
 	}
+	if (region->kind != DCD_REGION_RECORDS || region->stride != RELA_SIZE || region->len - site->at < RELA_SIZE ||
+	    place != 0) {
+		return false;
+	}
+	uint32_t type = dcd_le32_get(field + 8);
+	return type == JUMP_SLOT_RISCV || type == JUMP_SLOT_X86_64 || type == JUMP_SLOT_AARCH64;
 }
 
 static void watch_rewrite(void *context, const struct dcd_ref_site *site, const uint8_t *settled)
@@ -47,6 +50,10 @@ static void watch_rewrite(void *context, const struct dcd_ref_site *site, const 
 	struct rewriting *w = context;
 	uint8_t *field = w->bytes + w->region->offset + site->at;
 	uint64_t target = site->target + dcd_ref_map_shift(&w->map, &w->map.modules[w->region->module], site->target);
+	if (site->gate == DCD_GATE_POINTER && w->region->stride != 0 && is_jump_slot(w->region, site, field)) {
+		memset(field, 0, site->width);
+		return;
+	}
 	if (site->width == 8) {
 		dcd_le32_put(field, (uint32_t)target);
 		dcd_le32_put(field + 4, (uint32_t)(target >> 32));
@@ -59,8 +66,7 @@ static void watch_rewrite(void *context, const struct dcd_ref_site *site, const 
 		field[2] = (uint8_t)hash;
 		return;
 	}
-	uint32_t mask = w->region->kind == DCD_REGION_AARCH64 ? a64_mask(site->gate) : UINT32_MAX;
-	dcd_le32_put(field, (dcd_le32_get(site->old) & ~mask) | ((uint32_t)spread(target) & mask));
+	dcd_le32_put(field, (dcd_le32_get(site->old) & ~site->mask) | ((uint32_t)spread(target) & site->mask));
 }
 
 static int leave(void *context, uint8_t *bytes, size_t len)

@@ -4,9 +4,9 @@
 
 #include "base/checked.h"
 
-#define ALIGNED_MIN 32 /* a match on a diagonal that is known already, when anchoring */
-#define SUFFIX_MIN 12  /* a match anywhere costs a control triple */
-#define BETTER_BY 8    /* ... and must beat the current diagonal by this many bytes, as in bsdiff */
+#define ALIGNED_MIN 32     /* a match on a diagonal that is known already, when anchoring */
+#define SUFFIX_MIN 12      /* a match anywhere costs a control triple */
+#define BETTER_BY 8        /* ... and must beat the current diagonal by this many bytes, as in bsdiff */
 #define NEAR_WINDOW 16384U /* bytes before and behind a diagonal */
 #define NEAR_PROBE 32U
 #define NEAR_MIN 12U
@@ -44,8 +44,8 @@ static void match_grow_back(const struct dcd_seed_finder *finder, const struct d
 }
 
 /*
- * The same bytes may stand in many places, as in tables. Moves the match to the one nearest to where the diagonal of `last` leads,
- * within NEAR_WINDOW, when at least NEAR_MIN bytes agree there and as many as did.
+ * The same bytes may stand in many places, as in tables. Moves the match to the one nearest to where the diagonal of `last`
+ * leads, within NEAR_WINDOW, when at least NEAR_MIN bytes agree there and as many as did.
  */
 static void match_move_near(const struct dcd_seed_finder *finder, const struct dcd_segment *segment, const struct dcd_copy *last,
 			    struct dcd_copy *match)
@@ -59,8 +59,11 @@ static void match_move_near(const struct dcd_seed_finder *finder, const struct d
 	if (best_distance <= NEAR_PROBE) {
 		return;
 	}
-	uint64_t from = expected - dcd_min_u64(expected, NEAR_WINDOW), end = dcd_min_u64(expected + NEAR_WINDOW, finder->base.len);
-	while (end - from >= probe) {
+	/* Only what is nearer than the best wins. */
+	uint64_t reach = dcd_min_u64(best_distance - 1, NEAR_WINDOW), from = expected - dcd_min_u64(expected, reach);
+	uint64_t window_end = dcd_min_u64(expected + NEAR_WINDOW, finder->base.len);
+	uint64_t end = dcd_min_u64(window_end, expected + reach + probe);
+	while (from < end && end - from >= probe) {
 		const uint8_t *hit = memmem(finder->base.data + from, end - from, segment->data + match->at, probe);
 		if (hit == NULL) {
 			break;
@@ -71,6 +74,7 @@ static void match_move_near(const struct dcd_seed_finder *finder, const struct d
 		    dcd_common_prefix(segment->data + match->at, finder->base.data + at, max) == match->len) {
 			best = at;
 			best_distance = distance;
+			end = dcd_min_u64(window_end, expected + best_distance - 1 + probe);
 		}
 		from = at + 1;
 	}
@@ -94,7 +98,7 @@ static bool anchor_at(const struct dcd_seed_finder *finder, const struct dcd_seg
 		return false;
 	}
 	uint64_t base;
-	dcd_block_window_move(finder->blocks, window, segment->data, at);
+	dcd_block_window_move(finder->blocks, window, segment->data, segment->len, at);
 	if (!dcd_block_index_find(finder->blocks, window, segment->data, &base)) {
 		return false;
 	}

@@ -20,7 +20,7 @@ struct delta_candidate {
 	enum dcd_filter filter; /* bits */
 	uint32_t scratch;
 	uint32_t pack_memory;
-	bool fits; /* keeps the format's bounds */
+	bool fits; /* keeps the format's bounds, and the device's */
 };
 
 struct dcd_segment_encoder {
@@ -31,9 +31,7 @@ struct dcd_segment_encoder {
 	struct dcd_copy_list copies;
 	struct dcd_delta_streams streams;
 	struct dcd_byte_buffer coded; /* one stream, or a hasty full frame */
-	struct dcd_byte_buffer recipe;
-	uint64_t pack_memory; /* what the recipe needs */
-	uint8_t *proof;       /* a device's memory: segment and workspace */
+	uint8_t *proof;               /* a device's memory: segment and workspace */
 	size_t proof_size;
 	struct dcd_ref_model *model;
 	struct delta_candidate delta;     /* the better delta frame */
@@ -68,7 +66,6 @@ void dcd_segment_encoder_free(struct dcd_segment_encoder *encoder)
 	dcd_copy_list_free(&encoder->copies);
 	dcd_delta_streams_free(&encoder->streams);
 	dcd_byte_buffer_free(&encoder->coded);
-	dcd_byte_buffer_free(&encoder->recipe);
 	free(encoder->proof);
 	dcd_byte_buffer_free(&encoder->delta.frame);
 	dcd_byte_buffer_free(&encoder->candidate.frame);
@@ -121,7 +118,7 @@ static int stream_head_append(struct dcd_byte_buffer *frame, uint8_t id, uint8_t
 	return err != 0 ? err : dcd_byte_buffer_append_varint(frame, coded);
 }
 
-/* The streams, coded, as one frame in encoder->candidate. `memory` is what the filter needs beside them. */
+/* The streams, coded, as one frame in encoder->candidate. `memory` is what prediction needs beside them. */
 static int delta_pack(struct dcd_segment_encoder *encoder, uint64_t memory, uint32_t segment_len)
 {
 	struct dcd_byte_buffer *frame = &encoder->candidate.frame;
@@ -153,29 +150,44 @@ static int delta_pack(struct dcd_segment_encoder *encoder, uint64_t memory, uint
 	return err;
 }
 
+/* Writes the recipe; streams and prediction will take no more than twice their length beside it, once as they are, once coded. */
+static int recipe_append(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *sources, uint64_t memory,
+			 struct dcd_flat_memory *ret)
+{
+	uint64_t raw = 0;
+	for (unsigned id = 0; id < DCD_STREAM_COUNT; id++) {
+		raw += encoder->streams.streams[id].len;
+	}
+	return dcd_flat_recipe_write(sources->flat, sources->flat_segment, &encoder->copies, memory + 2 * raw,
+				     &encoder->streams.streams[DCD_STREAM_RECIPE], ret);
+}
+
 /*
  * Makes the delta frame of encoder->copies for `source`, and keeps it in encoder->delta when it is better than what is there.
- * `segment_len` is that of the segment that comes out.
+ * `segment_len` is that of the segment that comes out; `flat` is null when its blocks stay packed.
  */
-static int delta_try(struct dcd_segment_encoder *encoder, const struct dcd_bytes *base, const struct dcd_segment *source,
-		     uint32_t segment_len, const struct dcd_ref_prediction *prediction)
+static int delta_try(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *flat, const struct dcd_bytes *base,
+		     const struct dcd_segment *source, uint32_t segment_len, const struct dcd_ref_prediction *prediction)
 {
-	bool repacked = encoder->recipe.len > 0;
+	uint64_t memory = prediction != NULL ? prediction->memory : 0;
+	struct dcd_flat_memory packing = { 0, UINT64_MAX };
 	int err = dcd_delta_streams_write(&encoder->streams, &encoder->copies, base, source, prediction);
-	if (err == 0 && repacked) {
-		err = dcd_byte_buffer_append(&encoder->streams.streams[DCD_STREAM_RECIPE], encoder->recipe.data, encoder->recipe.len);
+	err = err != 0 || flat == NULL ? err : recipe_append(encoder, flat, memory, &packing);
+	err = err != 0 ? err : delta_pack(encoder, memory, segment_len);
+	if (err != 0) {
+		return err;
 	}
-	err = err != 0 ? err : delta_pack(encoder, prediction != NULL ? prediction->memory : 0, segment_len);
-	if (err == 0 && encoder->candidate.fits &&
-	    (!encoder->delta.fits || encoder->candidate.frame.len < encoder->delta.frame.len)) {
+	struct delta_candidate *made = &encoder->candidate;
+	made->fits = made->fits && packing.need + made->scratch + made->frame.len <= packing.max;
+	if (made->fits && (!encoder->delta.fits || made->frame.len < encoder->delta.frame.len)) {
 		struct delta_candidate worse = encoder->delta;
-		encoder->delta = encoder->candidate;
+		encoder->delta = *made;
 		encoder->delta.filter = (enum dcd_filter)((prediction != NULL ? DCD_FILTER_REFERENCES : 0) |
-							  (repacked ? DCD_FILTER_REPACKED : 0));
-		encoder->delta.pack_memory = repacked ? (uint32_t)encoder->pack_memory : 0;
-		encoder->candidate = worse;
+							  (flat != NULL ? DCD_FILTER_REPACKED : 0));
+		encoder->delta.pack_memory = (uint32_t)packing.need;
+		*made = worse;
 	}
-	return err;
+	return 0;
 }
 
 static int copies_find(struct dcd_segment_encoder *encoder, const struct dcd_seed_finder *finder, const struct dcd_segment *view)
@@ -193,8 +205,8 @@ int dcd_segment_encoder_survey(struct dcd_segment_encoder *encoder, const struct
 	return err != 0 ? err : dcd_ref_model_survey(encoder->model, context, &encoder->copies, segment, samples);
 }
 
-/* Cuts the copies of a flat segment as the decoder will, and writes its recipe. *ret: it fits. */
-static int recipe_prepare(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *sources, bool *ret)
+/* Cuts the copies of a flat segment as the decoder will. */
+static int copies_cut(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *sources)
 {
 	int err = dcd_flat_copies_cut(sources->flat, sources->flat_segment, &encoder->copies, &encoder->seeds);
 	if (err != 0) {
@@ -203,9 +215,7 @@ static int recipe_prepare(struct dcd_segment_encoder *encoder, const struct dcd_
 	struct dcd_copy_list cut = encoder->seeds;
 	encoder->seeds = encoder->copies;
 	encoder->copies = cut;
-	err = dcd_flat_recipe_write(sources->flat, sources->flat_segment, &encoder->copies, &encoder->recipe, &encoder->pack_memory);
-	*ret = err == 0;
-	return err == DCD_ERR_SIZE ? 0 : err;
+	return 0;
 }
 
 /* Makes the best delta frame in encoder->delta, if any fits. */
@@ -214,23 +224,19 @@ static int delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_seg
 {
 	const struct dcd_bytes *base = &sources->references->base;
 	const struct dcd_segment *source = sources->flat != NULL ? &sources->flat_segment->segment : segment;
-	bool fits = true;
-	encoder->recipe.len = 0;
+	const struct dcd_segment_sources *flat = sources->flat != NULL ? sources : NULL;
 	int err = copies_find(encoder, sources->finder, sources->view);
 	if (err != 0 || encoder->copies.count == 0) {
 		return err;
 	}
-	err = sources->flat != NULL ? recipe_prepare(encoder, sources, &fits) : 0;
-	if (err != 0 || !fits) {
-		return err;
-	}
-	err = delta_try(encoder, base, source, segment->len, NULL);
+	err = flat != NULL ? copies_cut(encoder, sources) : 0;
+	err = err != 0 ? err : delta_try(encoder, flat, base, source, segment->len, NULL);
 	if (err != 0) {
 		return err;
 	}
 	const struct dcd_ref_prediction *prediction;
 	err = dcd_ref_model_predict(encoder->model, sources->references, &encoder->copies, source, &prediction);
-	return err != 0 || prediction == NULL ? err : delta_try(encoder, base, source, segment->len, prediction);
+	return err != 0 || prediction == NULL ? err : delta_try(encoder, flat, base, source, segment->len, prediction);
 }
 
 static int proof_read(void *context, uint64_t offset, void *buf, size_t len)
@@ -279,21 +285,16 @@ static int delta_prove(struct dcd_segment_encoder *encoder, const struct dcd_seg
 	return 0;
 }
 
-/* A delta of the segment as it is, its blocks packed, when laying them open leads beyond a bound. */
+/* A delta of the segment as it is, its blocks packed, from encoder->copies, when laying them open leads beyond a bound. */
 static int packed_delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *sources,
 			      const struct dcd_segment *segment)
 {
-	encoder->recipe.len = 0;
-	int err = copies_find(encoder, sources->finder, segment);
-	size_t kept = 0;
-	for (size_t i = 0; err == 0 && i < encoder->copies.count; i++) {
-		const struct dcd_copy *copy = &encoder->copies.items[i];
-		if (copy->base + copy->len <= sources->flat->base_len) {
-			encoder->copies.items[kept++] = *copy;
-		}
-	}
-	encoder->copies.count = kept;
-	return err != 0 || kept == 0 ? err : delta_try(encoder, &sources->references->base, segment, segment->len, NULL);
+	int err = dcd_flat_copies_pack(sources->flat, sources->flat_segment, &encoder->copies, &encoder->seeds);
+	struct dcd_copy_list packed = encoder->seeds;
+	encoder->seeds = encoder->copies;
+	encoder->copies = packed;
+	return err != 0 || packed.count == 0 ? err
+					     : delta_try(encoder, NULL, &sources->references->base, segment, segment->len, NULL);
 }
 
 /* True when the delta frame is so small that only a hasty full frame need be compared with it. */

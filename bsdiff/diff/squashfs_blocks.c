@@ -228,8 +228,8 @@ static bool super_read(const struct dcd_bytes *image, struct squashfs *fs)
 	}
 	unsigned compressor = dcd_le16_get(super + 20), log = dcd_le16_get(super + 22);
 	fs->block_size = dcd_le32_get(super + 12);
-	static const enum dcd_pack_method methods[7] = { DCD_PACK_METHODS, DCD_PACK_ZLIB,    DCD_PACK_METHODS, DCD_PACK_METHODS,
-							 DCD_PACK_XZ,      DCD_PACK_METHODS, DCD_PACK_ZSTD };
+	static const enum dcd_pack_method methods[7] = { DCD_PACK_METHODS, DCD_PACK_ZLIB, DCD_PACK_METHODS, DCD_PACK_METHODS,
+							 DCD_PACK_XZ,      DCD_PACK_LZ4,  DCD_PACK_ZSTD };
 	fs->method = compressor < 7 ? methods[compressor] : DCD_PACK_METHODS;
 	return fs->method != DCD_PACK_METHODS && log >= 12 && log <= 20 && fs->block_size == 1U << log;
 }

@@ -5,13 +5,16 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "bsdiff/diff/large_memory.h"
 
 /*
- * The directory jumps to the suffixes with the same first bytes: most of a binary search's cache misses. Two bytes for short
- * texts, where three would cost more to fill than they save.
+ * The directory jumps to the suffixes with the same first bits: most of a binary search's cache misses. Fewer bits for short
+ * texts, where more would cost more to fill than they save.
  */
 #define SHORT_TEXT (1U << 18)
-#define PREFIX_MAX 3
+#define SHORT_BITS 16
+#define LONG_BITS 24
+#define PREFIX 3 /* bytes that have these bits */
 
 /* Two suffixes that agree this long are as good as equal: keeps periodic data from costing its square. */
 #define COMPARE_MAX 512
@@ -23,7 +26,7 @@ struct dcd_suffix_index {
 	uint32_t text_len;
 	int32_t *suffixes;
 	uint32_t *directory;
-	unsigned prefix; /* bytes of a directory key */
+	unsigned bits; /* of a directory key */
 	struct dcd_base_range *ranges;
 	uint32_t *range_at; /* where each range begins in the text */
 	size_t range_count;
@@ -46,22 +49,32 @@ size_t dcd_common_prefix(const uint8_t *a, const uint8_t *b, size_t max)
 	return i;
 }
 
-static uint32_t prefix_key(const uint8_t *data, size_t len, unsigned prefix)
+static uint32_t prefix_key(const uint8_t *data, size_t len, unsigned bits)
 {
 	uint32_t key = 0;
-	for (size_t i = 0; i < prefix; i++) {
+	for (size_t i = 0; i < PREFIX; i++) {
 		key = key << 8 | (i < len ? data[i] : 0U);
 	}
-	return key;
+	return key >> (8 * PREFIX - bits);
+}
+
+static size_t directory_size(const struct dcd_suffix_index *index)
+{
+	return (((size_t)1 << index->bits) + 1) * sizeof *index->directory;
+}
+
+static size_t suffixes_size(const struct dcd_suffix_index *index)
+{
+	return (index->text_len + (size_t)1) * sizeof *index->suffixes;
 }
 
 static void directory_fill(struct dcd_suffix_index *index)
 {
 	uint32_t *directory = index->directory;
 	for (uint32_t i = 0; i < index->text_len; i++) {
-		directory[prefix_key(index->text + i, index->text_len - i, index->prefix) + 1]++;
+		directory[prefix_key(index->text + i, index->text_len - i, index->bits) + 1]++;
 	}
-	for (uint32_t key = 1; key <= 1U << 8 * index->prefix; key++) {
+	for (uint32_t key = 1; key <= 1U << index->bits; key++) {
 		directory[key] += directory[key - 1];
 	}
 }
@@ -73,7 +86,7 @@ static int text_gather(struct dcd_suffix_index *index)
 		index->text = index->base.data + index->ranges[0].offset;
 		return 0;
 	}
-	index->owned_text = malloc(index->text_len > 0 ? index->text_len : 1);
+	index->owned_text = dcd_large_alloc(index->text_len);
 	if (index->owned_text == NULL) {
 		return DCD_ERR_NO_MEMORY;
 	}
@@ -101,9 +114,9 @@ static int index_build(struct dcd_suffix_index *index, const struct dcd_base_ran
 		}
 	}
 	index->text_len = (uint32_t)total;
-	index->prefix = index->text_len < SHORT_TEXT ? PREFIX_MAX - 1 : PREFIX_MAX;
-	index->directory = calloc(((size_t)1 << 8 * index->prefix) + 1, sizeof *index->directory);
-	index->suffixes = malloc((index->text_len + (size_t)1) * sizeof *index->suffixes);
+	index->bits = index->text_len < SHORT_TEXT ? SHORT_BITS : LONG_BITS;
+	index->directory = dcd_large_alloc(directory_size(index));
+	index->suffixes = dcd_large_alloc(suffixes_size(index));
 	int err = index->suffixes == NULL || index->directory == NULL ? DCD_ERR_NO_MEMORY : text_gather(index);
 	if (err != 0) {
 		return err;
@@ -138,9 +151,9 @@ void dcd_suffix_index_free(struct dcd_suffix_index *index)
 	if (index == NULL) {
 		return;
 	}
-	free(index->owned_text);
-	free(index->suffixes);
-	free(index->directory);
+	dcd_large_free(index->owned_text, index->text_len);
+	dcd_large_free(index->suffixes, suffixes_size(index));
+	dcd_large_free(index->directory, directory_size(index));
 	free(index->ranges);
 	free(index->range_at);
 	free(index);
@@ -163,7 +176,7 @@ static uint64_t text_to_base(const struct dcd_suffix_index *index, uint32_t at)
 /* The place in the text that agrees longest, capped; *ret_len of it. */
 static uint32_t text_find(const struct dcd_suffix_index *index, const uint8_t *data, size_t len, size_t *ret_len)
 {
-	uint32_t key = prefix_key(data, len, index->prefix);
+	uint32_t key = prefix_key(data, len, index->bits);
 	uint32_t low = index->directory[key], high = index->directory[key + 1];
 	/* What the suffixes below low and from high on are known to share with data: comparisons may begin there. */
 	size_t low_common = 0, high_common = 0, best = 0;
@@ -198,12 +211,12 @@ static uint32_t text_find(const struct dcd_suffix_index *index, const uint8_t *d
 
 size_t dcd_suffix_index_find(const struct dcd_suffix_index *index, const uint8_t *data, size_t len, uint64_t *ret_base)
 {
-	if (len < PREFIX_MAX || index->text_len == 0) {
+	if (len < PREFIX || index->text_len == 0) {
 		return 0;
 	}
 	size_t common;
 	uint32_t at = text_find(index, data, len, &common);
-	if (common < PREFIX_MAX) {
+	if (common < PREFIX) {
 		return 0;
 	}
 	/* The text may have joined what the base has apart, and the base goes on where the text's range ends. */

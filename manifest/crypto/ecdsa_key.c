@@ -2,17 +2,13 @@
  * ECDSA over P-256 and P-384, keys as PEM SubjectPublicKeyInfo or as an uncompressed point in hex, signatures as DER (RFC 3279
  * §2.2.3).
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include <mbedtls/ecp.h>
-#include <mbedtls/md.h>
-#include <mbedtls/pk.h>
 #include <mbedtls/version.h>
 
 #include "base/hex.h"
-#include "manifest/crypto/key_scheme.h"
-#include "manifest/crypto/sha256.h"
+#include "manifest/crypto/pk_key.h"
 
 #define SPKI_DER_MAX 256 /* P-384 takes 120 bytes */
 
@@ -44,41 +40,28 @@ static mbedtls_ecp_group_id ecdsa_group(const mbedtls_pk_context *pk)
 #endif
 }
 
-static void ecdsa_free(void *key)
-{
-	mbedtls_pk_free(key);
-	free(key);
-}
-
-static int parse_text(mbedtls_pk_context *pk, const char *value, const struct ecdsa_curve *curve)
+static mbedtls_pk_context *parse_text(const char *value, const struct ecdsa_curve *curve, int *ret_err)
 {
 	size_t point = 1 + 2 * curve->coordinate;
 	uint8_t der[SPKI_DER_MAX];
 	if (strlen(value) != 2 * point || value[0] != '0' || value[1] != '4') {
 		/* mbedTLS wants the NUL counted. */
-		return mbedtls_pk_parse_public_key(pk, (const unsigned char *)value, strlen(value) + 1);
+		return dcd_pk_parse((const uint8_t *)value, strlen(value) + 1, MBEDTLS_PK_ECKEY, ret_err);
 	}
 	if (!dcd_hex_decode(value, 2 * point, der + curve->spki_len)) {
-		return -1;
+		*ret_err = DCD_ERR_MALFORMED;
+		return NULL;
 	}
 	memcpy(der, curve->spki, curve->spki_len);
-	return mbedtls_pk_parse_public_key(pk, der, curve->spki_len + point);
+	return dcd_pk_parse(der, curve->spki_len + point, MBEDTLS_PK_ECKEY, ret_err);
 }
 
 static void *ecdsa_parse(const char *value, int variant, int *ret_err)
 {
-	mbedtls_pk_context *pk = malloc(sizeof *pk);
-	if (pk == NULL) {
-		*ret_err = DCD_ERR_NO_MEMORY;
-		return NULL;
-	}
-	mbedtls_pk_init(pk);
 	/* mbedTLS checks that the point is on its curve. */
-	if (parse_text(pk, value, &ecdsa_curves[variant]) != 0 || mbedtls_pk_get_type(pk) != MBEDTLS_PK_ECKEY ||
-	    ecdsa_group(pk) != ecdsa_curves[variant].group) {
-		ecdsa_free(pk);
-		*ret_err = DCD_ERR_MALFORMED;
-		return NULL;
+	mbedtls_pk_context *pk = parse_text(value, &ecdsa_curves[variant], ret_err);
+	if (pk != NULL && ecdsa_group(pk) != ecdsa_curves[variant].group) {
+		return dcd_pk_refuse(pk, ret_err);
 	}
 	return pk;
 }
@@ -118,29 +101,18 @@ static bool ecdsa_verify(const void *key, int variant, const uint8_t *message, s
 			 size_t signature_len)
 {
 	const struct ecdsa_curve *curve = &ecdsa_curves[variant];
-	const mbedtls_md_info_t *info = mbedtls_md_info_from_type(curve->hash);
-	unsigned char digest[MBEDTLS_MD_MAX_SIZE];
-	if (!ecdsa_signature_strict(signature, signature_len, curve->coordinate) || info == NULL ||
-	    mbedtls_md(info, message, message_len, digest) != 0) {
+	uint8_t digest[MBEDTLS_MD_MAX_SIZE];
+	size_t digest_len = dcd_pk_digest(curve->hash, message, message_len, digest);
+	if (!ecdsa_signature_strict(signature, signature_len, curve->coordinate) || digest_len == 0) {
 		return false;
 	}
 	/* mbedtls_pk_verify() asks for a key it may write to, but only reads it. */
-	return mbedtls_pk_verify((mbedtls_pk_context *)key, curve->hash, digest, mbedtls_md_get_size(info), signature,
-				 signature_len) == 0;
-}
-
-static void ecdsa_identity(const void *key, struct dcd_hash *ret)
-{
-	/* Written from the end of the buffer. A parsed key always has this form and fits. */
-	unsigned char der[SPKI_DER_MAX];
-	int len = mbedtls_pk_write_pubkey_der((mbedtls_pk_context *)key, der, sizeof der);
-	size_t used = len > 0 ? (size_t)len : 0;
-	dcd_hash_once(&dcd_sha256, der + sizeof der - used, used, ret);
+	return mbedtls_pk_verify((mbedtls_pk_context *)key, curve->hash, digest, digest_len, signature, signature_len) == 0;
 }
 
 const struct key_family dcd_ecdsa_family = {
 	.parse = ecdsa_parse,
 	.verify = ecdsa_verify,
-	.identity = ecdsa_identity,
-	.free = ecdsa_free,
+	.identity = dcd_pk_identity,
+	.free = dcd_pk_free,
 };

@@ -62,7 +62,7 @@ class Library(LabCase):
         self.use(program)
 
     def test_cmake_finds_it_and_the_example_runs(self):
-        output("cmake", "-S", EXAMPLE, "-B", self.folder / "build", "-DCMAKE_PREFIX_PATH=%s" % self.prefix, "-DCMAKE_BUILD_TYPE=Release")
+        output("cmake", "-G", "Ninja", "-S", EXAMPLE, "-B", self.folder / "build", "-DCMAKE_PREFIX_PATH=%s" % self.prefix, "-DCMAKE_BUILD_TYPE=Release")
         output("cmake", "--build", self.folder / "build")
         self.use(self.folder / "build" / "delta_example")
 
@@ -74,7 +74,7 @@ class Library(LabCase):
         self.assertEqual(set(), {words[-1] for words in names if len(words) == 2 and words[0] == "U"} - defined - FREESTANDING - {
             "__stack_chk_fail", "__memcpy_chk", "__memset_chk", "__memmove_chk"})
         source = self.folder / "alone.c"
-        source.write_text('#include <decade_delta.h>\nint main(void) { return (int)dcd_frame_workspace_size(&(struct dcd_payload){ 0 }, '
+        source.write_text('#include <decade_delta.h>\nint main(void) { return (int)dcd_frame_memory_size(&(struct dcd_payload){ 0 }, '
                           '&(struct dcd_decoder){ 0 }) < 0; }\n')
         output("cc", "-std=c11", "-Wall", "-Werror", source, "-o", self.folder / "alone", *self.flags("decade-delta"))
         output(self.folder / "alone")

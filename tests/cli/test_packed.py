@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 DELTA = os.path.join(os.environ["DECADE_BIN"], "decade-delta")
-COMPRESSORS = ("gzip", "zstd", "xz")
+COMPRESSORS = ("gzip", "zstd", "xz", "lz4")
 
 
 def prose(rng, words, length):
@@ -79,7 +79,8 @@ class Packed(unittest.TestCase):
                 self.assertTrue(info["packs_alike"])
                 plain = self.measure(old, new, "--keep-packed")
                 self.assertEqual(plain["segments_repacked"], 0)
-                self.assertLess(info["payload_size"], plain["payload_size"] / 10)
+                # lz4 leaves literals as they are, so that its blocks have much in common also packed.
+                self.assertLess(info["payload_size"], plain["payload_size"] / (4 if compressor == "lz4" else 10))
 
     def test_gzip_members_are_packed_as_gzip_and_zlib_do(self):
         contents = [prose(self.rng, self.words, length) for length in (100, 3000, 20000)]

@@ -9,8 +9,8 @@
 
 #include "bsdiff/codec/packer.h"
 
-#define FUZZ_BASE_SIZE 9216U
-#define FUZZ_PACKED_AT 8192U /* two compressed blocks, each in a half of what is left, and zeros */
+#define FUZZ_BASE_SIZE 12288U
+#define FUZZ_PACKED_AT 11264U /* two compressed blocks, each in a half of what is left, and zeros */
 #define FUZZ_PACKED_LEN 2048U
 #define FUZZ_SEGMENT_SIZE 4096U
 
@@ -18,7 +18,7 @@
 static inline uint32_t fuzz_base_word(uint32_t at)
 {
 	uint32_t mix = at * 2654435761U;
-	switch (at >> 10 & 7) {
+	switch (at >> 10) {
 	case 0: /* x86-64: calls and rip-relative loads, every second word an opcode at its end */
 		return (at & 4) != 0 ? (at & 8) != 0 ? 0xe8000000U : 0x058b4800U : mix & 0x1fff;
 	case 1: /* AArch64: BL, ADRP x1, ADD x1 */
@@ -35,6 +35,21 @@ static inline uint32_t fuzz_base_word(uint32_t at)
 		return 0U - 0x1000 - (mix & 0xfff);
 	case 6: /* distances in both directions; every third word says what kind of type it is in */
 		return (at >> 2) % 3 == 1 ? (mix >> 3) % 20 << 24 | (mix & 3) : (mix & 0x1fff) - 0x1000;
+	case 8: /* T32: BL; LDR r2 of the next word, ADD r2, pc; that word; MOVW r3 */
+		return (at & 12) == 0   ? 0xf800f000U | (mix & 0x1ff) << 16
+		       : (at & 12) == 4 ? 0x447a4a00U
+		       : (at & 12) == 8 ? mix & 0xfff
+					: 0x0300f241U | (mix & 0xff) << 16;
+	case 9: /* A32: BL; LDR r2 of the last word; ADD r2, pc, r2; that word */
+		return (at & 12) == 0   ? 0xeb000000U | (mix & 0xff)
+		       : (at & 12) == 4 ? 0xe59f2000U
+		       : (at & 12) == 8 ? 0xe08f2002U
+					: mix & 0xfff;
+	case 10: /* RISC-V: AUIPC a0, ADDI a0, JAL, BEQ */
+		return (at & 12) == 0   ? 0x00000517U | (mix & 1) << 12
+		       : (at & 12) == 4 ? 0x00050513U | mix << 20
+		       : (at & 12) == 8 ? 0x000000efU | (mix & 0x3ff) << 21
+					: 0x00b50063U | (mix & 15) << 8;
 	default: /* small numbers, whatever their width; as bytes, short strings */
 		return mix & 0x07070707;
 	}

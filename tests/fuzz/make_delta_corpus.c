@@ -61,17 +61,21 @@ static void seed_module(struct seed_streams *s, unsigned kind, unsigned gap)
 	const uint64_t module[] = { 0x800, 0x2000, 0x1000, 1, 2 }; /* low, span, plain, regions, steps */
 	const uint64_t region[] = { gap, 1024, kind, dcd_zigzag(0x800), dcd_zigzag(-64) };
 	const uint64_t records[] = { 8, 2, dcd_zigzag(-0x400), dcd_zigzag(48), dcd_zigzag(-4) };
+	const uint64_t records32[] = { 8, 2 | 1 << DCD_RECORD_POINTERS, dcd_zigzag(-0x400), dcd_zigzag(48), dcd_zigzag(16) };
 	const uint64_t relative[] = { 12, 3 };
 	const uint64_t sequence[] = { 3, 1, dcd_zigzag(-0x400), dcd_zigzag(48), dcd_zigzag(4) };
 	/* Strings' length, types, strings, first, end, id, next. */
 	const uint64_t btf[] = { 512, 40, 200, 4, 1020, 7, 90 };
-	static const size_t lens[DCD_REGION_KINDS] = {
-		[DCD_REGION_RECORDS] = 5, [DCD_REGION_RELATIVE] = 2, [DCD_REGION_SEQUENCE] = 5, [DCD_REGION_BTF] = 7
-	};
-	const uint64_t *record = kind == DCD_REGION_BTF        ? btf
-				 : kind == DCD_REGION_SEQUENCE ? sequence
-				 : kind == DCD_REGION_RELATIVE ? relative
-							       : records;
+	static const size_t lens[DCD_REGION_KINDS] = { [DCD_REGION_RECORDS] = 5,
+						       [DCD_REGION_RECORDS32] = 5,
+						       [DCD_REGION_RELATIVE] = 2,
+						       [DCD_REGION_SEQUENCE] = 5,
+						       [DCD_REGION_BTF] = 7 };
+	const uint64_t *record = kind == DCD_REGION_BTF         ? btf
+				 : kind == DCD_REGION_RECORDS32 ? records32
+				 : kind == DCD_REGION_SEQUENCE  ? sequence
+				 : kind == DCD_REGION_RELATIVE  ? relative
+								: records;
 	size_t record_len = lens[kind];
 	const uint64_t steps[] = { 0x100, 0x900, dcd_zigzag(16), dcd_zigzag(-48) };
 	for (size_t i = 0; i < 5; i++) {
@@ -115,7 +119,7 @@ static int write_references(const char *folder)
 {
 	int failed = 0;
 	for (unsigned kind = 0; kind <= DCD_REGION_KINDS; kind++) {
-		static const unsigned places[DCD_REGION_KINDS] = { 2, 0, 1, 3, 4, 5, 6, 7, 6 }; /* of fuzz_base.h, in KiB */
+		static const unsigned places[DCD_REGION_KINDS] = { 2, 0, 1, 3, 4, 5, 6, 7, 6, 9, 8, 2, 4, 6, 10 }; /* in KiB */
 		struct seed_streams s = { 0 };
 		bool all = kind == DCD_REGION_KINDS;
 		size_t len = all ? 4096 : 1024;

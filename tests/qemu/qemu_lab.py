@@ -24,12 +24,12 @@ def machine_or_skip(name):
         sys.exit(SKIPPED)
 
 
-def run_scenarios(names, machines, *words):
-    """Runs scenarios; returns [outcome] of the JSON report. What it says goes to this test's standard error, live."""
+def run_scenarios(names, machines, *words, log=None):
+    """Runs scenarios; returns [outcome] of the JSON report. What it says goes to `log` (a file), or to this test's standard error, live."""
     argv = [sys.executable, "-B", PROGRAM, "run", *names, "--json", "--work", WORK, *words]
     for name in machines:
         argv += ["--machine", name]
-    done = subprocess.run(list(map(str, argv)), stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(list(map(str, argv)), stdout=subprocess.PIPE, stderr=log, text=True)
     if not done.stdout.strip():
         raise AssertionError("decade-qemu ended with %d and said nothing" % done.returncode)
     return json.loads(done.stdout)
@@ -39,7 +39,7 @@ def report(outcomes):
     """Prints a table; returns an exit code: 0 when every one passed or has a reason to be skipped."""
     bad = 0
     for one in outcomes:
-        print("%-8s %-24s %-8s %3d boots %6.1f s  %s" % (one["machine"], one["scenario"], one["result"], one["boots"], one["seconds"],
-                                                       one["why"].replace("\n", "\n    ")))
+        print("%-17s %-24s %-8s %3d boots %6.1f s (processor: %6.1f s)  %s" % (
+            one["machine"], one["scenario"], one["result"], one["boots"], one["seconds"], one["cpu_seconds"], one["why"].replace("\n", "\n    ")))
         bad += one["result"] not in ("passed", "skipped")
     return 1 if bad else 0

@@ -8,7 +8,7 @@ import unittest
 
 from crash_lab import HAVE_QEMU_IO, SOURCE, Lab
 
-from decade_qemu import grub_install, machine_systemd_boot, machine_x86, replay
+from decade_qemu import grub_install, loader_state, replay
 from decade_qemu.crash_disks import CrashDisks, CrashPoint
 from decade_qemu.disk_image import DiskImage, Partition
 from decade_qemu.machine import BootState, Machine
@@ -43,23 +43,23 @@ class States(unittest.TestCase):
     def test_an_environment_block_is_read_as_it_was_written(self):
         block = grub_install.environment_block({"BOOT_ORDER": "B A", "BOOT_B_LEFT": 2, "BOOT_A_GOOD": 1, "other": "kept"})
         self.assertEqual(len(block), 1024)
-        state = machine_x86.grub_state(block)
+        state = loader_state.grub_state(block)
         self.assertEqual((state.order, state.left, state.good), (["B", "A"], {"A": 0, "B": 2}, {"A": True, "B": False}))
 
     def test_what_is_no_environment_block_is_unreadable(self):
         block = grub_install.environment_block({"BOOT_ORDER": "A"})
         for wrong in (b"", bytes(1024), block[:512], b"X" + block[1:], block + b"#", grub_install.environment_block({})):
-            self.assertFalse(machine_x86.grub_state(wrong).readable)
+            self.assertFalse(loader_state.grub_state(wrong).readable)
 
     def test_the_names_of_entries_are_the_state_of_systemd_boot(self):
         def state(*names):
-            found = machine_systemd_boot.state_of_names(["decade-A.entry", "rescue-2-A+3.conf", *names])
+            found = loader_state.state_of_names(["decade-A.entry", "rescue-2-A+3.conf", *names])
             return found.order, found.left, found.good
         self.assertEqual(state("decade-1-A.conf"), (["A"], {"A": 0, "B": 0}, {"A": True, "B": False}))
         self.assertEqual(state("decade-9-A.conf", "decade-10-B+2-1.conf"), (["B", "A"], {"A": 0, "B": 2}, {"A": True, "B": False}))
         self.assertEqual(state("decade-2-B+0-3.conf", "decade-1-A.conf"), (["B", "A"], {"A": 0, "B": 0}, {"A": True, "B": False}))
         self.assertEqual(state("decade-2-B+3.conf", "decade-3-B.conf"), (["B"], {"A": 0, "B": 0}, {"A": False, "B": True}))
-        self.assertFalse(machine_systemd_boot.state_of_names(["decade-A.entry"]).readable)
+        self.assertFalse(loader_state.state_of_names(["decade-A.entry"]).readable)
 
 
 class TinyMachine(Machine):

@@ -53,6 +53,26 @@ const struct sim_blob *sim_loader_file(const struct sim_image *image, const char
 bool sim_loader_says(const struct sim_image *image, const char *name, const char *text);
 void sim_loader_put(struct sim_image *image, const char *name, const char *text);
 
+/* ---- loaders that keep variables on a device (sim_loader_vars.c) ---- */
+
+struct sim_loader_block {
+	const char *name;
+	uint64_t size;
+};
+/* For struct dcd_boot_media: the loader's device; `context` is a struct sim_loader_block. */
+int sim_loader_open_block(void *context, const char *path, bool writable, struct dcd_blockdev **ret, struct dcd_diag *diag);
+
+struct sim_loader_vars {
+	/* The value's first byte, in memory; it ends with a line or a NUL. Null: there is no such variable. */
+	char *(*find)(const struct sim_loader_vars *vars, const char *name);
+	/* What is in memory now goes to the device. False: that didn't work, and the slot isn't booted. */
+	bool (*save)(const struct sim_loader_vars *vars);
+	struct sim_media *media;
+	uint8_t *data;
+};
+/* The slot that the loader's script boots. */
+int sim_loader_boot_vars(const struct sim_loader_vars *vars, bool *ret_counted);
+
 extern const struct sim_loader sim_loader_grub, sim_loader_uboot, sim_loader_systemd, sim_loader_efi, sim_loader_exec;
 
 #endif

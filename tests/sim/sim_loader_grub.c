@@ -22,84 +22,43 @@ static void factory(struct sim_image *image)
 	memcpy(image->dev[SIM_LOADER_DEV], text, (size_t)len);
 }
 
-static int open_block(void *context, const char *path, bool writable, struct dcd_blockdev **ret, struct dcd_diag *diag)
-{
-	(void)context;
-	(void)path;
-	(void)diag;
-	*ret = sim_media_open_dev(sim_loader_media(), SIM_LOADER_DEV, "grubenv", BLOCK, writable);
-	return 0;
-}
-
 static int open_adapter(struct sim_media *media, struct dcd_boot_control **ret)
 {
-	static const struct dcd_boot_media port = { .open_block = open_block };
+	static struct sim_loader_block block = { "grubenv", BLOCK };
+	static const struct dcd_boot_media port = { .open_block = sim_loader_open_block, .context = &block };
 	const struct dcd_boot_options options = { .bootname = { "A", "B" }, .media = &port, .grubenv = "/nothing" };
 	(void)media;
 	return dcd_boot_open("grub", &options, ret, NULL);
 }
 
-/* As load_env: the value's first byte, or null. */
-static uint8_t *find(uint8_t *block, const char *name)
+static char *find(const struct sim_loader_vars *vars, const char *name)
 {
 	char line[40];
 	int len = snprintf(line, sizeof line, "\n%s=", name);
-	uint8_t *at = memmem(block, BLOCK, line, (size_t)len);
+	char *at = memmem(vars->data, BLOCK, line, (size_t)len);
 	return at == NULL ? NULL : at + len;
 }
 
-static uint8_t *find_of(uint8_t *block, int slot, const char *what)
+static bool save(const struct sim_loader_vars *vars)
 {
-	char name[32];
-	(void)snprintf(name, sizeof name, "BOOT_%c_%s", 'A' + slot, what);
-	return find(block, name);
-}
-
-static int save(struct sim_media *media, const uint8_t *block)
-{
-	struct dcd_blockdev *dev = sim_media_open_dev(media, SIM_LOADER_DEV, "grubenv", BLOCK, true);
+	struct dcd_blockdev *dev = sim_media_open_dev(vars->media, SIM_LOADER_DEV, "grubenv", BLOCK, true);
 	int err = 0;
 	for (size_t at = 0; err == 0 && at < BLOCK; at += SECTOR) {
-		err = dev->ops->write(dev, at, block + at, SECTOR);
+		err = dev->ops->write(dev, at, vars->data + at, SECTOR);
 	}
 	if (err == 0) {
 		err = dev->ops->flush(dev);
 	}
 	dev->ops->close(dev);
-	return err;
+	return err == 0;
 }
 
 static int boot(struct sim_media *media, bool *ret_counted)
 {
-	uint8_t block[BLOCK];
-	int listed[DCD_SLOT_COUNT], count = 0;
-	bool good[DCD_SLOT_COUNT];
+	uint8_t block[BLOCK + 1] = { 0 };
+	const struct sim_loader_vars vars = { find, save, media, block };
 	memcpy(block, media->now.dev[SIM_LOADER_DEV], BLOCK);
-	const uint8_t *order = find(block, "BOOT_ORDER");
-	for (; order != NULL && *order != '\n' && count < DCD_SLOT_COUNT; order++) {
-		if (*order != ' ') {
-			listed[count++] = *order == 'B';
-		}
-	}
-	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
-		const uint8_t *value = find_of(block, i, "GOOD");
-		good[i] = value != NULL && *value == '1';
-	}
-	for (int i = 0; i < count; i++) {
-		uint8_t *left = find_of(block, listed[i], "LEFT");
-		if (good[listed[i]]) {
-			return listed[i];
-		}
-		if (left == NULL || *left < '1' || *left > '9') {
-			continue;
-		}
-		--*left;
-		if (save(media, block) == 0) {
-			*ret_counted = true;
-			return listed[i];
-		}
-	}
-	return sim_loader_last_resort(listed, count, good);
+	return sim_loader_boot_vars(&vars, ret_counted);
 }
 
 static const char *check(const struct sim_image *image)

@@ -42,18 +42,10 @@ static void factory(struct sim_image *image)
 	make_copy(image->dev[SIM_LOADER_DEV] + COPY_1_AT, 253, data);
 }
 
-static int open_block(void *context, const char *path, bool writable, struct dcd_blockdev **ret, struct dcd_diag *diag)
-{
-	(void)context;
-	(void)path;
-	(void)diag;
-	*ret = sim_media_open_dev(sim_loader_media(), SIM_LOADER_DEV, "uboot-env", DEVICE, writable);
-	return 0;
-}
-
 static int open_adapter(struct sim_media *media, struct dcd_boot_control **ret)
 {
-	static const struct dcd_boot_media port = { .open_block = open_block };
+	static struct sim_loader_block block = { "uboot-env", DEVICE };
+	static const struct dcd_boot_media port = { .open_block = sim_loader_open_block, .context = &block };
 	static const char *config;
 	(void)media;
 	if (config == NULL) {
@@ -99,24 +91,25 @@ static char *find(uint8_t *data, const char *name)
 	return NULL;
 }
 
-static char *find_of(uint8_t *data, int slot, const char *what)
+static char *find_var(const struct sim_loader_vars *vars, const char *name)
 {
-	char name[32];
-	(void)snprintf(name, sizeof name, "BOOT_%c_%s", 'A' + slot, what);
-	return find(data, name);
+	return find(vars->data, name);
 }
 
-static int save(struct sim_media *media, int copy, uint8_t flag, const uint8_t *data)
+/* Over the copy that doesn't count. */
+static bool save(const struct sim_loader_vars *vars)
 {
+	const uint8_t *now = vars->media->now.dev[SIM_LOADER_DEV];
+	int copy = current_copy(now);
 	uint8_t bytes[COPY];
-	struct dcd_blockdev *dev = sim_media_open_dev(media, SIM_LOADER_DEV, "uboot-env", DEVICE, true);
-	make_copy(bytes, flag, data);
-	int err = dev->ops->write(dev, at_of(copy), bytes, sizeof bytes);
+	make_copy(bytes, (uint8_t)(now[at_of(copy) + 4] + 1), vars->data);
+	struct dcd_blockdev *dev = sim_media_open_dev(vars->media, SIM_LOADER_DEV, "uboot-env", DEVICE, true);
+	int err = dev->ops->write(dev, at_of(1 - copy), bytes, sizeof bytes);
 	if (err == 0) {
 		err = dev->ops->flush(dev);
 	}
 	dev->ops->close(dev);
-	return err;
+	return err == 0;
 }
 
 static int boot(struct sim_media *media, bool *ret_counted)
@@ -124,36 +117,11 @@ static int boot(struct sim_media *media, bool *ret_counted)
 	const uint8_t *dev = media->now.dev[SIM_LOADER_DEV];
 	int copy = current_copy(dev);
 	uint8_t data[DATA + 1] = { 0 };
-	int listed[DCD_SLOT_COUNT], count = 0;
-	bool good[DCD_SLOT_COUNT];
+	const struct sim_loader_vars vars = { find_var, save, media, data };
 	if (copy >= 0) {
 		memcpy(data, dev + at_of(copy) + HEADER, DATA);
 	}
-	const char *order = find(data, "BOOT_ORDER");
-	for (; order != NULL && *order != '\0' && count < DCD_SLOT_COUNT; order++) {
-		if (*order != ' ') {
-			listed[count++] = *order == 'B';
-		}
-	}
-	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
-		const char *value = find_of(data, i, "GOOD");
-		good[i] = value != NULL && strcmp(value, "1") == 0;
-	}
-	for (int i = 0; i < count; i++) {
-		char *left = find_of(data, listed[i], "LEFT");
-		if (good[listed[i]]) {
-			return listed[i];
-		}
-		if (left == NULL || *left < '1' || *left > '9') {
-			continue;
-		}
-		--*left;
-		if (save(media, 1 - copy, (uint8_t)(dev[at_of(copy) + 4] + 1), data) == 0) {
-			*ret_counted = true;
-			return listed[i];
-		}
-	}
-	return sim_loader_last_resort(listed, count, good);
+	return sim_loader_boot_vars(&vars, ret_counted);
 }
 
 static const char *check(const struct sim_image *image)

@@ -1,28 +1,46 @@
 #!/bin/sh
 # bsdiff/apply must run where there is no operating system: compiled freestanding, it may import nothing but four functions.
-# usage: freestanding_apply.sh CC SOURCE-ROOT
+# usage: freestanding_apply.sh SOURCE-ROOT CC      on this machine
+#        freestanding_apply.sh SOURCE-ROOT         on micro-controllers, where even a 64-bit division is an import; 77: skipped, no clang
 set -eu
-cc=$1
-root=$2
+root=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for source in "$root"/bsdiff/apply/*.c; do
-	"$cc" -std=c11 -O2 -ffreestanding -fno-stack-protector -Wall -Wextra -Werror -I "$root" -c "$source" \
-		-o "$work/$(basename "$source" .c).o"
-done
-ld -r -o "$work/all.o" "$work"/*.o
-imports=$(nm -u "$work/all.o" | awk '{ print $2 }' | grep -vxE 'memcpy|memset|memcmp|memmove' || true)
-if [ -n "$imports" ]; then
-	echo "bsdiff/apply imports: $imports" >&2
-	exit 1
-fi
-if nm "$work/all.o" | grep -E ' [bBdDC] '; then
-	echo "bsdiff/apply has mutable globals" >&2
-	exit 1
+
+compile() { # COMPILER...
+	for source in "$root"/bsdiff/apply/*.c; do
+		"$@" -std=c11 -ffreestanding -Wall -Wextra -Werror -I "$root" -c "$source" -o "$work/$(basename "$source" .c).o"
+	done
+}
+
+# What is imported, but for what may be: refuse_imports WHERE ALLOWED OBJECT...
+refuse_imports() {
+	where=$1
+	allowed=$2
+	shift 2
+	imports=$(nm -u "$@" | awk '$1 == "U" { print $2 }' | grep -vE "$allowed" || true)
+	if [ -n "$imports" ]; then
+		echo "bsdiff/apply imports on $where:" $imports >&2
+		exit 1
+	fi
+}
+
+if [ $# -eq 2 ]; then
+	compile "$2" -O2 -fno-stack-protector
+	ld -r -o "$work/all.o" "$work"/*.o
+	refuse_imports "this machine" '^(memcpy|memset|memcmp|memmove)$' "$work/all.o"
+	if nm "$work/all.o" | grep -E ' [bBdDC] '; then
+		echo "bsdiff/apply has mutable globals" >&2
+		exit 1
+	fi
+	exit 0
 fi
 
-# And on micro-controllers, where even a 64-bit division is an import. clang needs no tool chain for that, only declarations.
-command -v clang >/dev/null && command -v llvm-nm >/dev/null || exit 0
+# clang needs no tool chain for another processor, only declarations.
+if ! command -v clang >/dev/null; then
+	echo "skipped: clang is not installed"
+	exit 77
+fi
 mkdir "$work/include"
 cat >"$work/include/string.h" <<'END'
 #include <stddef.h>
@@ -32,14 +50,6 @@ void *memset(void *, int, size_t);
 int memcmp(const void *, const void *, size_t);
 END
 for target in thumbv7m-none-eabi armv7a-none-eabi; do
-	for source in "$root"/bsdiff/apply/*.c; do
-		clang --target="$target" -std=c11 -Os -ffreestanding -Wall -Wextra -Werror -I "$root" -isystem "$work/include" -c "$source" \
-			-o "$work/$(basename "$source" .c).o"
-	done
-	imports=$(llvm-nm -u "$work"/[!a]*.o | awk '$1 == "U" { print $2 }' |
-		grep -vE '^dcd_|^(memcpy|memset|memcmp|memmove)$|^__aeabi_mem(cpy|set|clr|move)[48]?$' || true)
-	if [ -n "$imports" ]; then
-		echo "bsdiff/apply imports on $target:" $imports >&2
-		exit 1
-	fi
+	compile clang --target="$target" -Os -isystem "$work/include"
+	refuse_imports "$target" '^dcd_|^(memcpy|memset|memcmp|memmove)$|^__aeabi_mem(cpy|set|clr|move)[48]?$' "$work"/*.o
 done

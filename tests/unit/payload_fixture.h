@@ -90,9 +90,8 @@ static inline int fixture_apply(const struct fixture_payload *p, struct dcd_read
 	}
 	struct dcd_decoder zstd = dcd_zstd_decoder();
 	struct dcd_packer packer = dcd_block_packer();
-	size_t workspace_size = dcd_frame_workspace_size(&payload, &zstd);
-	void *workspace = malloc(workspace_size);
-	const struct dcd_frame_tools tools = { &dcd_sha256, &zstd, base, workspace, workspace_size, &packer };
+	size_t memory = dcd_frame_memory_size(&payload, &zstd);
+	struct dcd_frame_tools tools = { .alg = &dcd_sha256, .zstd = &zstd, .base = base, .packer = &packer };
 	size_t at = (size_t)table_length;
 	for (uint32_t i = 0; err == 0 && i < payload.segment_count; i++) {
 		struct dcd_payload_entry entry;
@@ -101,6 +100,8 @@ static inline int fixture_apply(const struct fixture_payload *p, struct dcd_read
 		uint8_t *frame = malloc(entry.frame_length + (size_t)1);
 		uint8_t *segment = malloc(entry.segment_length);
 		memcpy(frame, p->data + at, entry.frame_length);
+		tools.workspace_size = memory - (entry.frame_length + (size_t)15) / 16 * 16;
+		tools.workspace = malloc(tools.workspace_size);
 		err = dcd_frame_make_segment(&entry, frame, entry.frame_length, &tools, segment);
 		if (err == 0) {
 			memcpy(out + entry.segment_offset, segment, entry.segment_length);
@@ -108,8 +109,8 @@ static inline int fixture_apply(const struct fixture_payload *p, struct dcd_read
 		at += entry.frame_length;
 		free(segment);
 		free(frame);
+		free(tools.workspace);
 	}
-	free(workspace);
 	return err;
 }
 

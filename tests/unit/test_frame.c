@@ -280,7 +280,7 @@ static void forged_frames_stay_inside_their_buffers(void **state)
 	assert_int_equal(dcd_payload_open(p.data, (size_t)p.result.table_length, &dcd_sha256, &payload), 0);
 	struct dcd_decoder zstd = dcd_zstd_decoder();
 	struct dcd_packer packer = dcd_block_packer();
-	size_t workspace_size = dcd_frame_workspace_size(&payload, &zstd);
+	size_t workspace_size = dcd_frame_memory_size(&payload, &zstd);
 	void *workspace = malloc(workspace_size);
 	struct fixture_base base;
 	fixture_base_open(&base, old_image, sizeof old_image);

@@ -92,6 +92,29 @@ static struct dcd_signer *open_signer(struct home *home)
 	return signer;
 }
 
+/* A key in its home on a simulated medium; without a first state, it has lost it. */
+struct desk {
+	struct sim_dir *sim;
+	struct home home;
+	struct dcd_signer *signer;
+};
+
+static void desk_open(struct desk *desk, bool with_state)
+{
+	desk->sim = sim_new();
+	desk->home = home_in(&desk->sim->base);
+	if (with_state) {
+		assert_int_equal(dcd_lms_state_create(&desk->home.base, NULL), 0);
+	}
+	desk->signer = open_signer(&desk->home);
+}
+
+static void desk_close(struct desk *desk)
+{
+	dcd_signer_close(desk->signer);
+	desk->sim->base.ops->close(&desk->sim->base);
+}
+
 static uint32_t leaf_of(const uint8_t *signature)
 {
 	return (uint32_t)signature[0] << 24 | (uint32_t)signature[1] << 16 | (uint32_t)signature[2] << 8 | signature[3];
@@ -113,33 +136,39 @@ static int sign(struct dcd_signer *signer, struct dcd_diag *diag)
 	return (int)leaf_of(signature);
 }
 
+/* A leaf that signed; never one that has signed before. */
+static void spend(bool used[LEAVES], int leaf)
+{
+	assert_in_range(leaf, 0, LEAVES - 1);
+	assert_false(used[leaf]);
+	used[leaf] = true;
+}
+
 static void each_signature_takes_the_next_leaf_and_verifies(void **state)
 {
 	(void)state;
-	struct sim_dir *sim = sim_new();
-	struct home home = home_in(&sim->base);
+	struct desk desk;
 	struct dcd_public_key *key = NULL;
 	uint8_t signature[DCD_LMS_SIGNATURE_SIZE];
 	size_t len = 0;
 	uint32_t left = 0;
-	assert_int_equal(dcd_lms_state_create(&home.base, NULL), 0);
-	struct dcd_signer *signer = open_signer(&home);
-	const char *value = dcd_json_string(dcd_json_member(dcd_json_member(signer->key, "keyval"), "public"));
+	desk_open(&desk, true);
+	const char *value = dcd_json_string(dcd_json_member(dcd_json_member(desk.signer->key, "keyval"), "public"));
 	assert_int_equal(dcd_public_key_parse("lms", "lms-sha256-m32-h10-n32-w8", value, &key, NULL), 0);
 	for (uint32_t i = 0; i < 3; i++) {
-		assert_int_equal(signer->ops->sign(signer, message, MESSAGE_LEN, signature, sizeof signature, &len, NULL), 0);
+		assert_int_equal(
+			desk.signer->ops->sign(desk.signer, message, MESSAGE_LEN, signature, sizeof signature, &len, NULL), 0);
 		assert_int_equal(leaf_of(signature), i);
 		assert_true(dcd_public_key_verify(key, message, MESSAGE_LEN, signature, len));
 	}
-	assert_int_equal(home.inside, 0);
-	assert_int_equal(home.entered, 4);
-	assert_int_equal(dcd_lms_signer_left(signer, &left, NULL), 0);
+	assert_int_equal(desk.home.inside, 0);
+	assert_int_equal(desk.home.entered, 4);
+	assert_int_equal(dcd_lms_signer_left(desk.signer, &left, NULL), 0);
 	assert_int_equal(left, LEAVES - 3);
-	assert_int_equal(signer->ops->sign(signer, message, MESSAGE_LEN, signature, 100, &len, NULL), DCD_ERR_SIZE);
-	assert_int_equal(home.entered, 4); /* no leaf is spent on what can't be handed out */
+	assert_int_equal(desk.signer->ops->sign(desk.signer, message, MESSAGE_LEN, signature, 100, &len, NULL), DCD_ERR_SIZE);
+	assert_int_equal(desk.home.entered, 4); /* no leaf is spent on what can't be handed out */
 	dcd_public_key_free(key);
-	dcd_signer_close(signer);
-	sim->base.ops->close(&sim->base);
+	desk_close(&desk);
 }
 
 /* Every operation on the folder, every kind of loss: whatever comes back afterwards, no leaf signs twice. */
@@ -147,95 +176,80 @@ static void no_cut_of_the_power_uses_a_leaf_twice(void **state)
 {
 	(void)state;
 	for (int loss = 0; loss < SIM_LOSS_COUNT; loss++) {
-		struct sim_dir *sim = sim_new();
-		struct home home = home_in(&sim->base);
+		struct desk desk;
 		bool used[LEAVES] = { false };
-		assert_int_equal(dcd_lms_state_create(&home.base, NULL), 0);
-		struct dcd_signer *signer = open_signer(&home);
+		desk_open(&desk, true);
 		int signatures = 0;
 		for (int at = 0; at < 6; at++) {
-			sim_arm(sim, at, true);
-			int leaf = sign(signer, NULL);
+			sim_arm(desk.sim, at, true);
+			int leaf = sign(desk.signer, NULL);
 			assert_true(at > 3 ? leaf >= 0 : leaf < 0); /* write, sync, rename, sync of the folder */
 			for (int again = 0; again < 2; again++) {
 				if (leaf >= 0) {
-					assert_false(used[leaf]);
-					used[leaf] = true;
+					spend(used, leaf);
 					signatures++;
 				}
-				sim_restart(sim, (enum sim_loss)loss);
-				leaf = sign(signer, NULL);
+				sim_restart(desk.sim, (enum sim_loss)loss);
+				leaf = sign(desk.signer, NULL);
 			}
-			assert_true(leaf >= 0);
-			assert_false(used[leaf]);
-			used[leaf] = true;
+			spend(used, leaf);
 		}
 		assert_true(signatures >= 8);
-		dcd_signer_close(signer);
-		sim->base.ops->close(&sim->base);
+		desk_close(&desk);
 	}
 }
 
 static void a_failed_write_signs_nothing(void **state)
 {
 	(void)state;
-	struct sim_dir *sim = sim_new();
-	struct home home = home_in(&sim->base);
-	assert_int_equal(dcd_lms_state_create(&home.base, NULL), 0);
-	struct dcd_signer *signer = open_signer(&home);
+	struct desk desk;
+	desk_open(&desk, true);
 	for (int at = 0; at < 4; at++) {
-		sim_arm(sim, at, false);
-		assert_true(sign(signer, NULL) < 0);
+		sim_arm(desk.sim, at, false);
+		assert_true(sign(desk.signer, NULL) < 0);
 	}
-	assert_int_equal(home.inside, 0);
-	sim_arm(sim, -1, false);
+	assert_int_equal(desk.home.inside, 0);
+	sim_arm(desk.sim, -1, false);
 	/* The last failure came after the rename, so that leaf may be out: it is never used. */
-	assert_int_equal(sign(signer, NULL), 1);
-	dcd_signer_close(signer);
-	sim->base.ops->close(&sim->base);
+	assert_int_equal(sign(desk.signer, NULL), 1);
+	desk_close(&desk);
 }
 
 static void a_copy_at_another_place_must_not_sign(void **state)
 {
 	(void)state;
-	struct sim_dir *sim = sim_new();
-	struct home home = home_in(&sim->base);
+	struct desk desk;
 	struct dcd_diag diag = { 0 };
-	assert_int_equal(dcd_lms_state_create(&home.base, NULL), 0);
-	struct dcd_signer *signer = open_signer(&home);
-	assert_int_equal(sign(signer, NULL), 0);
-	home.place = "elsewhere";
-	assert_int_equal(sign(signer, &diag), DCD_ERR_EXISTS);
+	desk_open(&desk, true);
+	assert_int_equal(sign(desk.signer, NULL), 0);
+	desk.home.place = "elsewhere";
+	assert_int_equal(sign(desk.signer, &diag), DCD_ERR_EXISTS);
 	assert_non_null(strstr(diag.text, "--keys-moved"));
-	home.base.moved = true;
-	assert_int_equal(sign(signer, NULL), 1 + DCD_LMS_MOVED_MARGIN);
-	assert_int_equal(sign(signer, NULL), 2 + DCD_LMS_MOVED_MARGIN);
-	home.base.moved = false;
-	assert_int_equal(sign(signer, NULL), 3 + DCD_LMS_MOVED_MARGIN);
-	home.place = "here";
-	assert_int_equal(sign(signer, NULL), DCD_ERR_EXISTS);
-	dcd_signer_close(signer);
-	sim->base.ops->close(&sim->base);
+	desk.home.base.moved = true;
+	assert_int_equal(sign(desk.signer, NULL), 1 + DCD_LMS_MOVED_MARGIN);
+	assert_int_equal(sign(desk.signer, NULL), 2 + DCD_LMS_MOVED_MARGIN);
+	desk.home.base.moved = false;
+	assert_int_equal(sign(desk.signer, NULL), 3 + DCD_LMS_MOVED_MARGIN);
+	desk.home.place = "here";
+	assert_int_equal(sign(desk.signer, NULL), DCD_ERR_EXISTS);
+	desk_close(&desk);
 }
 
 static void a_state_behind_what_is_published_must_not_sign(void **state)
 {
 	(void)state;
-	struct sim_dir *sim = sim_new();
-	struct home home = home_in(&sim->base);
+	struct desk desk;
 	struct dcd_diag diag = { 0 };
-	assert_int_equal(dcd_lms_state_create(&home.base, NULL), 0);
-	struct dcd_signer *signer = open_signer(&home);
-	assert_int_equal(sign(signer, NULL), 0);
-	home.unused = 1;
-	assert_int_equal(sign(signer, NULL), 1);
-	home.unused = 8; /* somebody has published leaf 7 */
-	assert_int_equal(sign(signer, &diag), DCD_ERR_EXISTS);
+	desk_open(&desk, true);
+	assert_int_equal(sign(desk.signer, NULL), 0);
+	desk.home.unused = 1;
+	assert_int_equal(sign(desk.signer, NULL), 1);
+	desk.home.unused = 8; /* somebody has published leaf 7 */
+	assert_int_equal(sign(desk.signer, &diag), DCD_ERR_EXISTS);
 	assert_non_null(strstr(diag.text, "old"));
-	home.base.moved = true;
-	assert_int_equal(sign(signer, NULL), 8 + DCD_LMS_MOVED_MARGIN);
-	dcd_signer_close(signer);
-	sim->base.ops->close(&sim->base);
+	desk.home.base.moved = true;
+	assert_int_equal(sign(desk.signer, NULL), 8 + DCD_LMS_MOVED_MARGIN);
+	desk_close(&desk);
 }
 
 static void a_lost_or_damaged_state_stops_the_key(void **state)
@@ -247,42 +261,38 @@ static void a_lost_or_damaged_state_stops_the_key(void **state)
 					   "decade lms state 1\nnext -1\nplace here\nend\n",
 					   "decade lms state 1\nnext 0\nplace here\nend\nmore",
 					   "decade lms state 2\nnext 0\nplace here\nend\n" };
-	struct sim_dir *sim = sim_new();
-	struct home home = home_in(&sim->base);
+	struct desk desk;
 	struct dcd_diag diag = { 0 };
-	struct dcd_signer *signer = open_signer(&home);
-	assert_int_equal(sign(signer, &diag), DCD_ERR_HOST);
+	desk_open(&desk, false);
+	assert_int_equal(sign(desk.signer, &diag), DCD_ERR_HOST);
 	assert_non_null(strstr(diag.text, "gone"));
-	home.base.moved = true; /* doesn't help: where to go on from isn't known */
+	desk.home.base.moved = true; /* doesn't help: where to go on from isn't known */
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-		sim_put(sim, "state", bad[i], strlen(bad[i]));
-		assert_int_equal(sign(signer, &diag), DCD_ERR_MALFORMED);
+		sim_put(desk.sim, "state", bad[i], strlen(bad[i]));
+		assert_int_equal(sign(desk.signer, &diag), DCD_ERR_MALFORMED);
 		assert_non_null(strstr(diag.text, "damaged"));
 	}
-	assert_int_equal(home.inside, 0);
-	dcd_signer_close(signer);
-	sim->base.ops->close(&sim->base);
+	assert_int_equal(desk.home.inside, 0);
+	desk_close(&desk);
 }
 
 static void a_key_that_is_used_up_says_so(void **state)
 {
 	(void)state;
 	static const char last[] = "decade lms state 1\nnext 1023\nplace here\nend\n";
-	struct sim_dir *sim = sim_new();
-	struct home home = home_in(&sim->base);
+	struct desk desk;
 	struct dcd_diag diag = { 0 };
 	uint32_t left = 99;
-	struct dcd_signer *signer = open_signer(&home);
-	sim_put(sim, "state", last, sizeof last - 1);
-	assert_int_equal(sign(signer, NULL), 1023);
-	assert_int_equal(dcd_lms_signer_left(signer, &left, NULL), 0);
+	desk_open(&desk, false);
+	sim_put(desk.sim, "state", last, sizeof last - 1);
+	assert_int_equal(sign(desk.signer, NULL), 1023);
+	assert_int_equal(dcd_lms_signer_left(desk.signer, &left, NULL), 0);
 	assert_int_equal(left, 0);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(sign(signer, &diag), DCD_ERR_HOST);
+		assert_int_equal(sign(desk.signer, &diag), DCD_ERR_HOST);
 		assert_non_null(strstr(diag.text, "used up"));
 	}
-	dcd_signer_close(signer);
-	sim->base.ops->close(&sim->base);
+	desk_close(&desk);
 }
 
 /* ---- killed at every system call ---- */
@@ -348,15 +358,11 @@ static void no_kill_at_any_system_call_uses_a_leaf_twice(void **state)
 		close(ends[0]);
 		if (got > 0) {
 			assert_int_equal(got, sizeof signature);
-			assert_false(used[leaf_of(signature)]);
-			used[leaf_of(signature)] = true;
+			spend(used, (int)leaf_of(signature));
 			signatures++;
 		}
 		/* And whoever comes next. */
-		int leaf = sign(signer, NULL);
-		assert_true(leaf >= 0);
-		assert_false(used[leaf]);
-		used[leaf] = true;
+		spend(used, sign(signer, NULL));
 	}
 	assert_true(kills > 10);     /* two stops for each of several calls */
 	assert_true(signatures > 0); /* killed after the signature had left */

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <zlib.h>
+#include <zstd.h>
 
 #include "bsdiff/codec/deflate_pack.h"
 #include "bsdiff/codec/packer.h"
@@ -95,6 +96,36 @@ static void deflate_packs_as_zlib_does_at_every_level(void **state)
 	}
 }
 
+/* What makes file systems calls ZSTD_compressCCtx(), on a processor with vectors. */
+static void zstd_packs_as_its_library_does_for_others_at_every_level(void **state)
+{
+#if defined(__SSE2__) || defined(__ARM_NEON)
+	struct bench *b = *state;
+	struct dcd_packer packer = dcd_block_packer();
+	static const size_t sizes[] = { 16384, 65536, 131072, 300000 };
+	uint64_t seed = 8;
+	for (int round = 0; round < 12; round++) {
+		size_t len = 1 + make_text(&seed, b->text, sizes[round % 4]), ours;
+		for (int level = 1; level <= 22; level++) {
+			size_t memory = dcd_packer_memory(DCD_PACK_ZSTD, (uint32_t)level, len);
+			uint8_t *room = malloc(memory);
+			ZSTD_CCtx *context = ZSTD_createCCtx();
+			size_t theirs = ZSTD_compressCCtx(context, b->theirs, sizeof b->theirs, b->text, len, level);
+			assert_int_equal(packer.pack(DCD_PACK_ZSTD, (uint32_t)level, b->ours, sizeof b->ours, b->text, len, room,
+						     memory, &ours),
+					 0);
+			assert_int_equal(ours, theirs);
+			assert_memory_equal(b->ours, b->theirs, ours);
+			ZSTD_freeCCtx(context);
+			free(room);
+		}
+	}
+#else
+	(void)state;
+	skip();
+#endif
+}
+
 static void every_method_gives_back_what_it_packed(void **state)
 {
 	static const struct {
@@ -108,6 +139,9 @@ static void every_method_gives_back_what_it_packed(void **state)
 		{ DCD_PACK_ZSTD, 3 },
 		{ DCD_PACK_ZSTD, 15 },
 		{ DCD_PACK_XZ, 6 | 17U << 8 },
+		{ DCD_PACK_LZ4, 1 },
+		{ DCD_PACK_LZ4, 9 },
+		{ DCD_PACK_LZ4, 12 },
 	};
 	struct bench *b = *state;
 	struct dcd_packer packer = dcd_block_packer();
@@ -122,7 +156,9 @@ static void every_method_gives_back_what_it_packed(void **state)
 				 0);
 		assert_int_equal(packer.unpack(cases[i].method, b->back, len, b->ours, n, b->memory, memory), 0);
 		assert_memory_equal(b->back, b->text, len);
-		assert_int_equal(dcd_packer_measure(cases[i].method, b->back, sizeof b->back, b->ours, n + 8, &len2, &coded), 0);
+		assert_int_equal(dcd_packer_measure(cases[i].method, b->back, sizeof b->back, b->ours,
+						    n + (cases[i].method == DCD_PACK_LZ4 ? 0 : 8), &len2, &coded),
+				 0);
 		assert_int_equal(len2, len);
 		assert_int_equal(coded, n);
 		assert_int_equal(packer.unpack(cases[i].method, b->back, len + 1, b->ours, n, b->memory, memory),
@@ -156,8 +192,9 @@ static void hostile_blocks_are_refused_in_bounds(void **state)
 	struct dcd_packer packer = dcd_block_packer();
 	uint64_t seed = 13;
 	for (int round = 0; round < 1500; round++) {
-		const enum dcd_pack_method methods[] = { DCD_PACK_ZLIB, DCD_PACK_DEFLATE, DCD_PACK_ZSTD, DCD_PACK_XZ };
-		enum dcd_pack_method method = methods[round % 4];
+		const enum dcd_pack_method methods[] = { DCD_PACK_ZLIB, DCD_PACK_DEFLATE, DCD_PACK_ZSTD, DCD_PACK_XZ,
+							 DCD_PACK_LZ4 };
+		enum dcd_pack_method method = methods[round % 5];
 		uint32_t params = method == DCD_PACK_XZ ? 6 | 13U << 8 : 6;
 		size_t len = 1 + make_text(&seed, b->text, 3000), n;
 		assert_int_equal(
@@ -181,11 +218,18 @@ static void parameters_that_do_not_exist_are_unsupported(void **state)
 	const struct {
 		enum dcd_pack_method method;
 		uint32_t params;
-	} cases[] = { { DCD_PACK_ZLIB, 0 },           { DCD_PACK_ZLIB, 10 },
-		      { DCD_PACK_ZLIB, 64 | 9 },      { DCD_PACK_DEFLATE, UINT32_MAX },
-		      { DCD_PACK_ZSTD, 0 },           { DCD_PACK_ZSTD, 23 },
-		      { DCD_PACK_ZSTD, UINT32_MAX },  { DCD_PACK_XZ, 6 },
-		      { DCD_PACK_XZ, 10 | 17U << 8 }, { DCD_PACK_METHODS, 1 } };
+	} cases[] = { { DCD_PACK_ZLIB, 0 },
+		      { DCD_PACK_ZLIB, 10 },
+		      { DCD_PACK_ZLIB, 64 | 9 },
+		      { DCD_PACK_DEFLATE, UINT32_MAX },
+		      { DCD_PACK_ZSTD, 0 },
+		      { DCD_PACK_ZSTD, 23 },
+		      { DCD_PACK_ZSTD, UINT32_MAX },
+		      { DCD_PACK_XZ, 6 },
+		      { DCD_PACK_XZ, 10 | 17U << 8 },
+		      { DCD_PACK_METHODS, 1 },
+		      { DCD_PACK_LZ4, 0 },
+		      { DCD_PACK_LZ4, 13 } };
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		size_t n;
 		assert_int_equal(
@@ -209,6 +253,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(deflate_packs_as_zlib_does_at_every_level),
+		cmocka_unit_test(zstd_packs_as_its_library_does_for_others_at_every_level),
 		cmocka_unit_test(every_method_gives_back_what_it_packed),
 		cmocka_unit_test(what_does_not_fit_is_refused_without_a_byte_too_many),
 		cmocka_unit_test(hostile_blocks_are_refused_in_bounds),

@@ -43,8 +43,14 @@ static struct map_text map_of(enum dcd_region_kind kind, uint64_t adjust)
 	const uint64_t records[] = { 24, 1 << 3, dcd_zigzag(0x4000), dcd_zigzag(0x30), dcd_zigzag(24) };
 	const uint64_t relative[] = { 12, 1 << 0 | 1 << 1 };
 	const uint64_t sequence[] = { 3, 1, dcd_zigzag(0x800), dcd_zigzag(0x10), dcd_zigzag(4) };
+	/* Relocations of 32-bit files: r_offset is an address, the upper part of r_info a symbol. */
+	const uint64_t records32[] = { 8, 1 << 1 | 1 << DCD_RECORD_POINTERS, dcd_zigzag(0x4000), dcd_zigzag(0x30),
+				       dcd_zigzag(16) };
 	for (size_t i = 0; kind == DCD_REGION_RECORDS && i < 5; i++) {
 		put(&m, records[i]);
+	}
+	for (size_t i = 0; kind == DCD_REGION_RECORDS32 && i < 5; i++) {
+		put(&m, records32[i]);
 	}
 	for (size_t i = 0; kind == DCD_REGION_RELATIVE && i < 2; i++) {
 		put(&m, relative[i]);
@@ -150,6 +156,136 @@ static void aarch64_branches_and_address_pairs_are_predicted(void **state)
 	assert_int_equal(dcd_le32_get(bytes), 0x94000000 | 0x2040 / 4);
 	assert_int_equal(dcd_le32_get(bytes + 4), 0xb0000001 | 1 << 5);
 	assert_int_equal(dcd_le32_get(bytes + 8), 0x91000021 | 0x163 << 10);
+}
+
+/* All as an assembler and a linker write them: the code at LOW with its targets at LOW + 0x2000 and LOW + 0x9000, and where they
+ * went.
+ */
+static const uint8_t t32_old[] = {
+	0x01, 0xf0, 0xfe, 0xff, 0x08, 0xf0, 0xfc, 0xef, /* bl near; blx far */
+	0x01, 0xf0, 0xfa, 0xbf, 0x01, 0xf0, 0xf8, 0x87, /* b.w near; beq.w near */
+	0x49, 0xf2, 0x00, 0x03, 0x01, 0x21,             /* movw r3, #:lower16:far; movs r1, #1 */
+	0xc0, 0xf2, 0x01, 0x03,                         /* movt r3, #:upper16:far */
+	0x03, 0x4a, 0x00, 0xbf, 0x7a, 0x44,             /* ldr r2, [pc, #12]; nop; add r2, pc */
+	0xdf, 0xf8, 0x08, 0x90, 0xf9, 0x44, 0x00, 0xbf, /* ldr.w r9, [pc, #8]; add r9, pc; nop */
+	0xde, 0x8f, 0x00, 0x00, 0xd9, 0x1f, 0x00, 0x00, /* far - pc; near + 1 - pc */
+};
+static const uint8_t t32_new[] = {
+	0x02, 0xf0, 0x16, 0xf8, 0x07, 0xf0, 0xf4, 0xef, 0x02, 0xf0, 0x12, 0xb8, 0x02, 0xf0, 0x10, 0x80,
+	0x48, 0xf2, 0x00, 0x03, 0x01, 0x21, 0xc0, 0xf2, 0x01, 0x03, 0x03, 0x4a, 0x00, 0xbf, 0x7a, 0x44,
+	0xdf, 0xf8, 0x08, 0x90, 0xf9, 0x44, 0x00, 0xbf, 0xce, 0x7f, 0x00, 0x00, 0x09, 0x20, 0x00, 0x00,
+};
+static const uint8_t a32_old[] = {
+	0xfe, 0x23, 0x00, 0xeb, 0xfd, 0x07, 0x00, 0xfa, 0xfc, 0x23, 0x00, 0x0a, /* bl far; blx near; beq far */
+	0x00, 0x30, 0x09, 0xe3, 0x01, 0x10, 0xa0, 0xe3, 0x01, 0x30, 0x40, 0xe3, /* movw r3, ...; mov r1, #1; movt r3, ... */
+	0x04, 0x20, 0x9f, 0xe5, 0x00, 0xf0, 0x20, 0xe3, 0x02, 0x20, 0x8f, 0xe0, /* ldr r2, [pc, #4]; nop; add r2, pc, r2 */
+	0xd8, 0x8f, 0x00, 0x00,
+};
+static const uint8_t a32_new[] = {
+	0xfa, 0x1f, 0x00, 0xeb, 0x09, 0x08, 0x00, 0xfa, 0xf8, 0x1f, 0x00, 0x0a, 0x00, 0x30, 0x08, 0xe3, 0x01, 0x10, 0xa0, 0xe3,
+	0x01, 0x30, 0x40, 0xe3, 0x04, 0x20, 0x9f, 0xe5, 0x00, 0xf0, 0x20, 0xe3, 0x02, 0x20, 0x8f, 0xe0, 0xc8, 0x7f, 0x00, 0x00,
+};
+
+/* jal near; beq LOW + 0xff0; auipc a0, far; c.li a5, 1; addi a0, a0, far; auipc t1, near; sw a1, near(t1); call far */
+static const uint8_t riscv_old[] = {
+	0xef, 0x20, 0x00, 0x00, 0xe3, 0x06, 0xb5, 0x7e, 0x17, 0x95, 0x00, 0x00, 0x85, 0x47, 0x13, 0x05, 0x85,
+	0xff, 0x17, 0x23, 0x00, 0x00, 0x23, 0x27, 0xb3, 0xfe, 0x97, 0x90, 0x00, 0x00, 0xe7, 0x80, 0x60, 0xfe,
+};
+static const uint8_t riscv_new[] = {
+	0xef, 0x20, 0x00, 0x03, 0xe3, 0x0e, 0xb5, 0x7c, 0x17, 0x85, 0x00, 0x00, 0x85, 0x47, 0x13, 0x05, 0x85,
+	0xfe, 0x17, 0x23, 0x00, 0x00, 0x23, 0x2f, 0xb3, 0x00, 0x97, 0x80, 0x00, 0x00, 0xe7, 0x80, 0x60, 0xfd,
+};
+
+static void expect_code(enum dcd_region_kind kind, const uint8_t *old, const uint8_t *new, size_t len)
+{
+	uint8_t bytes[LEN] = { 0 };
+	memcpy(bytes, old, len);
+	struct map_text map = map_of(kind, 0x10);
+	predict(&map, bytes, NULL);
+	assert_memory_equal(bytes, new, len);
+}
+
+static void t32_code_becomes_what_the_assembler_writes(void **state)
+{
+	(void)state;
+	expect_code(DCD_REGION_T32, t32_old, t32_new, sizeof t32_old);
+}
+
+static void a32_code_becomes_what_the_assembler_writes(void **state)
+{
+	(void)state;
+	expect_code(DCD_REGION_A32, a32_old, a32_new, sizeof a32_old);
+}
+
+static void riscv_code_becomes_what_the_assembler_writes(void **state)
+{
+	(void)state;
+	expect_code(DCD_REGION_RISCV, riscv_old, riscv_new, sizeof riscv_old);
+}
+
+static void a_literal_is_known_in_another_copy_than_its_code(void **state)
+{
+	(void)state;
+	const size_t code = 40, literal = 4;
+	uint8_t bytes[LEN] = { 0 };
+	memcpy(bytes, t32_old, sizeof t32_old);
+	struct map_text map = map_of(DCD_REGION_T32, 0x10);
+	struct corrector c = { .bytes = bytes };
+	struct dcd_refs refs = { .settle = settle, .context = &c };
+	size_t size = (size_t)dcd_refs_memory(1, 1, 2, LEN);
+	void *memory = malloc(size);
+	assert_int_equal(dcd_refs_open(&refs, map.data, map.len, LEN, memory, size), 0);
+	assert_int_equal(dcd_refs_copy(&refs, 0, 0, 0, bytes, code), 0);
+	/* Its pool has moved 0x20 further than the code: the distance counts from the code alone. */
+	c = (struct corrector){ .bytes = bytes + code + 0x20 };
+	memcpy(bytes + code + 0x20, t32_old + code, literal);
+	assert_int_equal(dcd_refs_copy(&refs, 0, code + 0x20, code, bytes + code + 0x20, literal), 0);
+	assert_memory_equal(bytes + code + 0x20, t32_new + code, literal);
+	free(memory);
+}
+
+static void entries_of_a_linkage_table_lead_to_their_slot(void **state)
+{
+	(void)state;
+	uint8_t bytes[LEN] = { 0 };
+	put32(bytes, 0xe28fc600);     /* add ip, pc, #0 */
+	put32(bytes + 4, 0xe28cca08); /* add ip, ip, #0x8000 */
+	put32(bytes + 8, 0xe5bcfff8); /* ldr pc, [ip, #0xff8]!: LOW + 0x9000 */
+	struct map_text map = map_of(DCD_REGION_A32, 0);
+	predict(&map, bytes, NULL);
+	assert_int_equal(dcd_le32_get(bytes), 0xe28fc600);
+	assert_int_equal(dcd_le32_get(bytes + 4), 0xe28cca07);
+	assert_int_equal(dcd_le32_get(bytes + 8), 0xe5bcfff8);
+}
+
+static void words_of_32_bits_are_addresses_symbols_and_unwind_distances(void **state)
+{
+	(void)state;
+	uint8_t bytes[LEN] = { 0 };
+	put32(bytes, LOW + 0x2000);
+	put32(bytes + 4, 0xfff);
+	struct map_text map = map_of(DCD_REGION_POINTERS32, 0);
+	predict(&map, bytes, NULL);
+	assert_int_equal(dcd_le32_get(bytes), LOW + 0x2040);
+	assert_int_equal(dcd_le32_get(bytes + 4), 0xfff);
+
+	/* Symbol 0x100 at LOW + 0x5000 goes by 0x40, its table by 0x30: one more symbol. */
+	put32(bytes, LOW + 0x9000);
+	put32(bytes + 4, 0x100 << 8 | 22);
+	map = map_of(DCD_REGION_RECORDS32, 0);
+	predict(&map, bytes, NULL);
+	assert_int_equal(dcd_le32_get(bytes), LOW + 0x8000);
+	assert_int_equal(dcd_le32_get(bytes + 4), 0x101 << 8 | 22);
+
+	memset(bytes, 0, LEN);
+	put32(bytes, 0x9000);
+	put32(bytes + 4, 1);          /* can't be unwound */
+	put32(bytes + 8, 0x80009000); /* how to unwind */
+	map = map_of(DCD_REGION_EXIDX, 0x10);
+	predict(&map, bytes, NULL);
+	assert_int_equal(dcd_le32_get(bytes), 0x8000 - 0x10);
+	assert_int_equal(dcd_le32_get(bytes + 4), 1);
+	assert_int_equal(dcd_le32_get(bytes + 8), 0x80009000);
 }
 
 static void records_are_counted_from_the_origin_in_units(void **state)
@@ -464,6 +600,12 @@ int main(void)
 		cmocka_unit_test(pointers_follow_the_map_and_other_words_stay),
 		cmocka_unit_test(x86_64_branches_and_operands_are_relative_to_their_new_place),
 		cmocka_unit_test(aarch64_branches_and_address_pairs_are_predicted),
+		cmocka_unit_test(t32_code_becomes_what_the_assembler_writes),
+		cmocka_unit_test(a32_code_becomes_what_the_assembler_writes),
+		cmocka_unit_test(riscv_code_becomes_what_the_assembler_writes),
+		cmocka_unit_test(a_literal_is_known_in_another_copy_than_its_code),
+		cmocka_unit_test(entries_of_a_linkage_table_lead_to_their_slot),
+		cmocka_unit_test(words_of_32_bits_are_addresses_symbols_and_unwind_distances),
 		cmocka_unit_test(records_are_counted_from_the_origin_in_units),
 		cmocka_unit_test(kernel_tables_count_from_each_field),
 		cmocka_unit_test(numbers_of_24_bits_have_their_highest_byte_first),

@@ -32,24 +32,11 @@ static void names_that_could_leave_a_folder_or_pass_for_an_option_are_refused(vo
 	assert_false(repo_name_ok(longest));
 }
 
-static void sizes_are_told_in_the_unit_that_fits(void **state)
-{
-	(void)state;
-	char text[REPO_SIZE_TEXT];
-	repo_size_text(1023, text);
-	assert_string_equal(text, "1023 B");
-	repo_size_text(1536, text);
-	assert_string_equal(text, "1.5 KiB");
-	repo_size_text(5ULL << 40, text);
-	assert_string_equal(text, "5.0 TiB");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_that_make_safe_file_names_are_taken),
 		cmocka_unit_test(names_that_could_leave_a_folder_or_pass_for_an_option_are_refused),
-		cmocka_unit_test(sizes_are_told_in_the_unit_that_fits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,56 +46,62 @@ static void advance(struct fake_repository *repository)
 	assert_int_equal(fake_try(repository, NULL), 0); /* version 4 of all */
 }
 
+/* One version below the floor that is left is refused, and says what it fell below; the floor itself is taken. */
+static void expect_floor(struct fake_repository *repository, uint64_t snapshot, uint64_t targets, const char *why)
+{
+	struct dcd_diag diag = { 0 };
+	serve_the_past(repository, snapshot - 1, targets - 1);
+	assert_int_equal(fake_try(repository, &diag), DCD_ERR_METADATA_ROLLBACK);
+	assert_non_null(strstr(diag.text, why));
+	serve_the_past(repository, snapshot, targets);
+	assert_int_equal(fake_try(repository, NULL), 0);
+}
+
 static void a_damaged_timestamp_leaves_the_snapshots_version_as_the_floor(void **state)
 {
 	struct fake_repository *repository = *state;
-	struct dcd_diag diag = { 0 };
 	advance(repository);
 	damage(repository, "timestamp.json");
-	serve_the_past(repository, 3, 3);
-	assert_int_equal(fake_try(repository, &diag), DCD_ERR_METADATA_ROLLBACK);
-	assert_non_null(strstr(diag.text, "snapshot version 3"));
-	serve_the_past(repository, 4, 4);
-	assert_int_equal(fake_try(repository, NULL), 0);
+	expect_floor(repository, 4, 4, "snapshot version 3");
 }
 
 static void a_damaged_snapshot_leaves_the_targets_version_as_the_floor(void **state)
 {
 	struct fake_repository *repository = *state;
-	struct dcd_diag diag = { 0 };
 	advance(repository);
 	damage(repository, "timestamp.json");
 	damage(repository, "snapshot.json");
-	serve_the_past(repository, 1, 3);
-	assert_int_equal(fake_try(repository, &diag), DCD_ERR_METADATA_ROLLBACK);
-	assert_non_null(strstr(diag.text, "version 3 of targets.json"));
-	serve_the_past(repository, 2, 4);
-	assert_int_equal(fake_try(repository, NULL), 0);
+	expect_floor(repository, 2, 4, "version 3 of targets.json");
+}
+
+/* What a refresh says was damaged in the store; null: nothing. */
+static void expect_damaged(struct fake_repository *repository, const char *names)
+{
+	struct dcd_tuf *tuf = NULL;
+	assert_int_equal(fake_refresh(repository, DCD_EXPIRY_ENFORCE, &tuf, NULL), 0);
+	if (names == NULL) {
+		assert_null(dcd_tuf_damaged(tuf));
+	} else {
+		assert_string_equal(dcd_tuf_damaged(tuf), names);
+	}
+	dcd_tuf_free(tuf);
 }
 
 static void what_did_not_verify_is_named(void **state)
 {
 	struct fake_repository *repository = *state;
-	struct dcd_tuf *tuf = NULL;
 	advance(repository);
-	assert_int_equal(fake_refresh(repository, DCD_EXPIRY_ENFORCE, &tuf, NULL), 0);
-	assert_null(dcd_tuf_damaged(tuf));
-	dcd_tuf_free(tuf);
+	expect_damaged(repository, NULL);
 	damage(repository, "timestamp.json");
 	damage(repository, "snapshot.json");
 	fake_find(&repository->stored, "targets.json")->len -= 3;
-	assert_int_equal(fake_refresh(repository, DCD_EXPIRY_ENFORCE, &tuf, NULL), 0);
-	assert_string_equal(dcd_tuf_damaged(tuf), "timestamp.json, snapshot.json, targets.json");
-	dcd_tuf_free(tuf);
-	assert_int_equal(fake_refresh(repository, DCD_EXPIRY_ENFORCE, &tuf, NULL), 0);
-	assert_null(dcd_tuf_damaged(tuf));
-	dcd_tuf_free(tuf);
+	expect_damaged(repository, "timestamp.json, snapshot.json, targets.json");
+	expect_damaged(repository, NULL);
 }
 
 static void new_keys_are_no_damage(void **state)
 {
 	struct fake_repository *repository = *state;
-	struct dcd_tuf *tuf = NULL;
 	advance(repository);
 	for (int role = FAKE_TIMESTAMP; role <= FAKE_TARGETS; role++) {
 		repository->roles[role].keys[0] = 5;
@@ -103,16 +109,12 @@ static void new_keys_are_no_damage(void **state)
 	repository->roles[FAKE_ROOT].version = 2;
 	fake_publish_root(repository);
 	fake_publish(repository);
-	assert_int_equal(fake_refresh(repository, DCD_EXPIRY_ENFORCE, &tuf, NULL), 0);
-	assert_null(dcd_tuf_damaged(tuf));
-	dcd_tuf_free(tuf);
+	expect_damaged(repository, NULL);
 	repository->roles[FAKE_TARGETS].keys[0] = 6;
 	repository->roles[FAKE_ROOT].version = 3;
 	fake_publish_root(repository);
 	fake_publish_next(repository);
-	assert_int_equal(fake_refresh(repository, DCD_EXPIRY_ENFORCE, &tuf, NULL), 0);
-	assert_null(dcd_tuf_damaged(tuf));
-	dcd_tuf_free(tuf);
+	expect_damaged(repository, NULL);
 }
 
 /* The specification's way back from targets versions that ran away: the snapshot's keys are replaced. */

@@ -24,10 +24,9 @@ struct application {
 	struct dcd_packer packer;
 	int base_fd;
 	struct dcd_reader base;
-	uint8_t *frame;
 	uint8_t *segment;
-	void *workspace;
-	size_t workspace_size;
+	uint8_t *memory; /* a frame, and its workspace behind it */
+	size_t memory_size;
 	struct dcd_new_file out;
 	struct dcd_progress_line line;
 	bool zero_known;
@@ -66,17 +65,16 @@ static int base_open(struct application *a, struct dcd_diag *diag)
 static int memory_take(struct application *a, uint64_t max_memory, struct dcd_diag *diag)
 {
 	const struct dcd_payload *payload = &a->payload.payload;
-	a->workspace_size = dcd_frame_workspace_size(payload, &a->zstd);
-	uint64_t need = a->payload.table_length + payload->max_frame + payload->segment_size + a->workspace_size;
+	a->memory_size = dcd_frame_memory_size(payload, &a->zstd);
+	uint64_t need = a->payload.table_length + payload->segment_size + a->memory_size;
 	if (max_memory != 0 && need > max_memory) {
 		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY,
 				    "%s: needs %llu bytes of memory, more than the %llu allowed by --max-memory", a->payload.path,
 				    (unsigned long long)need, (unsigned long long)max_memory);
 	}
-	a->frame = malloc(payload->max_frame + (size_t)1);
+	a->memory = aligned_alloc(16, a->memory_size);
 	a->segment = malloc(payload->segment_size);
-	a->workspace = aligned_alloc(16, (a->workspace_size + 15) & ~(size_t)15);
-	if (a->frame == NULL || a->segment == NULL || a->workspace == NULL) {
+	if (a->segment == NULL || a->memory == NULL) {
 		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for %llu bytes of workspace", (unsigned long long)need);
 	}
 	return 0;
@@ -156,7 +154,7 @@ static int segment_apply(struct application *a, uint32_t index, uint64_t *frame_
 {
 	struct dcd_payload_entry entry;
 	dcd_payload_entry(&a->payload.payload, index, &entry);
-	if (dcd_file_read(a->payload.fd, *frame_offset, a->frame, entry.frame_length) != 0) {
+	if (dcd_file_read(a->payload.fd, *frame_offset, a->memory, entry.frame_length) != 0) {
 		return dcd_diag_set(diag, DCD_ERR_IO, "%s: cannot be read", a->payload.path);
 	}
 	*frame_offset += entry.frame_length;
@@ -164,13 +162,9 @@ static int segment_apply(struct application *a, uint32_t index, uint64_t *frame_
 	if (whole_zero && a->zero_known && dcd_hash_equal(&entry.segment_hash, &a->zero_leaf)) {
 		return 0; /* hashing the same zeros again would be most of the work for a sparse image */
 	}
-	const struct dcd_frame_tools tools = { .alg = &dcd_sha256,
-					       .zstd = &a->zstd,
-					       .base = &a->base,
-					       .workspace = a->workspace,
-					       .workspace_size = a->workspace_size,
-					       .packer = &a->packer };
-	int err = dcd_frame_make_segment(&entry, a->frame, entry.frame_length, &tools, a->segment);
+	struct dcd_frame_tools tools = { .alg = &dcd_sha256, .zstd = &a->zstd, .base = &a->base, .packer = &a->packer };
+	dcd_frame_share_memory(&tools, a->memory, a->memory_size, entry.frame_length);
+	int err = dcd_frame_make_segment(&entry, a->memory, entry.frame_length, &tools, a->segment);
 	if (err != 0) {
 		return segment_fail(a, index, err, diag);
 	}
@@ -234,9 +228,8 @@ int dcd_delta_command_apply(const char *old_path, const char *payload_path, cons
 	if (a.base_fd >= 0) {
 		close(a.base_fd);
 	}
-	free(a.frame);
 	free(a.segment);
-	free(a.workspace);
+	free(a.memory);
 	dcd_payload_file_close(&a.payload);
 	return err;
 }

@@ -58,7 +58,7 @@ static int info_gather(const struct dcd_payload_file *file, struct info *ret)
 		at += entry.frame_length;
 	}
 	struct dcd_decoder zstd = dcd_zstd_decoder();
-	ret->memory = file->table_length + payload->max_frame + payload->segment_size + dcd_frame_workspace_size(payload, &zstd);
+	ret->memory = file->table_length + payload->segment_size + dcd_frame_memory_size(payload, &zstd);
 	dcd_hash_to_hex(&file->table_hash, ret->payload_id);
 	dcd_hash_to_hex(&payload->image_id, ret->image_id);
 	dcd_hash_to_hex(&payload->base_id, ret->base_id);

@@ -27,7 +27,7 @@ static const char help_text[] =
 	"  --effort 1..9         1 is fastest, 9 makes the smallest payload; default 6\n"
 	"  --threads N           default: one a core; the payload is the same for any number\n"
 	"  --keep-packed         don't look into compressed file systems and files: larger, but takes no compressor on the device\n"
-	"  --pack-memory BYTES   what a device may need to compress a block again; default 2 segments and 2 MiB\n"
+	"  --pack-memory BYTES   what a device may need for a frame that compresses blocks again\n"
 	"  --max-memory BYTES    refuse a payload that needs more (K, M and G are understood)\n"
 	"  --json                machine-readable\n"
 	"\n"

@@ -2,17 +2,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#define SHOW_EVERY 0.1 /* seconds */
-
-static double now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
+#define SHOW_EVERY_SECONDS 0.1
 
 void dcd_progress_line_begin(struct dcd_progress_line *line)
 {
@@ -25,21 +17,16 @@ void dcd_progress_line_show(void *context, const char *phase, uint64_t done, uin
 	if (!line->terminal || total == 0) {
 		return;
 	}
-	double t = now();
+	double now = dcd_monotonic_seconds();
 	if (line->phase == NULL || strcmp(line->phase, phase) != 0) {
 		line->phase = phase;
-		line->phase_began = t;
-		line->last_shown = 0;
+		dcd_pace_begin(&line->pace, now);
 	}
-	if (t - line->last_shown < SHOW_EVERY && done < total) {
+	struct dcd_pace_view view;
+	if (!dcd_pace_due(&line->pace, now, SHOW_EVERY_SECONDS, done, total, &view)) {
 		return;
 	}
-	line->last_shown = t;
-	double elapsed = t - line->phase_began;
-	double rate = elapsed > 0 ? (double)done / elapsed : 0;
-	double left = rate > 0 ? (double)(total - done) / rate : 0;
-	fprintf(stderr, "\r\033[K%s: %3.0f%%, %.1f MiB/s, %.0f s left", phase, 100.0 * (double)done / (double)total,
-		rate / 1048576.0, left);
+	fprintf(stderr, "\r\033[K%s: %3.0f%%, %.1f MiB/s, %.0f s left", phase, view.percent, view.rate / 1048576.0, view.left);
 	fflush(stderr);
 }
 

@@ -5,11 +5,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/pace.h"
+
 struct dcd_progress_line {
 	bool terminal;
 	const char *phase;
-	double phase_began; /* seconds of a monotonic clock */
-	double last_shown;
+	struct dcd_pace pace; /* of the phase */
 };
 
 void dcd_progress_line_begin(struct dcd_progress_line *line);

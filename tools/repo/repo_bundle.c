@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes_text.h"
 #include "base/cleanup.h"
 #include "tools/repo/repo_bundle_items.h"
 #include "tools/repo/repo_commands.h"
@@ -290,10 +291,10 @@ static int write_bundle(struct bundle_run *run, const char *file, struct dcd_dia
 
 static void say(const struct bundle_run *run, const char *file)
 {
-	char delta[REPO_SIZE_TEXT], full[REPO_SIZE_TEXT];
+	char delta[DCD_BYTES_TEXT_SIZE], full[DCD_BYTES_TEXT_SIZE];
 	struct stat st;
-	repo_size_text(run->delta_bytes, delta);
-	repo_size_text(run->full_bytes, full);
+	dcd_bytes_text(run->delta_bytes, delta);
+	dcd_bytes_text(run->full_bytes, full);
 	printf("%s: release %s, %zu image%s, deltas %s, full payloads %s, %lld bytes in all\n", file, run->options->version,
 	       run->release->release->image_count, run->release->release->image_count == 1 ? "" : "s", delta, full,
 	       stat(file, &st) == 0 ? (long long)st.st_size : 0);

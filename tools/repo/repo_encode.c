@@ -218,7 +218,7 @@ int repo_encode_image(const struct repo_view *view, struct repo_publish *publish
 {
 	struct encoding e = { .publish = publish, .out = ret };
 	*ret = (struct repo_encoded_image){ .image = { .class_name = image->class_name } };
-	DCD_AUTO_FREE char *scratch = repo_publish_work(publish, ".");
+	DCD_AUTO_FREE char *scratch = repo_publish_scratch(publish, ".");
 	e.target = (struct repo_delta_target){
 		.effort = options->effort, .threads = options->threads, .scratch = scratch, .cache = cache
 	};

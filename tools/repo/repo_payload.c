@@ -208,9 +208,9 @@ struct maker {
 	struct dcd_decoder zstd;
 	struct dcd_packer packer;
 	struct dcd_reader base;
-	uint8_t *frame;
+	uint8_t *memory; /* a frame, and its workspace behind it */
+	size_t memory_size;
 	uint8_t *segment;
-	void *workspace;
 	struct dcd_hash zero_hash; /* of a whole segment of zeros: a sparse image is made of these */
 	int out;
 };
@@ -222,23 +222,18 @@ static void maker_begin(struct maker *maker, const struct repo_payload *payload,
 	if (base != NULL) {
 		maker->base = (struct dcd_reader){ .read = mapping_read, .context = (void *)(uintptr_t)base, .size = base->len };
 	}
-	size_t size = dcd_frame_workspace_size(view, &maker->zstd);
-	maker->workspace = repo_alloc(size, 1);
-	maker->frame = repo_alloc(view->max_frame, 1);
+	maker->memory_size = dcd_frame_memory_size(view, &maker->zstd);
+	maker->memory = repo_alloc(maker->memory_size, 1);
 	maker->segment = repo_alloc(view->segment_size, 1);
-	maker->tools = (struct dcd_frame_tools){ .alg = &dcd_sha256,
-						 .zstd = &maker->zstd,
-						 .base = base == NULL ? NULL : &maker->base,
-						 .workspace = maker->workspace,
-						 .workspace_size = size,
-						 .packer = &maker->packer };
+	maker->tools = (struct dcd_frame_tools){
+		.alg = &dcd_sha256, .zstd = &maker->zstd, .base = base == NULL ? NULL : &maker->base, .packer = &maker->packer
+	};
 	dcd_segment_hash(&dcd_sha256, maker->segment, view->segment_size, &maker->zero_hash);
 }
 
 static void maker_end(struct maker *maker)
 {
-	free(maker->workspace);
-	free(maker->frame);
+	free(maker->memory);
 	free(maker->segment);
 }
 
@@ -262,18 +257,19 @@ static int write_segment(const struct maker *maker, const struct dcd_payload_ent
 	return 0;
 }
 
-static int make_one(const struct maker *maker, const struct dcd_payload_entry *entry, uint64_t offset, struct dcd_diag *diag)
+static int make_one(struct maker *maker, const struct dcd_payload_entry *entry, uint64_t offset, struct dcd_diag *diag)
 {
 	if (entry->kind == DCD_FRAME_ZERO && entry->segment_length == maker->payload->view.segment_size &&
 	    dcd_hash_equal(&entry->segment_hash, &maker->zero_hash)) {
 		return 0; /* hashed once, and a hole already */
 	}
 	const char *path = maker->payload->path;
-	int err = read_exactly(path, maker->payload->fd, offset, maker->frame, entry->frame_length, diag);
+	int err = read_exactly(path, maker->payload->fd, offset, maker->memory, entry->frame_length, diag);
 	if (err != 0) {
 		return err;
 	}
-	err = dcd_frame_make_segment(entry, maker->frame, entry->frame_length, &maker->tools, maker->segment);
+	dcd_frame_share_memory(&maker->tools, maker->memory, maker->memory_size, entry->frame_length);
+	err = dcd_frame_make_segment(entry, maker->memory, entry->frame_length, &maker->tools, maker->segment);
 	if (err != 0) {
 		return dcd_diag_set(diag, err == DCD_ERR_WRONG_BASE ? DCD_ERR_HASH : err,
 				    "%s: the segment at byte %llu doesn't come out right (%s)", path,

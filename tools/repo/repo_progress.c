@@ -3,41 +3,27 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "tools/repo/repo_text.h"
+#include "base/bytes_text.h"
 
 #define SHOW_EVERY_SECONDS 0.1
-
-static double seconds_since(const struct timespec *then, const struct timespec *now)
-{
-	return (double)(now->tv_sec - then->tv_sec) + (double)(now->tv_nsec - then->tv_nsec) / 1e9;
-}
 
 void repo_progress_begin(struct repo_progress *progress, const char *what)
 {
 	*progress = (struct repo_progress){ .what = what, .terminal = isatty(STDERR_FILENO) == 1 };
-	clock_gettime(CLOCK_MONOTONIC, &progress->begin);
-	progress->shown = progress->begin;
+	dcd_pace_begin(&progress->pace, dcd_monotonic_seconds());
 }
 
 void repo_progress_step(void *context, const char *phase, uint64_t done, uint64_t total)
 {
 	struct repo_progress *progress = context;
-	if (!progress->terminal || total == 0) {
+	struct dcd_pace_view view;
+	if (!progress->terminal || total == 0 ||
+	    !dcd_pace_due(&progress->pace, dcd_monotonic_seconds(), SHOW_EVERY_SECONDS, done, total, &view)) {
 		return;
 	}
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (seconds_since(&progress->shown, &now) < SHOW_EVERY_SECONDS) {
-		return;
-	}
-	progress->shown = now;
-	double elapsed = seconds_since(&progress->begin, &now);
-	double rate = (double)done / elapsed;
-	char rate_text[REPO_SIZE_TEXT];
-	repo_size_text((unsigned long long)rate, rate_text);
-	double left = rate > 0 ? (double)(total - done) / rate : 0;
-	fprintf(stderr, "\r\033[K%s: %s %3.0f %%  %s/s  %.0f s left", progress->what, phase, 100.0 * (double)done / (double)total,
-		rate_text, left);
+	char rate_text[DCD_BYTES_TEXT_SIZE];
+	dcd_bytes_text((uint64_t)view.rate, rate_text);
+	fprintf(stderr, "\r\033[K%s: %s %3.0f %%  %s/s  %.0f s left", progress->what, phase, view.percent, rate_text, view.left);
 	fflush(stderr);
 	progress->visible = true;
 }

@@ -4,12 +4,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
+
+#include "base/pace.h"
 
 struct repo_progress {
 	const char *what; /* "delta from 1.0" */
-	struct timespec begin;
-	struct timespec shown;
+	struct dcd_pace pace;
 	bool terminal;
 	bool visible;
 };

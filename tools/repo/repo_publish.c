@@ -25,9 +25,9 @@ char *repo_publish_path(const struct repo_publish *publish, const char *relative
 	return repo_text("%s/new/%s", publish->place->staging, relative);
 }
 
-char *repo_publish_work(const struct repo_publish *publish, const char *name)
+char *repo_publish_scratch(const struct repo_publish *publish, const char *name)
 {
-	return repo_text("%s/work/%s", publish->place->staging, name);
+	return repo_text("%s/scratch/%s", publish->place->staging, name);
 }
 
 /* ---- recovery ---- */
@@ -159,7 +159,7 @@ int repo_publish_begin(const struct repo_place *place, struct repo_publish *ret,
 	if (err == 0) {
 		err = check_file_system(place, diag);
 	}
-	static const char *const folders[] = { "new/metadata", "new/targets/releases", "new/targets/payloads", "work" };
+	static const char *const folders[] = { "new/metadata", "new/targets/releases", "new/targets/payloads", "scratch" };
 	for (size_t i = 0; err == 0 && i < sizeof folders / sizeof folders[0]; i++) {
 		DCD_AUTO_FREE char *folder = repo_text("%s/%s", place->staging, folders[i]);
 		err = repo_file_make_folders(folder, diag);
@@ -235,7 +235,7 @@ static int write_list(const struct repo_publish *publish, struct dcd_diag *diag)
 		text = longer;
 	}
 	DCD_AUTO_FREE char *list = list_path(publish->place);
-	DCD_AUTO_FREE char *unfinished = repo_publish_work(publish, "publish.list");
+	DCD_AUTO_FREE char *unfinished = repo_publish_scratch(publish, "publish.list");
 	int err = repo_file_write(unfinished, text, strlen(text), diag);
 	free(text);
 	if (err == 0) {

@@ -4,7 +4,7 @@
  *commit: whoever reads REPO sees the old repository until it and the new one after it.
  *
  *	REPO.staging/new/...       the prepared files, at their paths
- *	REPO.staging/work/...      scratch: rebuilt bases, payloads under way
+ *	REPO.staging/scratch/...   rebuilt bases, payloads under way
  *	REPO.staging/publish.list  exists from the moment before the first rename
  *
  * Recovery after a kill at any instant needs nothing else: no list: nothing was added. A list, and new/metadata/timestamp.json is
@@ -41,7 +41,7 @@ DCD_NODISCARD int repo_publish_recover(const struct repo_place *place, enum repo
 DCD_NODISCARD int repo_publish_begin(const struct repo_place *place, struct repo_publish *ret, struct dcd_diag *diag);
 /* Where a file is prepared (caller frees), and where scratch goes. */
 char *repo_publish_path(const struct repo_publish *publish, const char *relative);
-char *repo_publish_work(const struct repo_publish *publish, const char *name);
+char *repo_publish_scratch(const struct repo_publish *publish, const char *name);
 /* A prepared file, durable already, will be published after those before it. */
 void repo_publish_add(struct repo_publish *publish, const char *relative);
 /* Prepares a file with this content and adds it. */

@@ -50,19 +50,3 @@ int repo_name_ok(const char *name)
 	size_t len = strlen(name);
 	return len > 0 && len <= NAME_MAX_BYTES && strspn(name, allowed) == len && name[0] != '.' && name[0] != '-';
 }
-
-void repo_size_text(unsigned long long bytes, char ret[REPO_SIZE_TEXT])
-{
-	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB" };
-	if (bytes < 1024) {
-		snprintf(ret, REPO_SIZE_TEXT, "%llu B", bytes);
-		return;
-	}
-	double value = (double)bytes / 1024.0;
-	size_t unit = 0;
-	while (value >= 1024.0 && unit + 1 < sizeof units / sizeof units[0]) {
-		value /= 1024.0;
-		unit++;
-	}
-	snprintf(ret, REPO_SIZE_TEXT, "%.1f %s", value, units[unit]);
-}

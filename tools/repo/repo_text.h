@@ -14,8 +14,4 @@ void *repo_grow(void *memory, size_t count, size_t size) __attribute__((returns_
 /* True for a name that can be a version, channel or role: 1..128 of [A-Za-z0-9._+~:-], not starting with '.' or '-'. */
 int repo_name_ok(const char *name);
 
-/* "12.3 MiB". `ret` has room for REPO_SIZE_TEXT bytes. */
-#define REPO_SIZE_TEXT 32
-void repo_size_text(unsigned long long bytes, char ret[REPO_SIZE_TEXT]);
-
 #endif

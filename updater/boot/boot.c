@@ -1,5 +1,6 @@
 #include "updater/boot/boot.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,15 +26,10 @@ struct loader {
 };
 
 static const struct loader loaders[] = {
-	{ "file", dcd_boot_file_open, NULL }, { "uboot", dcd_boot_uboot_open, "libubootenv-dev" },
-	{ "grub", dcd_boot_grub_open, NULL }, { "systemd-boot", dcd_boot_systemd_open, NULL },
-	{ "efi", dcd_boot_efi_open, "libefivar-dev" },     { "exec", dcd_boot_exec_open, NULL },
+	{ "file", dcd_boot_file_open, NULL },          { "uboot", dcd_boot_uboot_open, "libubootenv-dev" },
+	{ "grub", dcd_boot_grub_open, NULL },          { "systemd-boot", dcd_boot_systemd_open, NULL },
+	{ "efi", dcd_boot_efi_open, "libefivar-dev" }, { "exec", dcd_boot_exec_open, NULL },
 };
-
-char *dcd_boot_text(const char *text, const char *fallback)
-{
-	return strdup(text != NULL ? text : fallback);
-}
 
 static bool bootname_ok(const char *name)
 {
@@ -56,6 +52,30 @@ int dcd_boot_check_names(const struct dcd_boot_options *options, struct dcd_diag
 				    options->bootname[0]);
 	}
 	return 0;
+}
+
+int dcd_boot_keep(struct dcd_boot_kept *kept, const struct dcd_boot_options *options, const char *place, struct dcd_diag *diag)
+{
+	int err = dcd_boot_check_names(options, diag);
+	if (err != 0) {
+		return err;
+	}
+	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
+		(void)snprintf(kept->names[i], sizeof kept->names[i], "%s", options->bootname[i]);
+		kept->bootname[i] = kept->names[i];
+	}
+	kept->place = place == NULL ? NULL : strdup(place);
+	kept->cmdline = options->cmdline == NULL ? NULL : strdup(options->cmdline);
+	if ((place != NULL && kept->place == NULL) || (options->cmdline != NULL && kept->cmdline == NULL)) {
+		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the boot state");
+	}
+	return 0;
+}
+
+void dcd_boot_kept_free(struct dcd_boot_kept *kept)
+{
+	free(kept->place);
+	free(kept->cmdline);
 }
 
 int dcd_boot_open(const char *loader, const struct dcd_boot_options *options, struct dcd_boot_control **ret,

@@ -29,12 +29,12 @@ struct dcd_boot_options {
 	const char *bootname[DCD_SLOT_COUNT];
 	/* `file`: where it keeps its state. The caller's; must outlive the control. */
 	struct dcd_dir *state_dir;
-	const struct dcd_boot_media *media; /* grub, systemd-boot. The caller's; must outlive the control */
-	const char *cmdline;      /* uboot, grub, systemd-boot: the file with the kernel's command line; /proc/cmdline */
-	const char *uboot_config; /* uboot: where the environment is; /etc/fw_env.config */
-	const char *grubenv;      /* grub: the environment block; /boot/grub/grubenv */
-	const char *entries;      /* systemd-boot: the folder of the entries; /boot/loader/entries */
-	const char *program;      /* exec: the maker's program; required */
+	const struct dcd_boot_media *media; /* uboot, grub, systemd-boot. The caller's; must outlive the control */
+	const char *cmdline;        /* uboot, grub, systemd-boot: the file with the kernel's command line; /proc/cmdline */
+	const char *uboot_config;   /* uboot: where the environment is; /etc/fw_env.config */
+	const char *grubenv;        /* grub: the environment block; /boot/grub/grubenv */
+	const char *entries;        /* systemd-boot: the folder of the entries; /boot/loader/entries */
+	const char *program;        /* exec: the maker's program; required */
 	uint32_t program_timeout_s; /* exec: for one call of it; 0: 10 */
 };
 
@@ -45,7 +45,17 @@ DCD_NODISCARD int dcd_boot_open(const char *loader, const struct dcd_boot_option
 /* What every adapter asks of its bootnames. */
 DCD_NODISCARD int dcd_boot_check_names(const struct dcd_boot_options *options, struct dcd_diag *diag);
 
-/* An owned copy of `text`, or of `fallback` where it is null; null where memory is short. */
-char *dcd_boot_text(const char *text, const char *fallback);
+/* What an adapter keeps of its options: copies of its own. Stays where it is, because `bootname` points into it. */
+struct dcd_boot_kept {
+	const char *bootname[DCD_SLOT_COUNT];
+	char names[DCD_SLOT_COUNT][DCD_BOOTNAME_MAX + 1];
+	char *place;   /* of the loader's state; null where there is none */
+	char *cmdline; /* or null */
+};
+
+/* Checks the bootnames, and copies. `place` is null for none. To be freed whether this fails or not, if it was zeros before. */
+DCD_NODISCARD int dcd_boot_keep(struct dcd_boot_kept *kept, const struct dcd_boot_options *options, const char *place,
+				struct dcd_diag *diag);
+void dcd_boot_kept_free(struct dcd_boot_kept *kept);
 
 #endif

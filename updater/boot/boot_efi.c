@@ -20,9 +20,7 @@
 
 struct boot_efi {
 	struct dcd_boot_control base;
-	char *names[DCD_SLOT_COUNT];
-	const char *bootname[DCD_SLOT_COUNT]; /* the same */
-	char *cmdline;                        /* or null */
+	struct dcd_boot_kept kept;
 };
 
 static struct boot_efi *of(struct dcd_boot_control *control)
@@ -62,7 +60,7 @@ static int note_option(struct boot_efi *efi, const char *name, struct dcd_efi_va
 	int err = get(EFI_GLOBAL_GUID, name, &data, &len, diag);
 	for (int i = 0; err == 0 && data != NULL && i < DCD_SLOT_COUNT; i++) {
 		char label[sizeof LABEL_PREFIX + DCD_BOOTNAME_MAX];
-		(void)snprintf(label, sizeof label, LABEL_PREFIX "%s", efi->bootname[i]);
+		(void)snprintf(label, sizeof label, LABEL_PREFIX "%s", efi->kept.bootname[i]);
 		enum dcd_efi_option kind = dcd_efi_option_kind(data, len, label);
 		if (kind == DCD_EFI_INACTIVE) {
 			return dcd_diag_set(diag, DCD_ERR_BOOT_STATE,
@@ -101,7 +99,7 @@ static int find_options(struct boot_efi *efi, struct dcd_efi_vars *vars, struct 
 		if (vars->number[i] == DCD_EFI_NONE) {
 			return dcd_diag_set(diag, DCD_ERR_BOOT_STATE,
 					    "the firmware has no entry '" LABEL_PREFIX "%s'; docs/boot.md shows how to make one",
-					    efi->bootname[i]);
+					    efi->kept.bootname[i]);
 		}
 	}
 	return 0;
@@ -136,13 +134,13 @@ static int read_trial(struct boot_efi *efi, struct dcd_efi_vars *vars, struct dc
 		return err;
 	}
 	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
-		if (len == strlen(efi->bootname[i]) && memcmp(data, efi->bootname[i], len) == 0) {
+		if (len == strlen(efi->kept.bootname[i]) && memcmp(data, efi->kept.bootname[i], len) == 0) {
 			vars->trial = i;
 			return 0;
 		}
 	}
 	return dcd_diag_set(diag, DCD_ERR_BOOT_STATE, "the firmware's variable " TRIAL " names neither slot %s nor %s",
-			    efi->bootname[0], efi->bootname[1]);
+			    efi->kept.bootname[0], efi->kept.bootname[1]);
 }
 
 static int read_vars(struct boot_efi *efi, struct dcd_efi_vars *ret, int *ret_booted, struct dcd_diag *diag)
@@ -156,7 +154,7 @@ static int read_vars(struct boot_efi *efi, struct dcd_efi_vars *ret, int *ret_bo
 		err = read_trial(efi, &vars, diag);
 	}
 	if (err == 0) {
-		err = dcd_boot_cmdline_read(efi->cmdline, efi->bootname, ret_booted, diag);
+		err = dcd_boot_cmdline_read(efi->kept.cmdline, efi->kept.bootname, ret_booted, diag);
 	}
 	if (err == 0) {
 		*ret = vars;
@@ -226,7 +224,7 @@ static int set_order(const struct dcd_efi_vars *vars, struct dcd_diag *diag)
 
 static int set_trial(struct boot_efi *efi, int slot, struct dcd_diag *diag)
 {
-	const char *name = slot == DCD_EFI_NONE ? "" : efi->bootname[slot];
+	const char *name = slot == DCD_EFI_NONE ? "" : efi->kept.bootname[slot];
 	return set(DECADE_GUID, TRIAL, (const uint8_t *)name, strlen(name), diag);
 }
 
@@ -275,10 +273,7 @@ static int efi_store(struct dcd_boot_control *control, const struct dcd_boot_sta
 static void efi_close(struct dcd_boot_control *control)
 {
 	struct boot_efi *efi = of(control);
-	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
-		free(efi->names[i]);
-	}
-	free(efi->cmdline);
+	dcd_boot_kept_free(&efi->kept);
 	free(efi);
 }
 
@@ -290,25 +285,17 @@ static const struct dcd_boot_control_ops efi_ops = {
 
 int dcd_boot_efi_open(const struct dcd_boot_options *options, struct dcd_boot_control **ret, struct dcd_diag *diag)
 {
-	int err = dcd_boot_check_names(options, diag);
-	if (err != 0) {
-		return err;
-	}
 	struct boot_efi *efi = calloc(1, sizeof *efi);
-	bool whole = efi != NULL && (options->cmdline == NULL || (efi->cmdline = dcd_boot_text(options->cmdline, "")) != NULL);
-	for (int i = 0; whole && i < DCD_SLOT_COUNT; i++) {
-		efi->names[i] = dcd_boot_text(options->bootname[i], "");
-		efi->bootname[i] = efi->names[i];
-		whole = efi->names[i] != NULL;
-	}
-	if (!whole) {
-		if (efi != NULL) {
-			efi_close(&efi->base);
-		}
+	if (efi == NULL) {
 		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the boot state");
 	}
 	efi->base.ops = &efi_ops;
 	efi->base.name = "efi";
+	int err = dcd_boot_keep(&efi->kept, options, NULL, diag);
+	if (err != 0) {
+		efi_close(&efi->base);
+		return err;
+	}
 	*ret = &efi->base;
 	return 0;
 }

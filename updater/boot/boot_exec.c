@@ -10,8 +10,7 @@
 
 struct boot_exec {
 	struct dcd_boot_control base;
-	char *names[DCD_SLOT_COUNT];
-	char *program;
+	struct dcd_boot_kept kept;
 	uint32_t timeout_s;
 };
 
@@ -25,7 +24,7 @@ static int exec_load(struct dcd_boot_control *control, struct dcd_boot_state *re
 	struct boot_exec *exec = of(control);
 	char text[DCD_BOOT_EXEC_MAX];
 	struct dcd_boot_call call = {
-		.program = exec->program,
+		.program = exec->kept.place,
 		.verb = "get",
 		.timeout_s = exec->timeout_s,
 		.output = text,
@@ -35,7 +34,7 @@ static int exec_load(struct dcd_boot_control *control, struct dcd_boot_state *re
 	if (err != 0) {
 		return dcd_diag_prefix(diag, DCD_ERR_BOOT_STATE, "the boot state is unknown");
 	}
-	return dcd_boot_exec_decode(text, call.ret_len, (const char *const *)exec->names, exec->program, ret, diag);
+	return dcd_boot_exec_decode(text, call.ret_len, exec->kept.bootname, exec->kept.place, ret, diag);
 }
 
 /* Asked again, because "done" is easily said: what was stored must be what is read. */
@@ -48,10 +47,10 @@ static int check_stored(struct dcd_boot_control *control, const char *text, size
 	if (err != 0) {
 		return err;
 	}
-	size_t back_len = dcd_boot_exec_encode(&back, (const char *const *)exec->names, back_text);
+	size_t back_len = dcd_boot_exec_encode(&back, exec->kept.bootname, back_text);
 	if (back_len != len || memcmp(back_text, text, len) != 0) {
 		return dcd_diag_set(diag, DCD_ERR_READ_BACK, "%s set ended well, but its get prints another state",
-				    exec->program);
+				    exec->kept.place);
 	}
 	return 0;
 }
@@ -66,9 +65,9 @@ static int exec_store(struct dcd_boot_control *control, const struct dcd_boot_st
 	if (err != 0) {
 		return err;
 	}
-	size_t len = dcd_boot_exec_encode(state, (const char *const *)exec->names, text);
+	size_t len = dcd_boot_exec_encode(state, exec->kept.bootname, text);
 	struct dcd_boot_call call = {
-		.program = exec->program,
+		.program = exec->kept.place,
 		.verb = "set",
 		.input = text,
 		.input_len = len,
@@ -86,10 +85,7 @@ static int exec_store(struct dcd_boot_control *control, const struct dcd_boot_st
 static void exec_close(struct dcd_boot_control *control)
 {
 	struct boot_exec *exec = of(control);
-	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
-		free(exec->names[i]);
-	}
-	free(exec->program);
+	dcd_boot_kept_free(&exec->kept);
 	free(exec);
 }
 
@@ -101,29 +97,22 @@ static const struct dcd_boot_control_ops exec_ops = {
 
 int dcd_boot_exec_open(const struct dcd_boot_options *options, struct dcd_boot_control **ret, struct dcd_diag *diag)
 {
-	int err = dcd_boot_check_names(options, diag);
-	if (err != 0) {
-		return err;
-	}
 	if (options->program == NULL) {
 		return dcd_diag_set(diag, DCD_ERR_CONFIG,
 				    "'loader = exec' in [boot] needs 'program', the program that keeps the boot state");
 	}
 	struct boot_exec *exec = calloc(1, sizeof *exec);
-	bool whole = exec != NULL && (exec->program = dcd_boot_text(options->program, "")) != NULL;
-	for (int i = 0; whole && i < DCD_SLOT_COUNT; i++) {
-		exec->names[i] = dcd_boot_text(options->bootname[i], "");
-		whole = exec->names[i] != NULL;
-	}
-	if (!whole) {
-		if (exec != NULL) {
-			exec_close(&exec->base);
-		}
+	if (exec == NULL) {
 		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the boot state");
 	}
 	exec->base.ops = &exec_ops;
 	exec->base.name = "exec";
 	exec->timeout_s = options->program_timeout_s > 0 ? options->program_timeout_s : DEFAULT_TIMEOUT_S;
+	int err = dcd_boot_keep(&exec->kept, options, options->program, diag);
+	if (err != 0) {
+		exec_close(&exec->base);
+		return err;
+	}
 	*ret = &exec->base;
 	return 0;
 }

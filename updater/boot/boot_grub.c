@@ -16,9 +16,7 @@
 struct boot_grub {
 	struct dcd_boot_control base;
 	const struct dcd_boot_media *media;
-	char *names[DCD_SLOT_COUNT];
-	char *path;
-	char *cmdline; /* or null */
+	struct dcd_boot_kept kept;
 	struct dcd_boot_vars vars;
 };
 
@@ -55,18 +53,18 @@ static int check_file_system(const char *path, struct dcd_diag *diag)
 
 static int open_block(struct boot_grub *grub, bool writable, struct dcd_blockdev **ret, struct dcd_diag *diag)
 {
-	int err = check_file_system(grub->path, diag);
+	int err = check_file_system(grub->kept.place, diag);
 	if (err != 0) {
 		return err;
 	}
 	struct dcd_blockdev *dev;
-	err = grub->media->open_block(grub->media->context, grub->path, writable, &dev, diag);
+	err = grub->media->open_block(grub->media->context, grub->kept.place, writable, &dev, diag);
 	if (err != 0) {
 		return dcd_diag_prefix(diag, DCD_ERR_BOOT_STATE, "GRUB's environment");
 	}
 	if (dev->size != DCD_GRUB_ENV_SIZE) {
-		err = dcd_diag_set(diag, DCD_ERR_BOOT_STATE, "%s has %llu bytes; a GRUB environment block has %u", grub->path,
-				   (unsigned long long)dev->size, DCD_GRUB_ENV_SIZE);
+		err = dcd_diag_set(diag, DCD_ERR_BOOT_STATE, "%s has %llu bytes; a GRUB environment block has %u",
+				   grub->kept.place, (unsigned long long)dev->size, DCD_GRUB_ENV_SIZE);
 		dev->ops->close(dev);
 		return err;
 	}
@@ -78,7 +76,8 @@ static int read_block(struct boot_grub *grub, struct dcd_blockdev *dev, uint8_t 
 {
 	int err = dev->ops->read(dev, 0, block, DCD_GRUB_ENV_SIZE);
 	if (err != 0) {
-		return dcd_diag_set(diag, DCD_ERR_BOOT_STATE, "%s can't be read: %s", grub->path, dcd_blockdev_why(dev, err));
+		return dcd_diag_set(diag, DCD_ERR_BOOT_STATE, "%s can't be read: %s", grub->kept.place,
+				    dcd_blockdev_why(dev, err));
 	}
 	return 0;
 }
@@ -96,10 +95,10 @@ static int grub_load(struct dcd_boot_control *control, struct dcd_boot_state *re
 	err = read_block(grub, dev, block, diag);
 	dev->ops->close(dev);
 	if (err == 0) {
-		err = dcd_grub_env_decode(block, &grub->vars, grub->path, &state, diag);
+		err = dcd_grub_env_decode(block, &grub->vars, grub->kept.place, &state, diag);
 	}
 	if (err == 0) {
-		err = dcd_boot_cmdline_read(grub->cmdline, grub->vars.bootname, &state.booted, diag);
+		err = dcd_boot_cmdline_read(grub->kept.cmdline, grub->vars.bootname, &state.booted, diag);
 	}
 	if (err == 0) {
 		*ret = state;
@@ -119,11 +118,11 @@ static int write_sector(struct boot_grub *grub, struct dcd_blockdev *dev, const 
 		err = dev->ops->read_medium(dev, 0, back, sizeof back);
 	}
 	if (err != 0) {
-		return dcd_diag_set(diag, err, "%s could not be stored: %s", grub->path, dcd_blockdev_why(dev, err));
+		return dcd_diag_set(diag, err, "%s could not be stored: %s", grub->kept.place, dcd_blockdev_why(dev, err));
 	}
 	if (memcmp(sector, back, sizeof back) != 0) {
 		return dcd_diag_set(diag, DCD_ERR_READ_BACK,
-				    "%s doesn't keep what is written to it; the medium is worn out or failing", grub->path);
+				    "%s doesn't keep what is written to it; the medium is worn out or failing", grub->kept.place);
 	}
 	return 0;
 }
@@ -140,7 +139,7 @@ static int grub_store(struct dcd_boot_control *control, const struct dcd_boot_st
 	/* Read anew: another program may have changed a variable that isn't ours. */
 	err = read_block(grub, dev, old, diag);
 	if (err == 0) {
-		err = dcd_grub_env_encode(old, &grub->vars, state, grub->path, block, diag);
+		err = dcd_grub_env_encode(old, &grub->vars, state, grub->kept.place, block, diag);
 	}
 	if (err == 0) {
 		err = write_sector(grub, dev, block, diag);
@@ -152,11 +151,7 @@ static int grub_store(struct dcd_boot_control *control, const struct dcd_boot_st
 static void grub_close(struct dcd_boot_control *control)
 {
 	struct boot_grub *grub = of(control);
-	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
-		free(grub->names[i]);
-	}
-	free(grub->path);
-	free(grub->cmdline);
+	dcd_boot_kept_free(&grub->kept);
 	free(grub);
 }
 
@@ -166,26 +161,8 @@ static const struct dcd_boot_control_ops grub_ops = {
 	.close = grub_close,
 };
 
-static int fill(struct boot_grub *grub, const struct dcd_boot_options *options, struct dcd_diag *diag)
-{
-	bool whole = (grub->path = dcd_boot_text(options->grubenv, DEFAULT_PATH)) != NULL;
-	whole = (options->cmdline == NULL || (grub->cmdline = dcd_boot_text(options->cmdline, "")) != NULL) && whole;
-	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
-		grub->names[i] = dcd_boot_text(options->bootname[i], "");
-		whole = whole && grub->names[i] != NULL;
-	}
-	if (!whole) {
-		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the boot state");
-	}
-	return dcd_boot_vars_init(&grub->vars, (const char *const *)grub->names, diag);
-}
-
 int dcd_boot_grub_open(const struct dcd_boot_options *options, struct dcd_boot_control **ret, struct dcd_diag *diag)
 {
-	int err = dcd_boot_check_names(options, diag);
-	if (err != 0) {
-		return err;
-	}
 	struct boot_grub *grub = calloc(1, sizeof *grub);
 	if (grub == NULL) {
 		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the boot state");
@@ -193,7 +170,10 @@ int dcd_boot_grub_open(const struct dcd_boot_options *options, struct dcd_boot_c
 	grub->base.ops = &grub_ops;
 	grub->base.name = "grub";
 	grub->media = options->media;
-	err = fill(grub, options, diag);
+	int err = dcd_boot_keep(&grub->kept, options, options->grubenv != NULL ? options->grubenv : DEFAULT_PATH, diag);
+	if (err == 0) {
+		err = dcd_boot_vars_init(&grub->vars, grub->kept.bootname, diag);
+	}
 	if (err != 0) {
 		grub_close(&grub->base);
 		return err;

@@ -16,10 +16,7 @@
 struct boot_systemd {
 	struct dcd_boot_control base;
 	const struct dcd_boot_media *media;
-	char *names[DCD_SLOT_COUNT];
-	const char *bootname[DCD_SLOT_COUNT]; /* the same */
-	char *path;
-	char *cmdline; /* or null */
+	struct dcd_boot_kept kept;
 };
 
 /* What the folder holds of one slot. */
@@ -61,7 +58,7 @@ static void note_name(void *context, const char *name)
 {
 	struct scan *scan = context;
 	struct dcd_bls_entry entry;
-	enum dcd_bls_kind kind = dcd_bls_parse(name, scan->sd->bootname, &entry);
+	enum dcd_bls_kind kind = dcd_bls_parse(name, scan->sd->kept.bootname, &entry);
 	if (scan->err != 0 || kind == DCD_BLS_FOREIGN) {
 		return;
 	}
@@ -70,7 +67,7 @@ static void note_name(void *context, const char *name)
 		scan->err =
 			dcd_diag_set(scan->diag, DCD_ERR_BOOT_STATE,
 				     "%s/%s is no entry of the slots %s and %s; see docs/boot.md for how to restore the entries",
-				     scan->dir->name, name, scan->sd->bootname[0], scan->sd->bootname[1]);
+				     scan->dir->name, name, scan->sd->kept.bootname[0], scan->sd->kept.bootname[1]);
 		return;
 	}
 	(void)snprintf(files->name[files->count++], DCD_BLS_NAME_SIZE, "%s", name);
@@ -89,10 +86,10 @@ static bool names_no_slot(const uint8_t *text, size_t len)
 static int check_text(const struct scan *scan, const char *name, int slot, const uint8_t *text, size_t len, struct dcd_diag *diag)
 {
 	int said;
-	int err = dcd_boot_cmdline_parse((const char *)text, len, scan->sd->bootname, name, &said, diag);
+	int err = dcd_boot_cmdline_parse((const char *)text, len, scan->sd->kept.bootname, name, &said, diag);
 	if (err == 0 && said != slot) {
 		err = dcd_diag_set(diag, DCD_ERR_BOOT_STATE, "%s/%s passes decade.slot=%s, which is the other slot",
-				   scan->dir->name, name, scan->sd->bootname[said]);
+				   scan->dir->name, name, scan->sd->kept.bootname[said]);
 	}
 	return err;
 }
@@ -114,7 +111,7 @@ static int read_entry(struct scan *scan, int slot, const char *name)
 		return err;
 	}
 	err = check_text(scan, name, slot, text, len, scan->diag);
-	if (err == 0 && dcd_bls_parse(name, scan->sd->bootname, &entry) == DCD_BLS_ENTRY &&
+	if (err == 0 && dcd_bls_parse(name, scan->sd->kept.bootname, &entry) == DCD_BLS_ENTRY &&
 	    (!files->present || dcd_bls_counts_before(&entry, &files->best))) {
 		files->best = entry;
 		files->present = true;
@@ -124,7 +121,7 @@ static int read_entry(struct scan *scan, int slot, const char *name)
 
 static void template_name(const struct boot_systemd *sd, int slot, char ret[DCD_BLS_NAME_SIZE])
 {
-	(void)snprintf(ret, DCD_BLS_NAME_SIZE, "decade-%s.entry", sd->bootname[slot]);
+	(void)snprintf(ret, DCD_BLS_NAME_SIZE, "decade-%s.entry", sd->kept.bootname[slot]);
 }
 
 static int read_slot(struct scan *scan, int slot)
@@ -145,14 +142,14 @@ static int read_slot(struct scan *scan, int slot)
 static int scan_folder(struct boot_systemd *sd, struct scan *scan, struct dcd_diag *diag)
 {
 	*scan = (struct scan){ .sd = sd, .diag = diag };
-	int err = sd->media->open_dir(sd->media->context, sd->path, &scan->dir, diag);
+	int err = sd->media->open_dir(sd->media->context, sd->kept.place, &scan->dir, diag);
 	if (err != 0) {
 		scan->dir = NULL;
 		return dcd_diag_prefix(diag, DCD_ERR_BOOT_STATE, "the folder of boot entries");
 	}
 	err = scan->dir->ops->list(scan->dir, note_name, scan);
 	if (err != 0) {
-		return dcd_diag_set(diag, DCD_ERR_BOOT_STATE, "%s can't be read (%s)", sd->path, dcd_err_name(err));
+		return dcd_diag_set(diag, DCD_ERR_BOOT_STATE, "%s can't be read (%s)", sd->kept.place, dcd_err_name(err));
 	}
 	err = scan->err;
 	for (int i = 0; err == 0 && i < DCD_SLOT_COUNT; i++) {
@@ -160,7 +157,7 @@ static int scan_folder(struct boot_systemd *sd, struct scan *scan, struct dcd_di
 	}
 	if (err == 0 && !scan->slot[0].present && !scan->slot[1].present) {
 		err = dcd_diag_set(diag, DCD_ERR_BOOT_STATE,
-				   "%s has no boot entry of either slot; see docs/boot.md for how to set it up", sd->path);
+				   "%s has no boot entry of either slot; see docs/boot.md for how to set it up", sd->kept.place);
 	}
 	return err;
 }
@@ -188,7 +185,7 @@ static int systemd_load(struct dcd_boot_control *control, struct dcd_boot_state 
 	int err = scan_folder(sd, &scan, diag);
 	if (err == 0) {
 		state_of(&scan, &state);
-		err = dcd_boot_cmdline_read(sd->cmdline, sd->bootname, &state.booted, diag);
+		err = dcd_boot_cmdline_read(sd->kept.cmdline, sd->kept.bootname, &state.booted, diag);
 	}
 	if (err == 0) {
 		*ret = state;
@@ -220,7 +217,8 @@ static const char *kept_name(const struct scan *scan, const struct dcd_bls_entry
 	}
 	for (int i = 0; i < files->count; i++) {
 		struct dcd_bls_entry found;
-		if (dcd_bls_parse(files->name[i], scan->sd->bootname, &found) == DCD_BLS_ENTRY && same_entry(&found, entry)) {
+		if (dcd_bls_parse(files->name[i], scan->sd->kept.bootname, &found) == DCD_BLS_ENTRY &&
+		    same_entry(&found, entry)) {
 			return files->name[i];
 		}
 	}
@@ -242,7 +240,7 @@ static int make_plan(const struct scan *scan, const struct dcd_boot_state *state
 		if (plan->entry[i].rank > DCD_BLS_RANK_MAX) {
 			return dcd_diag_set(diag, DCD_ERR_BOOT_STATE,
 					    "%s: the rank of slot %s is at its end; give both entries low ones", scan->dir->name,
-					    scan->sd->bootname[i]);
+					    scan->sd->kept.bootname[i]);
 		}
 		if (!plan->present[i]) {
 			continue;
@@ -250,7 +248,7 @@ static int make_plan(const struct scan *scan, const struct dcd_boot_state *state
 		(void)snprintf(plan->name[i], DCD_BLS_NAME_SIZE, "%s", kept_name(scan, &plan->entry[i]));
 		plan->fresh[i] = plan->name[i][0] == '\0';
 		if (plan->fresh[i]) {
-			dcd_bls_name(&plan->entry[i], scan->sd->bootname, plan->name[i]);
+			dcd_bls_name(&plan->entry[i], scan->sd->kept.bootname, plan->name[i]);
 		}
 	}
 	return 0;
@@ -314,11 +312,7 @@ static int systemd_store(struct dcd_boot_control *control, const struct dcd_boot
 static void systemd_close(struct dcd_boot_control *control)
 {
 	struct boot_systemd *sd = of(control);
-	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
-		free(sd->names[i]);
-	}
-	free(sd->path);
-	free(sd->cmdline);
+	dcd_boot_kept_free(&sd->kept);
 	free(sd);
 }
 
@@ -328,29 +322,8 @@ static const struct dcd_boot_control_ops systemd_ops = {
 	.close = systemd_close,
 };
 
-static int fill(struct boot_systemd *sd, const struct dcd_boot_options *options, struct dcd_diag *diag)
-{
-	bool whole = (sd->path = dcd_boot_text(options->entries, DEFAULT_PATH)) != NULL;
-	whole = (options->cmdline == NULL || (sd->cmdline = dcd_boot_text(options->cmdline, "")) != NULL) && whole;
-	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
-		sd->names[i] = dcd_boot_text(options->bootname[i], "");
-		sd->bootname[i] = sd->names[i];
-		whole = whole && sd->names[i] != NULL;
-	}
-	return whole ? 0 : dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the boot state");
-}
-
 int dcd_boot_systemd_open(const struct dcd_boot_options *options, struct dcd_boot_control **ret, struct dcd_diag *diag)
 {
-	int err = dcd_boot_check_names(options, diag);
-	if (err != 0) {
-		return err;
-	}
-	if (strcasecmp(options->bootname[0], options->bootname[1]) == 0) {
-		return dcd_diag_set(diag, DCD_ERR_CONFIG,
-				    "the bootnames '%s' and '%s' are one on a FAT file system; choose others",
-				    options->bootname[0], options->bootname[1]);
-	}
 	struct boot_systemd *sd = calloc(1, sizeof *sd);
 	if (sd == NULL) {
 		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the boot state");
@@ -358,7 +331,12 @@ int dcd_boot_systemd_open(const struct dcd_boot_options *options, struct dcd_boo
 	sd->base.ops = &systemd_ops;
 	sd->base.name = "systemd-boot";
 	sd->media = options->media;
-	err = fill(sd, options, diag);
+	int err = dcd_boot_keep(&sd->kept, options, options->entries != NULL ? options->entries : DEFAULT_PATH, diag);
+	if (err == 0 && strcasecmp(options->bootname[0], options->bootname[1]) == 0) {
+		err = dcd_diag_set(diag, DCD_ERR_CONFIG,
+				   "the bootnames '%s' and '%s' are one on a FAT file system; choose others",
+				   options->bootname[0], options->bootname[1]);
+	}
 	if (err != 0) {
 		systemd_close(&sd->base);
 		return err;

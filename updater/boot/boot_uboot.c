@@ -18,9 +18,7 @@
 struct boot_uboot {
 	struct dcd_boot_control base;
 	const struct dcd_boot_media *media;
-	char *names[DCD_SLOT_COUNT];
-	char *config;
-	char *cmdline; /* or null */
+	struct dcd_boot_kept kept;
 	struct dcd_boot_vars vars;
 };
 
@@ -141,11 +139,11 @@ static int open_env(struct boot_uboot *uboot, struct uboot_ctx **ctx, struct dcd
 		*ctx = NULL;
 		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for U-Boot's environment");
 	}
-	if (libuboot_read_config(*ctx, uboot->config) < 0) {
+	if (libuboot_read_config(*ctx, uboot->kept.place) < 0) {
 		return dcd_diag_set(
 			diag, DCD_ERR_BOOT_STATE,
 			"%s can't be used: a device that it names is missing or can't be read, or the copies differ in size",
-			uboot->config);
+			uboot->kept.place);
 	}
 	int result = libuboot_open(*ctx);
 	if (result == -ENODATA) {
@@ -153,11 +151,11 @@ static int open_env(struct boot_uboot *uboot, struct uboot_ctx **ctx, struct dcd
 			diag, DCD_ERR_BOOT_STATE,
 			"both copies of U-Boot's environment are damaged (%s says where they are); see docs/boot.md for how to "
 			"restore it",
-			uboot->config);
+			uboot->kept.place);
 	}
 	if (result < 0) {
 		return dcd_diag_set(diag, DCD_ERR_BOOT_STATE, "U-Boot's environment can't be read (%s says where it is): %s",
-				    uboot->config, strerror(-result));
+				    uboot->kept.place, strerror(-result));
 	}
 	return 0;
 }
@@ -187,12 +185,12 @@ static int uboot_load(struct dcd_boot_control *control, struct dcd_boot_state *r
 	struct boot_uboot *uboot = of(control);
 	DCD_CLEANUP(free_devices) char *path[COPIES] = { NULL };
 	struct dcd_boot_state state;
-	int err = read_devices(uboot->config, path, diag);
+	int err = read_devices(uboot->kept.place, path, diag);
 	if (err == 0) {
 		err = read_state(uboot, &state, diag);
 	}
 	if (err == 0) {
-		err = dcd_boot_cmdline_read(uboot->cmdline, uboot->vars.bootname, &state.booted, diag);
+		err = dcd_boot_cmdline_read(uboot->kept.cmdline, uboot->vars.bootname, &state.booted, diag);
 	}
 	if (err == 0) {
 		*ret = state;
@@ -235,7 +233,7 @@ static int uboot_store(struct dcd_boot_control *control, const struct dcd_boot_s
 	struct dcd_boot_state back;
 	int err = dcd_boot_vars_encode(&uboot->vars, state, &values, diag);
 	if (err == 0) {
-		err = read_devices(uboot->config, path, diag);
+		err = read_devices(uboot->kept.place, path, diag);
 	}
 	if (err == 0) {
 		err = open_witnesses(uboot, path, &witnesses, diag);
@@ -255,7 +253,7 @@ static int uboot_store(struct dcd_boot_control *control, const struct dcd_boot_s
 	if (err == 0 && memcmp(&values, &back_values, sizeof values) != 0) {
 		err = dcd_diag_set(diag, DCD_ERR_READ_BACK,
 				   "U-Boot's environment doesn't keep what is written to it (%s says where it is)",
-				   uboot->config);
+				   uboot->kept.place);
 	}
 	return err;
 }
@@ -263,11 +261,7 @@ static int uboot_store(struct dcd_boot_control *control, const struct dcd_boot_s
 static void uboot_close(struct dcd_boot_control *control)
 {
 	struct boot_uboot *uboot = of(control);
-	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
-		free(uboot->names[i]);
-	}
-	free(uboot->config);
-	free(uboot->cmdline);
+	dcd_boot_kept_free(&uboot->kept);
 	free(uboot);
 }
 
@@ -277,26 +271,8 @@ static const struct dcd_boot_control_ops uboot_ops = {
 	.close = uboot_close,
 };
 
-static int fill(struct boot_uboot *uboot, const struct dcd_boot_options *options, struct dcd_diag *diag)
-{
-	bool whole = (uboot->config = dcd_boot_text(options->uboot_config, DEFAULT_CONFIG)) != NULL;
-	whole = (options->cmdline == NULL || (uboot->cmdline = dcd_boot_text(options->cmdline, "")) != NULL) && whole;
-	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
-		uboot->names[i] = dcd_boot_text(options->bootname[i], "");
-		whole = whole && uboot->names[i] != NULL;
-	}
-	if (!whole) {
-		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the boot state");
-	}
-	return dcd_boot_vars_init(&uboot->vars, (const char *const *)uboot->names, diag);
-}
-
 int dcd_boot_uboot_open(const struct dcd_boot_options *options, struct dcd_boot_control **ret, struct dcd_diag *diag)
 {
-	int err = dcd_boot_check_names(options, diag);
-	if (err != 0) {
-		return err;
-	}
 	struct boot_uboot *uboot = calloc(1, sizeof *uboot);
 	if (uboot == NULL) {
 		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the boot state");
@@ -304,7 +280,11 @@ int dcd_boot_uboot_open(const struct dcd_boot_options *options, struct dcd_boot_
 	uboot->base.ops = &uboot_ops;
 	uboot->base.name = "uboot";
 	uboot->media = options->media;
-	err = fill(uboot, options, diag);
+	int err = dcd_boot_keep(&uboot->kept, options, options->uboot_config != NULL ? options->uboot_config : DEFAULT_CONFIG,
+				diag);
+	if (err == 0) {
+		err = dcd_boot_vars_init(&uboot->vars, uboot->kept.bootname, diag);
+	}
 	if (err != 0) {
 		uboot_close(&uboot->base);
 		return err;

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bytes_text.h"
 #include "manifest/json/json.h"
 #include "updater/cli/device.h"
-#include "updater/cli/install_progress.h"
 #include "updater/cli/scratch.h"
 #include "updater/cli/show.h"
 #include "updater/source/source_bundle.h"

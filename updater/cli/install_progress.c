@@ -5,8 +5,9 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/bytes_text.h"
 
 #define SHOW_EVERY_SECONDS 0.2
 #define EVENT_EVERY_SECONDS 1.0
@@ -34,29 +35,10 @@ void dcd_progress_interrupts(struct dcd_source *source)
 	}
 }
 
-double dcd_monotonic_seconds(void)
-{
-	struct timespec now;
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-void dcd_bytes_text(uint64_t bytes, char text[DCD_BYTES_TEXT_SIZE])
-{
-	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
-	double value = (double)bytes;
-	size_t unit = 0;
-	while (value >= 1024 && unit + 1 < sizeof units / sizeof units[0]) {
-		value /= 1024;
-		unit++;
-	}
-	(void)snprintf(text, DCD_BYTES_TEXT_SIZE, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
-}
-
 void dcd_install_progress_begin(struct dcd_install_progress *line, bool json)
 {
 	*line = (struct dcd_install_progress){ .json = json, .terminal = !json && isatty(STDERR_FILENO) == 1 };
-	line->stage_began = dcd_monotonic_seconds();
+	dcd_pace_begin(&line->pace, dcd_monotonic_seconds());
 }
 
 static const char *stage_name(enum dcd_stage stage)
@@ -77,24 +59,24 @@ static uint64_t saved_bytes(const struct dcd_progress *progress)
 	return progress->full > progress->planned ? progress->full - progress->planned : 0;
 }
 
-static void print_event(const struct dcd_progress *progress, double percent, double rate, double left)
+static void print_event(const struct dcd_progress *progress, const struct dcd_pace_view *view)
 {
 	printf("{\"event\":\"progress\",\"phase\":\"%s\",\"percent\":%.1f,\"done\":%" PRIu64 ",\"total\":%" PRIu64
 	       ",\"bytes_per_second\":%.0f,\"seconds_left\":%.0f,\"bytes_fetched\":%" PRIu64 ",\"bytes_planned\":%" PRIu64
 	       ",\"bytes_saved\":%" PRIu64 "}\n",
-	       stage_name(progress->stage), percent, progress->done, progress->total, rate, left, progress->fetched, progress->planned,
+	       stage_name(progress->stage), view->percent, progress->done, progress->total, view->rate, view->left, progress->fetched, progress->planned,
 	       saved_bytes(progress));
 	(void)fflush(stdout);
 }
 
-static void draw_line(const struct dcd_progress *progress, double percent, double rate, double left)
+static void draw_line(const struct dcd_progress *progress, const struct dcd_pace_view *view)
 {
 	char rate_text[DCD_BYTES_TEXT_SIZE], fetched[DCD_BYTES_TEXT_SIZE], saved[DCD_BYTES_TEXT_SIZE];
-	dcd_bytes_text((uint64_t)rate, rate_text);
+	dcd_bytes_text((uint64_t)view->rate, rate_text);
 	dcd_bytes_text(progress->fetched, fetched);
 	dcd_bytes_text(saved_bytes(progress), saved);
-	fprintf(stderr, "\r%-9s %5.1f %%  %9s/s  %3.0f s left  fetched %s, saving %s\033[K", stage_name(progress->stage), percent,
-		rate_text, left, fetched, saved);
+	fprintf(stderr, "\r%-9s %5.1f %%  %9s/s  %3.0f s left  fetched %s, saving %s\033[K", stage_name(progress->stage), view->percent,
+		rate_text, view->left, fetched, saved);
 }
 
 int dcd_install_progress_report(void *context, const struct dcd_progress *progress)
@@ -103,23 +85,16 @@ int dcd_install_progress_report(void *context, const struct dcd_progress *progre
 	double now = dcd_monotonic_seconds();
 	if (progress->stage != line->stage) {
 		line->stage = progress->stage;
-		line->stage_began = now;
-		line->last_shown = 0;
+		dcd_pace_begin(&line->pace, now);
 	}
 	double every = line->json ? EVENT_EVERY_SECONDS : SHOW_EVERY_SECONDS;
-	bool last = progress->total > 0 && progress->done >= progress->total;
-	if ((line->json || line->terminal) && (now - line->last_shown >= every || last)) {
-		double elapsed = now - line->stage_began;
-		double percent = progress->total > 0 ? 100.0 * (double)progress->done / (double)progress->total : 0;
-		double rate = elapsed > 0.01 ? (double)progress->done / elapsed : 0;
-		double left = rate > 0 && !last ? (double)(progress->total - progress->done) / rate : 0;
-		percent = percent > 100 ? 100 : percent;
-		line->last_shown = now;
+	struct dcd_pace_view view;
+	if ((line->json || line->terminal) && dcd_pace_due(&line->pace, now, every, progress->done, progress->total, &view)) {
 		line->drawn = line->terminal;
 		if (line->json) {
-			print_event(progress, percent, rate, left);
+			print_event(progress, &view);
 		} else {
-			draw_line(progress, percent, rate, left);
+			draw_line(progress, &view);
 		}
 	}
 	return cancel_asked;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/pace.h"
 #include "base/source.h"
 #include "updater/engine/progress.h"
 
@@ -13,8 +14,7 @@ struct dcd_install_progress {
 	bool terminal;       /* stderr is one */
 	bool drawn;          /* the line stands on the terminal and must be ended */
 	enum dcd_stage stage;
-	double stage_began;  /* seconds, monotonic */
-	double last_shown;
+	struct dcd_pace pace; /* of the stage */
 };
 
 void dcd_install_progress_begin(struct dcd_install_progress *line, bool json);
@@ -27,12 +27,5 @@ void dcd_install_progress_end(struct dcd_install_progress *line);
 void dcd_progress_cancel(void);
 /* The source that dcd_progress_cancel() interrupts, or null: before it is closed. */
 void dcd_progress_interrupts(struct dcd_source *source);
-
-/* Seconds on a clock that never jumps. */
-double dcd_monotonic_seconds(void);
-
-/* "1.2 MiB" into `text`. */
-#define DCD_BYTES_TEXT_SIZE 32
-void dcd_bytes_text(uint64_t bytes, char text[DCD_BYTES_TEXT_SIZE]);
 
 #endif

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/bytes_text.h"
 #include "base/hex.h"
 #include "manifest/json/json.h"
-#include "updater/cli/install_progress.h"
 
 /* Prints a document that may have failed to build for want of memory; then there is nothing better to print. */
 static void print_and_free(struct dcd_json *document, bool indent)

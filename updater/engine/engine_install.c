@@ -15,13 +15,7 @@ static int stage(struct dcd_run *run, bool full, struct dcd_diag *diag)
 		err = dcd_run_scan(run, &todo, diag);
 	}
 	if (err == 0) {
-		err = dcd_run_begin_writing(run, diag);
-	}
-	if (err == 0) {
-		err = dcd_run_write_images(run, diag);
-	}
-	if (err == 0) {
-		err = dcd_source_finish(run->engine->source, diag);
+		err = dcd_run_write_slot(run, diag);
 	}
 	if (err != 0) {
 		return err;
@@ -43,31 +37,27 @@ static int activate(struct dcd_run *run, struct dcd_diag *diag)
 	return err != 0 ? err : dcd_session_store_boot(session, diag);
 }
 
-int dcd_engine_check(struct dcd_engine *engine, struct dcd_report *ret, struct dcd_diag *diag)
+static int check(struct dcd_run *run, const void *options, struct dcd_diag *diag)
 {
-	struct dcd_run *run = NULL;
-	int err = dcd_run_new(&run, diag);
-	if (err != 0) {
-		return err;
-	}
-	err = dcd_run_open(run, engine, false, ret, diag);
+	(void)options;
+	int err = dcd_run_select(run, diag);
 	if (err == 0) {
-		err = dcd_run_select(run, diag);
-		if (err == 0) {
-			err = dcd_run_check_images(run, diag);
-		}
-		if (err == 0) {
-			dcd_run_estimate(run, false);
-		} else {
-			err = dcd_run_failed(run, err, diag);
-		}
+		err = dcd_run_check_images(run, diag);
 	}
-	dcd_run_close(run);
+	if (err == 0) {
+		dcd_run_estimate(run, false);
+	}
 	return err;
 }
 
-static int install(struct dcd_run *run, const struct dcd_install_options *options, struct dcd_diag *diag)
+int dcd_engine_check(struct dcd_engine *engine, struct dcd_report *ret, struct dcd_diag *diag)
 {
+	return dcd_run_do(engine, false, check, NULL, ret, diag);
+}
+
+static int install(struct dcd_run *run, const void *context, struct dcd_diag *diag)
+{
+	const struct dcd_install_options *options = context;
 	int err = dcd_life_may_write_other(&run->session.boot, diag);
 	if (err == 0) {
 		err = dcd_run_select(run, diag);
@@ -89,18 +79,5 @@ static int install(struct dcd_run *run, const struct dcd_install_options *option
 int dcd_engine_install(struct dcd_engine *engine, const struct dcd_install_options *options, struct dcd_report *ret,
 		       struct dcd_diag *diag)
 {
-	struct dcd_run *run = NULL;
-	int err = dcd_run_new(&run, diag);
-	if (err != 0) {
-		return err;
-	}
-	err = dcd_run_open(run, engine, options->again, ret, diag);
-	if (err == 0) {
-		err = install(run, options, diag);
-		if (err != 0) {
-			err = dcd_run_failed(run, err, diag);
-		}
-	}
-	dcd_run_close(run);
-	return err;
+	return dcd_run_do(engine, options->again, install, options, ret, diag);
 }

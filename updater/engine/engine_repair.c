@@ -43,8 +43,9 @@ static int end_repair(struct dcd_run *run, struct dcd_boot_slot before, struct d
 	return err != 0 ? err : dcd_session_store_boot(session, diag);
 }
 
-static int repair(struct dcd_run *run, struct dcd_diag *diag)
+static int repair(struct dcd_run *run, const void *options, struct dcd_diag *diag)
 {
+	(void)options;
 	const struct dcd_boot_slot before = run->session.boot.slot[run->slot];
 	bool was_whole = run->session.state.slot[run->slot].content == DCD_CONTENT_VERIFIED;
 	uint64_t todo = 0;
@@ -65,13 +66,7 @@ static int repair(struct dcd_run *run, struct dcd_diag *diag)
 		return dcd_diag_set(diag, DCD_ERR_UP_TO_DATE, "nothing to repair: every segment of the other slot is right");
 	}
 	if (err == 0) {
-		err = dcd_run_begin_writing(run, diag);
-	}
-	if (err == 0) {
-		err = dcd_run_write_images(run, diag);
-	}
-	if (err == 0) {
-		err = dcd_source_finish(run->engine->source, diag);
+		err = dcd_run_write_slot(run, diag);
 	}
 	if (err == 0) {
 		err = end_repair(run, before, diag);
@@ -84,18 +79,5 @@ static int repair(struct dcd_run *run, struct dcd_diag *diag)
 
 int dcd_engine_repair(struct dcd_engine *engine, struct dcd_report *ret, struct dcd_diag *diag)
 {
-	struct dcd_run *run = NULL;
-	int err = dcd_run_new(&run, diag);
-	if (err != 0) {
-		return err;
-	}
-	err = dcd_run_open(run, engine, true, ret, diag);
-	if (err == 0) {
-		err = repair(run, diag);
-		if (err != 0) {
-			err = dcd_run_failed(run, err, diag);
-		}
-	}
-	dcd_run_close(run);
-	return err;
+	return dcd_run_do(engine, true, repair, NULL, ret, diag);
 }

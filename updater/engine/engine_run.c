@@ -39,7 +39,7 @@ static bool release_is_offered(void *context, const struct dcd_tuf_target *targe
 	return dcd_tuf_target_path(run->tuf, target, path, NULL) != 0 || dcd_source_has(run->engine->source, path);
 }
 
-int dcd_run_open(struct dcd_run *run, struct dcd_engine *engine, bool again, struct dcd_report *report, struct dcd_diag *diag)
+static int run_open(struct dcd_run *run, struct dcd_engine *engine, bool again, struct dcd_report *report, struct dcd_diag *diag)
 {
 	memset(report, 0, sizeof *report);
 	run->engine = engine;
@@ -50,15 +50,20 @@ int dcd_run_open(struct dcd_run *run, struct dcd_engine *engine, bool again, str
 	}
 	run->slot = dcd_slot_other(run->session.boot.booted);
 	run->policy = (struct dcd_policy){
-		.product = engine->product, .board = engine->board, .channel = engine->channel,
-		.state = &run->session.state, .booted = run->session.boot.booted, .again = again,
+		.product = engine->product,
+		.board = engine->board,
+		.channel = engine->channel,
+		.state = &run->session.state,
+		.booted = run->session.boot.booted,
+		.again = again,
 		.offered = engine->source != NULL && engine->source->ops->has != NULL ? release_is_offered : NULL,
 		.offered_context = run,
 	};
 	return 0;
 }
 
-void dcd_run_close(struct dcd_run *run)
+/* Closes what the run opened, fills in the report's last numbers, and frees the run. */
+static void run_close(struct dcd_run *run)
 {
 	for (size_t i = 0; i < DCD_RELEASE_IMAGES_MAX; i++) {
 		struct dcd_image_job *job = &run->jobs[i];
@@ -89,8 +94,8 @@ static bool worth_noting(const struct dcd_run *run, int err)
 }
 
 /*
- * What a stream lacks by its index, it may also have under a name that somebody changed: its headers, further on, tell. So it is read to its end
- * before anybody is told to try again later.
+ * What a stream lacks by its index, it may also have under a name that somebody changed: its headers, further on, tell. So it is
+ * read to its end before anybody is told to try again later.
  */
 static int doubt_stream(struct dcd_run *run, int err, struct dcd_diag *diag)
 {
@@ -104,7 +109,7 @@ static int doubt_stream(struct dcd_run *run, int err, struct dcd_diag *diag)
 }
 
 /* The reason stays: in the journal, for status and for the report. The run's own error is the one that is returned. */
-int dcd_run_failed(struct dcd_run *run, int err, struct dcd_diag *diag)
+static int run_failed(struct dcd_run *run, int err, struct dcd_diag *diag)
 {
 	err = doubt_stream(run, err, diag);
 	int code = dcd_err_exit_code(err);
@@ -118,8 +123,20 @@ int dcd_run_failed(struct dcd_run *run, int err, struct dcd_diag *diag)
 	return err;
 }
 
-int dcd_run_new(struct dcd_run **ret, struct dcd_diag *diag)
+int dcd_run_do(struct dcd_engine *engine, bool again, dcd_run_step *step, const void *options, struct dcd_report *report,
+	       struct dcd_diag *diag)
 {
-	*ret = calloc(1, sizeof **ret);
-	return *ret != NULL ? 0 : dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory to begin");
+	struct dcd_run *run = calloc(1, sizeof *run);
+	if (run == NULL) {
+		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory to begin");
+	}
+	int err = run_open(run, engine, again, report, diag);
+	if (err == 0) {
+		err = step(run, options, diag);
+		if (err != 0) {
+			err = run_failed(run, err, diag);
+		}
+	}
+	run_close(run);
+	return err;
 }

@@ -17,7 +17,7 @@ struct dcd_run {
 	struct dcd_tuf *tuf;
 	struct dcd_tuf_target target;
 	struct dcd_release *release;
-	int slot; /* the one to be written */
+	int slot;                     /* the one to be written */
 	struct dcd_slot_record bases; /* images that the running slot was found to hold, where it has no record */
 	struct dcd_image_ports image_ports;
 	struct dcd_image_job jobs[DCD_RELEASE_IMAGES_MAX];
@@ -27,13 +27,15 @@ struct dcd_run {
 
 /* ---- begin and end (engine_run.c) ---- */
 
-DCD_NODISCARD int dcd_run_new(struct dcd_run **ret, struct dcd_diag *diag);
-DCD_NODISCARD int dcd_run_open(struct dcd_run *run, struct dcd_engine *engine, bool again, struct dcd_report *report,
-			       struct dcd_diag *diag);
-/* Closes what the run opened, fills in the report's last numbers, and frees the run. */
-void dcd_run_close(struct dcd_run *run);
-/* The reason stays: in the journal, for status and for the report. Returns the run's own error. */
-DCD_NODISCARD int dcd_run_failed(struct dcd_run *run, int err, struct dcd_diag *diag);
+/* What a run does between its begin and its end. */
+typedef int dcd_run_step(struct dcd_run *run, const void *options, struct dcd_diag *diag);
+
+/*
+ * One run: opens it, does `step` and closes it. When the step fails, the reason stays, in the journal, for status and for the
+ * report; the step's error is the one that is returned. `again`: policy.h.
+ */
+DCD_NODISCARD int dcd_run_do(struct dcd_engine *engine, bool again, dcd_run_step *step, const void *options,
+			     struct dcd_report *report, struct dcd_diag *diag);
 
 struct dcd_slot_record *dcd_run_running_record(struct dcd_run *run);
 /* The image that the running slot is known to hold in that class, or null. */
@@ -62,8 +64,7 @@ DCD_NODISCARD int dcd_run_check_images(struct dcd_run *run, struct dcd_diag *dia
 DCD_NODISCARD int dcd_run_open_jobs(struct dcd_run *run, bool full, struct dcd_diag *diag);
 /* *ret_todo: segments that are not right yet, in all images. */
 DCD_NODISCARD int dcd_run_scan(struct dcd_run *run, uint64_t *ret_todo, struct dcd_diag *diag);
-/* The loader forgets the slot before its first byte changes; the journal says what it is becoming. */
-DCD_NODISCARD int dcd_run_begin_writing(struct dcd_run *run, struct dcd_diag *diag);
-DCD_NODISCARD int dcd_run_write_images(struct dcd_run *run, struct dcd_diag *diag);
+/* The loader forgets the slot, the journal says what it becomes, every image is written, the source is read to its end. */
+DCD_NODISCARD int dcd_run_write_slot(struct dcd_run *run, struct dcd_diag *diag);
 
 #endif

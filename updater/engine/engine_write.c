@@ -3,10 +3,11 @@
 
 #include "updater/engine/engine_run.h"
 
-static int too_small(const struct dcd_run *run, const struct dcd_release_image *image, const struct dcd_blockdev *target, struct dcd_diag *diag)
+static int too_small(const struct dcd_run *run, const struct dcd_release_image *image, const struct dcd_blockdev *target,
+		     struct dcd_diag *diag)
 {
-	return dcd_diag_set(diag, DCD_ERR_SLOT_TOO_SMALL, "%s has %llu bytes, but the image '%s' of release %s needs %llu", target->name,
-			    (unsigned long long)target->size, image->class_name, run->release->version,
+	return dcd_diag_set(diag, DCD_ERR_SLOT_TOO_SMALL, "%s has %llu bytes, but the image '%s' of release %s needs %llu",
+			    target->name, (unsigned long long)target->size, image->class_name, run->release->version,
 			    (unsigned long long)image->size);
 }
 
@@ -14,14 +15,15 @@ size_t dcd_run_twin(const struct dcd_run *run, size_t index)
 {
 	const struct dcd_release_image *images = run->release->images;
 	size_t i = 0;
-	while (i < index && (!dcd_hash_equal(&images[i].image_id, &images[index].image_id) || images[i].size != images[index].size ||
-			     images[i].segment_size != images[index].segment_size)) {
+	while (i < index && (!dcd_hash_equal(&images[i].image_id, &images[index].image_id) ||
+			     images[i].size != images[index].size || images[i].segment_size != images[index].segment_size)) {
 		i++;
 	}
 	return i;
 }
 
-/* What an install would find out before it writes: that each image fits, and that the source has a payload for it. Nothing is fetched. */
+/* What an install would find out before it writes: that each image fits, and that the source has a payload for it. Nothing is
+ * fetched. */
 int dcd_run_check_images(struct dcd_run *run, struct dcd_diag *diag)
 {
 	struct dcd_slot_port *slots = &run->engine->slots;
@@ -69,9 +71,15 @@ int dcd_run_open_jobs(struct dcd_run *run, bool full, struct dcd_diag *diag)
 {
 	struct dcd_engine *engine = run->engine;
 	run->image_ports = (struct dcd_image_ports){
-		.source = engine->source, .targets_prefix = DCD_TARGETS_PREFIX, .stream = engine->stream, .new_writer = engine->new_writer,
-		.alg = engine->alg, .zstd = engine->zstd, .packer = engine->packer,
-		.pack_memory_max = engine->pack_memory_max, .progress = &engine->progress,
+		.source = engine->source,
+		.targets_prefix = DCD_TARGETS_PREFIX,
+		.stream = engine->stream,
+		.new_writer = engine->new_writer,
+		.alg = engine->alg,
+		.zstd = engine->zstd,
+		.packer = engine->packer,
+		.pack_memory_max = engine->pack_memory_max,
+		.progress = &engine->progress,
 	};
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < run->release->image_count; i++) {
@@ -120,7 +128,7 @@ int dcd_run_scan(struct dcd_run *run, uint64_t *ret_todo, struct dcd_diag *diag)
 }
 
 /* The loader forgets the slot before its first byte changes; the journal says what it is becoming. */
-int dcd_run_begin_writing(struct dcd_run *run, struct dcd_diag *diag)
+static int begin_writing(struct dcd_run *run, struct dcd_diag *diag)
 {
 	const struct dcd_device_state before = run->session.state;
 	dcd_life_begin_writing(&run->session.state, &run->session.boot, run->slot, run->release);
@@ -132,7 +140,7 @@ int dcd_run_begin_writing(struct dcd_run *run, struct dcd_diag *diag)
 	return dcd_session_store_journal(&run->session, diag);
 }
 
-int dcd_run_write_images(struct dcd_run *run, struct dcd_diag *diag)
+static int write_images(struct dcd_run *run, struct dcd_diag *diag)
 {
 	for (size_t i = 0; i < run->release->image_count; i++) {
 		int err = dcd_image_job_run(&run->jobs[i], diag);
@@ -141,4 +149,13 @@ int dcd_run_write_images(struct dcd_run *run, struct dcd_diag *diag)
 		}
 	}
 	return 0;
+}
+
+int dcd_run_write_slot(struct dcd_run *run, struct dcd_diag *diag)
+{
+	int err = begin_writing(run, diag);
+	if (err == 0) {
+		err = write_images(run, diag);
+	}
+	return err != 0 ? err : dcd_source_finish(run->engine->source, diag);
 }

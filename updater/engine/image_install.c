@@ -77,10 +77,11 @@ int dcd_image_check_offered(const struct dcd_source *source, const char *targets
 static int load_full_instead(struct dcd_image_job *job, const struct dcd_release_payload *full, struct dcd_diag *diag)
 {
 	if (!is_offered(job, full)) {
-		return dcd_diag_set(diag, DCD_ERR_UNSUPPORTED,
-				    "%s: its delta of '%s' has blocks that this device can't compress as they were (other library "
-				    "version, or pack-memory-kib too small), and there is no full payload beside it",
-				    job->ports->source->name, job->image->class_name);
+		return dcd_diag_set(
+			diag, DCD_ERR_UNSUPPORTED,
+			"%s: its delta of '%s' has blocks that this device can't compress as they were (other library "
+			"version, or pack-memory-kib too small), and there is no full payload beside it",
+			job->ports->source->name, job->image->class_name);
 	}
 	dcd_payload_table_free(&job->primary);
 	return load_table(job, full, &job->primary, diag);
@@ -220,8 +221,8 @@ struct round {
 	struct dcd_segment_writer *writer;
 	struct dcd_reader base_reader;
 	struct dcd_frame_tools tools;
-	uint8_t *frame;
-	uint8_t *workspace;
+	uint8_t *memory; /* a frame, and its workspace behind it */
+	size_t memory_size;
 	struct dcd_range *ranges;
 	size_t range_count;
 	struct zero_hash zero;
@@ -284,18 +285,15 @@ static int open_decoder(struct round *round, struct dcd_diag *diag)
 	struct dcd_image_job *job = round->job;
 	const struct dcd_image_ports *ports = job->ports;
 	const struct dcd_payload *view = &round->table->view;
-	size_t workspace_size = dcd_frame_workspace_size(view, ports->zstd);
-	round->frame = malloc(view->max_frame > 0 ? view->max_frame : 1);
-	round->workspace = aligned_alloc(16, (workspace_size + 15) / 16 * 16 + 16);
-	if (round->frame == NULL || round->workspace == NULL || plan_ranges(round) != 0) {
+	round->memory_size = dcd_frame_memory_size(view, ports->zstd);
+	round->memory = aligned_alloc(16, round->memory_size);
+	if (round->memory == NULL || plan_ranges(round) != 0) {
 		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory to decode %s: it needs %zu bytes beside its segments",
-				    round->table->path, workspace_size + view->max_frame);
+				    round->table->path, round->memory_size);
 	}
 	round->tools = (struct dcd_frame_tools){
 		.alg = ports->alg,
 		.zstd = ports->zstd,
-		.workspace = round->workspace,
-		.workspace_size = workspace_size,
 		.packer = ports->packer,
 	};
 	if (view->base_size > 0 && job->base != NULL) {
@@ -329,8 +327,7 @@ static void round_close(struct round *round)
 		job->stats->rewritten += round->writer->bad_segments;
 		round->writer->ops->close(round->writer);
 	}
-	free(round->frame);
-	free(round->workspace);
+	free(round->memory);
 	free(round->ranges);
 }
 
@@ -393,7 +390,8 @@ static int make_segment(struct round *round, const struct dcd_payload_entry *ent
 		memset(segment, 0, entry->segment_length);
 		return zeros_are_right(round->job, entry, segment, &round->zero) ? 0 : DCD_ERR_MALFORMED;
 	}
-	return dcd_frame_make_segment(entry, round->frame, entry->frame_length, &round->tools, segment);
+	dcd_frame_share_memory(&round->tools, round->memory, round->memory_size, entry->frame_length);
+	return dcd_frame_make_segment(entry, round->memory, entry->frame_length, &round->tools, segment);
 }
 
 static int make_one(struct round *round, const struct dcd_payload_entry *entry, uint32_t index, struct dcd_diag *diag)
@@ -401,7 +399,7 @@ static int make_one(struct round *round, const struct dcd_payload_entry *entry, 
 	struct dcd_image_job *job = round->job;
 	struct dcd_frame_stream *stream = job->ports->stream;
 	if (entry->frame_length > 0 && round->copy_of == NULL) {
-		int err = stream->ops->read(stream, round->frame, entry->frame_length, diag);
+		int err = stream->ops->read(stream, round->memory, entry->frame_length, diag);
 		if (err != 0) {
 			return err;
 		}

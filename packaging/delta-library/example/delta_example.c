@@ -87,20 +87,21 @@ static int read_table(FILE *in, uint8_t **ret_table, struct dcd_payload *ret)
 
 /* All the memory that it takes, whatever the image's size. */
 struct room {
-	uint8_t *table, *frame, *segment;
-	void *workspace;
+	uint8_t *table, *segment, *memory;
+	size_t size; /* of memory */
 };
 
-static int make_all(const struct dcd_payload *payload, const struct dcd_frame_tools *tools, const struct room *room, FILE *in,
+static int make_all(const struct dcd_payload *payload, struct dcd_frame_tools *tools, const struct room *room, FILE *in,
 		    FILE *out)
 {
 	for (uint32_t i = 0; i < payload->segment_count; i++) {
 		struct dcd_payload_entry entry;
 		dcd_payload_entry(payload, i, &entry);
-		if (fread(room->frame, 1, entry.frame_length, in) != entry.frame_length) {
+		if (fread(room->memory, 1, entry.frame_length, in) != entry.frame_length) {
 			return DCD_ERR_MALFORMED;
 		}
-		int err = dcd_frame_make_segment(&entry, room->frame, entry.frame_length, tools, room->segment);
+		dcd_frame_share_memory(tools, room->memory, room->size, entry.frame_length);
+		int err = dcd_frame_make_segment(&entry, room->memory, entry.frame_length, tools, room->segment);
 		if (err != 0) {
 			return err;
 		}
@@ -119,20 +120,16 @@ static int apply_stream(int base_fd, FILE *in, FILE *out)
 	if (err == 0) {
 		const struct dcd_decoder zstd = dcd_zstd_decoder();
 		struct dcd_reader base = { .read = read_base, .context = &base_fd, .size = payload.base_size };
-		size_t size = (dcd_frame_workspace_size(&payload, &zstd) + 15) / 16 * 16 + 16;
-		room.frame = malloc((size_t)payload.max_frame + 1);
+		room.size = dcd_frame_memory_size(&payload, &zstd);
+		room.memory = aligned_alloc(16, room.size);
 		room.segment = malloc(payload.segment_size);
-		room.workspace = aligned_alloc(16, size);
-		const struct dcd_frame_tools tools = {
-			.alg = &dcd_sha256, .zstd = &zstd, .base = &base, .workspace = room.workspace, .workspace_size = size
-		};
-		bool enough = room.frame != NULL && room.segment != NULL && room.workspace != NULL;
+		struct dcd_frame_tools tools = { .alg = &dcd_sha256, .zstd = &zstd, .base = &base };
+		bool enough = room.segment != NULL && room.memory != NULL;
 		err = enough ? make_all(&payload, &tools, &room, in, out) : DCD_ERR_NO_MEMORY;
 	}
 	free(room.table);
-	free(room.frame);
 	free(room.segment);
-	free(room.workspace);
+	free(room.memory);
 	return err;
 }
 

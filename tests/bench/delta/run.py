@@ -26,6 +26,7 @@ FILES = [
     ("libc6", "libc6", "**/libc.so.6", None),
     ("libcrypto", "libssl3", "**/libcrypto.so.3", None),
     ("libcrypto-arm64", "libssl3", "**/libcrypto.so.3", "arm64"),
+    ("libcrypto-armhf", "libssl3", "**/libcrypto.so.3", "armhf"),
     ("libc6-arm64", "libc6", "**/libc.so.6", "arm64"),
     ("python3.11", "python3.11-minimal", "usr/bin/python3.11", None),
     ("libnode", "libnode108", "**/libnode.so.108", None),

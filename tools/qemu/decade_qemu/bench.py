@@ -225,16 +225,19 @@ class Bench:
         self.last_is(self.comes_up(other, new), "confirmed", new)
         return other, new
 
-    def dies(self):
-        """One boot that never reaches user space and resets by itself."""
+    def resets(self, or_comes_up=None, hangs=False):
+        """One boot that never reaches user space and resets by itself; with `hangs` one that must be cut. or_comes_up: a slot that may come up
+        all the same."""
         with self.boot() as boot:
             try:
                 boot.up()
             except GuestGone as gone:
-                if gone.kind == "exit":
-                    return
-                raise
-            raise ScenarioFailure("slot %s came up" % boot.slot)
+                if gone.kind != ("timeout" if hangs else "exit"):
+                    raise ScenarioFailure("this boot was expected to %s: %s" % ("hang" if hangs else "reset", gone)) from gone
+                self.tell("as expected: %s" % gone)
+                return
+            self.expect(boot.slot == or_comes_up, "slot %s came up with release %s; this boot was expected to come to nothing" % (
+                boot.slot, boot.version))
 
     def last_is(self, status, result, version):
         """The last outcome that `decade status` shows."""
@@ -265,8 +268,8 @@ class Bench:
 
     def until_changes(self, name, boot):
         """Until the first bytes of a partition change."""
-        before = self.disk.read(name, 0, 1 << 20)
-        self.until(lambda: self.disk.read(name, 0, 1 << 20) != before, boot)
+        before = self.disk.read(name, 0, 1 << 16)
+        self.until(lambda: self.disk.read(name, 0, 1 << 16) != before, boot)
 
     def until_state(self, holds, boot):
         """Until the stored boot state is readable and holds(state)."""

@@ -4,16 +4,15 @@ import json
 import pathlib
 import shlex
 
-from . import host_command, uboot_env
+from . import host_command, loader_state
 from .disk_image import DiskImage, Partition
 from .errors import UsageError
-from .machine import BootState, Machine
+from .machine import Machine
 from .release_images import KINDS
 
 GOOD = ("1", "2", "3", "4")  # the good releases that scenarios update between; 1 is what the factory installs
 BOARD_KEYS = {"name", "title", "disk", "repository", "keys", "boot-seconds", "watchdog", "heals-state", "slot-partition", "state-partition"}
 GUEST_KEYS = {"link", "decade", "host"}
-STATE_KEYS = {"format", "partition", "offset-1", "offset-2", "size"}
 
 
 class Board(Machine):
@@ -38,14 +37,27 @@ class Board(Machine):
         self.link = self._get("guest", "link", "port")
         self.decade = self._get("guest", "decade", "decade")
         self.heals_state = self._get("board", "heals-state", "no") == "yes"
-        self.reads_state = self.ini.has_section("state")
+        self.state = loader_state.of_board(self.path, dict(self.ini["state"])) if self.ini.has_section("state") else None
         self.classes = tuple(key for key in self.ini["good 1"]) if self.ini.has_section("good 1") else ()
         if not self.classes:
             raise UsageError("%s: no [good 1], the release that the disk holds in slot A" % path)
+        self.files = self._files()
+
+    def _files(self):
+        """Section [files]: CLASS = PARTITION:PATH."""
+        found = {}
+        for name, text in self.ini["files"].items() if self.ini.has_section("files") else ():
+            partition, colon, path = text.partition(":")
+            if name not in self.classes or not colon or not partition or "{slot}" not in path:
+                raise UsageError("%s: [files] %s: it must be a class of [good 1] = PARTITION:PATH, with {slot} in the path" % (self.path, name))
+            found[name] = (partition, path)
+        return found
 
     def _check_keys(self):
-        known = {"board": BOARD_KEYS, "qemu": {"command"}, "guest": GUEST_KEYS, "state": STATE_KEYS}
+        known = {"board": BOARD_KEYS, "qemu": {"command"}, "guest": GUEST_KEYS}
         for section in self.ini.sections():
+            if section in ("state", "files"):  # read elsewhere
+                continue
             release = section in KINDS or section in ["good %s" % version for version in GOOD]
             if section not in known and not release:
                 raise UsageError("%s: what is [%s]? Releases are [good 1] to [good 4] and %s" % (
@@ -80,44 +92,22 @@ class Board(Machine):
         disk.size = disk.path.stat().st_size
         return disk
 
+    def slot_files(self):
+        return self.files
+
     def slot_partition(self, image_class, slot):
+        if image_class in self.files:
+            return super().slot_partition(image_class, slot)
         return self._get("board", "slot-partition", "{class}-{slot}").replace("{class}", image_class).replace("{slot}", slot.lower())
 
     def loader_partition(self):
-        return self._get("state", "partition", "env")
+        return self.state.partition if self.state else "env"
 
     def state_partition(self):
         return self._get("board", "state-partition", "state")
 
-    # ---- the boot state ----
-
-    def _copies(self):
-        if self._get("state", "format") != "uboot":
-            raise UsageError("%s: [state] format: only 'uboot' can be read from outside" % self.path)
-        offsets = [int(self._get("state", "offset-%d" % copy), 0) for copy in (1, 2)]
-        return self._get("state", "partition"), offsets, int(self._get("state", "size"), 0)
-
-    def read_state(self, disk):
-        if not self.reads_state:
-            return BootState(readable=False)
-        partition, offsets, size = self._copies()
-        found = uboot_env.newest([disk.read(partition, offset, size) for offset in offsets])
-        return uboot_env.boot_state(found[1] if found else None)
-
-    def write_state(self, disk, state):
-        partition, offsets, size = self._copies()
-        for copy, offset in enumerate(offsets):
-            found = uboot_env.decode(disk.read(partition, offset, size))
-            variables = {**(found[0] if found else {}), **uboot_env.boot_variables(state)}
-            disk.write(partition, uboot_env.encode(variables, size, 1 - copy), offset)
-
-    def state_copies(self):
-        return 2 if self.reads_state else 0
-
-    def damage_state(self, disk, copy):
-        partition, offsets, _ = self._copies()
-        damaged = bytes(byte ^ 0x5A for byte in disk.read(partition, offsets[copy] + 16, 64))
-        disk.write(partition, damaged, offsets[copy] + 16)
+    def stored_state(self):
+        return self.state
 
     # ---- running ----
 

@@ -55,7 +55,7 @@ def write_reference(machine, images, base, folder, make_disk):
              "boot-seconds = %d" % machine.boot_seconds, "watchdog = %s" % ("yes" if machine.watchdog else "no"),
              "heals-state = %s" % ("yes" if machine.heals_state else "no"), "", "[qemu]",
              "command = %s" % " ".join(_template(machine, folder)), "", "[guest]", "link = %s" % machine.link, "decade = %s" % machine.decade]
-    lines += machine.board_state()
+    lines += state_lines(machine)
     shutil.copytree(base / "repo", folder / "repository")
     shutil.copytree(base / "keys", folder / "keys")
     releases = [(version, "good") for version in GOOD] + [("2", kind) for kind in KINDS if kind != "good" and images.has(kind)]
@@ -69,6 +69,13 @@ def write_reference(machine, images, base, folder, make_disk):
             lines.append("%s = images/%s" % (image_class, target.name))
     (folder / "board.ini").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder / "board.ini"
+
+
+def state_lines(machine):
+    """The sections [state] and [files] of a machine's BOARD.ini."""
+    lines = ["", "[state]", *machine.stored_state().lines()] if machine.reads_state else []
+    files = ["%s = %s:%s" % (name, *place) for name, place in machine.slot_files().items()]
+    return lines + (["", "[files]", *files] if files else [])
 
 
 def _template(machine, folder):

@@ -74,8 +74,8 @@ def run_command(options):
         for one in chosen:
             say("== %s on %s: %s" % (one.name, name, one.title))
             outcome = runner.run_one(one, lab, options.work, say, options.keep)
-            say("== %s on %s: %s, %d boots, %.1f s%s" % (one.name, name, outcome.result, outcome.boots, outcome.seconds,
-                                                       "\n   " + outcome.why if outcome.why else ""))
+            say("== %s on %s: %s, %d boots, %.1f s (processor: %.1f s)%s" % (
+                one.name, name, outcome.result, outcome.boots, outcome.seconds, outcome.cpu_seconds, "\n   " + outcome.why if outcome.why else ""))
             if outcome.console:
                 say("   console: %s" % outcome.console)
             outcomes.append(outcome)
@@ -93,7 +93,7 @@ def soak_command(options):
     lab = make_lab(options, name)
     folder = options.work / ("soak-%s-%d" % (name, seed))
     shutil.rmtree(folder, ignore_errors=True)
-    one, began = bench.Bench(lab, folder, say), time.monotonic()
+    one, began, began_cpu = bench.Bench(lab, folder, say), time.monotonic(), runner.cpu_seconds()
     say("== soak on %s: %d updates, power cuts in %d %% of them, seed %d" % (name, options.updates, options.cuts, seed))
     try:
         log, why = soak.run(one, options.updates, options.cuts, seed)
@@ -101,12 +101,13 @@ def soak_command(options):
         one.close()
     result = {"machine": name, "updates": options.updates, "cuts_percent": options.cuts, "seed": seed, "done": len(log),
               "cuts": sum(entry["cut"] for entry in log), "boots": one.boots, "seconds": round(time.monotonic() - began),
+              "cpu_seconds": round(runner.cpu_seconds() - began_cpu),
               "result": "failed" if why else "passed", "why": why, "log": log}
     if options.json:
         print(json.dumps(result, indent=1))
     else:
-        print("soak on %(machine)s: %(result)s, %(done)d of %(updates)d updates, %(cuts)d power cuts, %(boots)d boots, %(seconds)d s, "
-              "seed %(seed)d%(why)s" % {**result, "why": "\n" + why if why else ""})
+        print("soak on %(machine)s: %(result)s, %(done)d of %(updates)d updates, %(cuts)d power cuts, %(boots)d boots, %(seconds)d s "
+              "(processor: %(cpu_seconds)d s), seed %(seed)d%(why)s" % {**result, "why": "\n" + why if why else ""})
     if not why and not options.keep:
         shutil.rmtree(folder, ignore_errors=True)
     return errors.FAILED if why else errors.DONE

@@ -6,9 +6,9 @@ import pathlib
 
 from .disk_image import Partition
 from .errors import UsageError
+from .loader_state import SLOTS, BootState, fat_of
 
 MIB = 1 << 20
-SLOTS = ("A", "B")
 
 
 class Arch:
@@ -31,20 +31,6 @@ class BootParts:
     def __init__(self, kernel, initrd, cmdline, version, kind="good", package=None):
         self.kernel, self.initrd, self.cmdline, self.version = pathlib.Path(kernel), pathlib.Path(initrd), cmdline, version
         self.kind, self.package = kind, package
-
-
-class BootState:
-    """A loader's state as the host reads it from the disk. order: bootable slots, most wanted first. left: {slot: tries}. good: {slot: bool}.
-    readable: False when nothing valid is stored."""
-
-    def __init__(self, order=(), left=None, good=None, readable=True):
-        self.order, self.left, self.good, self.readable = list(order), dict(left or {}), dict(good or {}), readable
-
-    def __repr__(self):
-        if not self.readable:
-            return "boot state: unreadable"
-        slots = ("%s %s" % (name, "good" if self.good.get(name) else "%s left" % self.left.get(name)) for name in sorted(self.left))
-        return "boot state: order %s; %s" % (" ".join(self.order) or "(empty)", ", ".join(slots))
 
 
 class Drive:
@@ -72,9 +58,7 @@ class Machine:
     boot_cpu_seconds = 30   # processor time after which a boot that still spins is called hung: several times a good one
     watchdog = False        # whether a watchdog device resets a guest whose user space hangs
     loader = None           # the name in decade.conf
-    reads_state = True      # whether read_state() and its kin work
     heals_state = False     # whether the loader makes a new state when all of it is lost; else Decade says that it is unknown
-    names_slots = False     # whether the loader's state is text that names slots, and may name what is none
     link = "port"           # where the guest's words come: "port" or "console" (qemu_process.py)
     host = "10.0.2.2"       # the host, as a guest of QEMU's user network sees it
     decade = "as-decade decade"  # how the guest's shell calls decade
@@ -141,9 +125,14 @@ class Machine:
         for name, path in images.items():
             disk.write_file(self.slot_partition(name, slot), path)
 
+    def slot_files(self):
+        """{class: (partition, path with {slot})} of the classes whose image is a file on a FAT partition, in one piece; the others are partitions."""
+        return {}
+
     def slot_partition(self, image_class, slot):
         """The label of the partition of an image class in slot "A" or "B"."""
-        return "%s-%s" % (image_class, slot.lower())
+        files = self.slot_files()
+        return files[image_class][0] if image_class in files else "%s-%s" % (image_class, slot.lower())
 
     def state_partition(self):
         """The label of the partition with the file system that the update service keeps its state on."""
@@ -151,7 +140,10 @@ class Machine:
 
     def slot_offset(self, disk, name, slot):
         """The offset on the disk (bytes) of a slot's image of class `name`, which is there in one piece."""
-        return disk.partition(self.slot_partition(name, slot)).offset
+        offset, files = disk.partition(self.slot_partition(name, slot)).offset, self.slot_files()
+        if name in files:
+            offset += fat_of(disk, files[name][0]).position(files[name][1].replace("{slot}", slot.lower()))
+        return offset
 
     def loader_partition(self):
         """The label of the partition in which the loader's state is."""
@@ -159,21 +151,31 @@ class Machine:
 
     # ---- the boot state, read and damaged from outside ----
 
+    @property
+    def reads_state(self):
+        """Whether read_state() and its kin work."""
+        return self.stored_state() is not None
+
+    def stored_state(self):
+        """The reader and writer of the loader's state (loader_state.py), or None when it can't be read from outside."""
+        return None
+
     def read_state(self, disk):
         """The BootState that is stored on a disk whose machine is off."""
-        raise NotImplementedError
+        stored = self.stored_state()
+        return stored.read(disk) if stored else BootState(readable=False)
 
     def write_state(self, disk, state):
         """Stores a BootState, all copies alike, as a scenario's starting point."""
-        raise NotImplementedError
+        self.stored_state().write(disk, state)
 
     def state_copies(self):
         """How many copies of its state the loader keeps: 2 when one may be damaged without loss."""
-        return 1
+        return self.stored_state().copies
 
     def damage_state(self, disk, copy):
         """Flips bytes in one copy (from 0) of the stored state."""
-        raise NotImplementedError
+        self.stored_state().damage(disk, copy)
 
     # ---- running ----
 
@@ -185,10 +187,6 @@ class Machine:
     def firmware_files(self):
         """Files of the cache that command() names, beside the disk: a board's BOARD.ini brings them along."""
         return ()
-
-    def board_state(self):
-        """The section [state] of a BOARD.ini as lines: where the loader's state is, for readers from outside. Empty: it can't be read."""
-        return []
 
     def common_arguments(self, serial, link_fd):
         """What every machine of QEMU's gets: no screen, the console, the link to the guest."""

@@ -5,13 +5,12 @@ import re
 from . import host_command
 from .disk_image import Partition
 from .errors import HarnessError
-from .fat_reader import FatError
-from .machine import MIB, SLOTS, BootState, register
+from .loader_state import EntriesState
+from .machine import MIB, SLOTS, register
 from .machine_x86 import ESP_FOLDER, MOUNT_ESP, OVMF, X86Machine
 
 ENTRIES = "loader/entries"
 RESCUE = {"A": "rescue-2-A", "B": "rescue-1-B"}  # the loader takes the higher one first
-NAME = re.compile(r"decade-(\d+)-([AB])(?:\+(\d+)(?:-\d+)?)?\.conf$")
 OS_RELEASE = 'ID=decade\nNAME="Decade reference guest"\nVERSION_ID=%s\n'
 
 # What Decade leaves to the device's maker. Entries that were lost begin anew with the slot that runs, out of tries until it is confirmed; and
@@ -104,59 +103,11 @@ class SystemdBoot(X86Machine):
         disk.write_file("rootfs-" + slot.lower(), images["rootfs"])
         disk.write("esp", images["boot"].read_bytes(), self.slot_offset(disk, "boot", slot) - disk.partition("esp").offset)
 
-    def slot_partition(self, image_class, slot):
-        return "esp" if image_class == "boot" else super().slot_partition(image_class, slot)
+    def slot_files(self):
+        return {"boot": ("esp", "decade/{slot}.efi")}
 
-    def slot_offset(self, disk, name, slot):
-        if name != "boot":
-            return super().slot_offset(disk, name, slot)
-        return disk.partition("esp").offset + self.esp_reader(disk).position("decade/%s.efi" % slot.lower())
-
-    # ---- the boot state ----
-
-    def read_state(self, disk):
-        try:
-            names = list(self.esp_reader(disk).entries(ENTRIES))
-        except FatError:
-            return BootState(readable=False)
-        return state_of_names(names)
-
-    def _tool(self, disk, program, *words):
-        host_command.run([program, "-i", "%s@@%d" % (disk.path, disk.partition("esp").offset), *words])
-
-    def _remove_entries(self, disk):
-        for name in self.esp_reader(disk).entries(ENTRIES):
-            if NAME.match(name):
-                self._tool(disk, "mdel", "::%s/%s" % (ENTRIES, name))
-
-    def write_state(self, disk, state):
-        self._remove_entries(disk)
-        scratch = disk.path.with_suffix(".entry")
-        for place, slot in enumerate(state.order):
-            counter = "" if state.good.get(slot) else "+%d" % state.left.get(slot, 0)
-            scratch.write_bytes(self._entry("decade-%s.entry" % slot))
-            self._tool(disk, "mcopy", scratch, "::%s/decade-%d-%s%s.conf" % (ENTRIES, len(state.order) - place, slot, counter))
-        scratch.unlink(missing_ok=True)
-
-    def damage_state(self, disk, copy):
-        """The entries are lost, as a repair of the file system may lose them."""
-        self._remove_entries(disk)
-
-
-def state_of_names(names):
-    """The BootState in the names of the entries: of two for one slot the one that the loader would take."""
-    best = {}
-    for name in names:
-        match = NAME.match(name)
-        if match is None:
-            continue
-        rank, slot, left = int(match[1]), match[2], match[3] and int(match[3])
-        key = (left != 0, rank, left is None, left or 0)
-        if slot not in best or key > best[slot]:
-            best[slot] = key
-    order = sorted(best, key=lambda slot: best[slot][1], reverse=True)
-    return BootState(order, {slot: best[slot][3] if slot in best else 0 for slot in SLOTS},
-                     {slot: slot in best and best[slot][2] for slot in SLOTS}, readable=bool(best))
+    def stored_state(self):
+        return EntriesState("esp", ENTRIES)
 
 
 def _end_of_sections(stub):

@@ -5,6 +5,7 @@ import struct
 
 from . import host_command, uboot_env
 from .disk_image import Partition
+from .loader_state import UbootState
 from .machine import ARM64, ARMHF, MIB, BootState, Machine, register
 
 ENV_SIZE = 0x2000   # bytes of a copy of the environment
@@ -33,7 +34,7 @@ ITS = """/dts-v1/;
 class UbootMachine(Machine):
     """What both have in common."""
 
-    loader, heals_state, names_slots = "uboot", True, True
+    loader, heals_state = "uboot", True
     its_arch = firmware = qemu = cpu = None
     board = "virt"
     addresses = {}  # kernel, fit, script, scratch
@@ -79,7 +80,7 @@ class UbootMachine(Machine):
         host_command.run(["mkimage", "-A", "arm64" if self.arch is ARM64 else "arm", "-T", "script", "-d", self.script, script])
         disk.write_file("loader", script)
         script.unlink()
-        self.write_state(disk, BootState(["A"], {"A": 0, "B": 0}, {"A": True, "B": False}))
+        self.stored_state().write(disk, BootState(["A"], {"A": 0, "B": 0}, {"A": True, "B": False}), {"serial_note": "kept"})
 
     def flash(self):
         """The board's settings, in the flash that U-Boot reads its environment from: made once, never written by a guest."""
@@ -103,26 +104,8 @@ class UbootMachine(Machine):
         """What the kernel is told beside the slot."""
         return "console=ttyAMA0 panic=-1 loglevel=5 slab_nomerge init_on_alloc=1 page_alloc.shuffle=1 vsyscall=none"
 
-    # ---- the boot state ----
-
-    def read_state(self, disk):
-        found = uboot_env.newest([disk.read("env", copy * ENV_STEP, ENV_SIZE) for copy in (0, 1)])
-        return uboot_env.boot_state(found[1] if found else None)
-
-    def write_state(self, disk, state):
-        variables = {**uboot_env.boot_variables(state), "serial_note": "kept"}
-        for copy in (0, 1):
-            disk.write("env", uboot_env.encode(variables, ENV_SIZE, 1 - copy), copy * ENV_STEP)
-
-    def state_copies(self):
-        return 2
-
-    def damage_state(self, disk, copy):
-        damaged = bytes(byte ^ 0x5A for byte in disk.read("env", copy * ENV_STEP + 16, 64))
-        disk.write("env", damaged, copy * ENV_STEP + 16)
-
-    def board_state(self):
-        return ["", "[state]", "format = uboot", "partition = env", "offset-1 = 0", "offset-2 = %#x" % ENV_STEP, "size = %#x" % ENV_SIZE]
+    def stored_state(self):
+        return UbootState("env", [copy * ENV_STEP for copy in (0, 1)], ENV_SIZE)
 
     # ---- running ----
 

@@ -7,8 +7,8 @@ from . import grub_install, host_command
 from .apt_root import AptRoot
 from .disk_image import Partition
 from .errors import HarnessError
-from .fat_reader import FatError, FatReader
-from .machine import AMD64, MIB, SLOTS, BootState, Machine, register
+from .loader_state import GrubState
+from .machine import AMD64, MIB, Machine, register
 
 OVMF = "/usr/share/ovmf/OVMF.fd"
 # no_timer_check: a busy host delays the emulated timer, and the kernel's check of it would panic.
@@ -76,10 +76,6 @@ class X86Machine(Machine):
 
     def loader_partition(self):
         return "esp"
-
-    def esp_reader(self, disk):
-        """The EFI system partition, read as it is on the disk."""
-        return FatReader(lambda offset, length: disk.read("esp", offset, length))
 
     def amd64_packages(self):
         """The private apt root that guests are made from too."""
@@ -149,36 +145,8 @@ class GrubMachine(X86Machine):
         """What else belongs on the EFI system partition."""
         return {}
 
-    # ---- the boot state ----
-
-    def read_state(self, disk):
-        try:
-            return grub_state(self.esp_reader(disk).file("grub/grubenv"))
-        except FatError:
-            return BootState(readable=False)
-
-    def _put_block(self, disk, data, offset=0):
-        """Overwrites bytes of the block where it is: as both its writers do, the file never moves."""
-        disk.write("esp", data, self.esp_reader(disk).position("grub/grubenv") + offset)
-
-    def write_state(self, disk, state):
-        variables = {"BOOT_ORDER": " ".join(state.order)}
-        for slot in SLOTS:
-            variables.update({"BOOT_%s_LEFT" % slot: state.left[slot], "BOOT_%s_GOOD" % slot: int(state.good[slot])})
-        self._put_block(disk, grub_install.environment_block(variables))
-
-    def damage_state(self, disk, copy):
-        self._put_block(disk, bytes(byte ^ 0x5A for byte in self.esp_reader(disk).file("grub/grubenv")[:64]))
-
-
-def grub_state(block):
-    """The BootState in an environment block."""
-    variables = grub_install.parse_environment(block)
-    if variables is None or "BOOT_ORDER" not in variables:
-        return BootState(readable=False)
-    left = {slot: int(variables.get("BOOT_%s_LEFT" % slot, "0") or 0) for slot in SLOTS}
-    good = {slot: variables.get("BOOT_%s_GOOD" % slot) == "1" for slot in SLOTS}
-    return BootState(variables["BOOT_ORDER"].split(), left, good)
+    def stored_state(self):
+        return GrubState("esp", "grub/grubenv")
 
 
 @register

@@ -151,6 +151,11 @@ class QemuProcess:
             raise self.gone(("ready",)) from None
         return number
 
+    def is_busy(self):
+        """Whether a command was sent whose end has not been told."""
+        done = sum(event.name == "done" for event in list(self.seen))
+        return done < self._ids
+
     def finish_command(self, number, timeout, on_line=None):
         """Waits for the end of a command; on_line(text) is called with each line of its output."""
         out, end = [], time.monotonic() + timeout

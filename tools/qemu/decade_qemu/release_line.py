@@ -7,6 +7,7 @@ from . import host_command
 from .disk_image import copy_tree
 
 PRODUCT = "decade-reference"
+PAYLOAD_CACHE = 2 << 30  # bytes
 
 
 def make_keys(folder, decade_repo):
@@ -49,6 +50,8 @@ class ReleaseLine:
             words += ["--image", "%s=%s" % (name, path)]
         for name, value in options.items():
             words += ["--" + name.replace("_", "-"), value]
+        # What was made for one scenario serves the next one: the same few images take turns in all of them.
+        words += ["--cache", self.base.with_name("payloads"), "--cache-size", PAYLOAD_CACHE]
         host_command.run([self.decade_repo, "release", self.repo, "--keys", self.base / "keys", *words])
         self.releases.append((version, kind))
         self.stage += 1

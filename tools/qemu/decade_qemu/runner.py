@@ -1,5 +1,6 @@
 """Runs scenarios one after another and keeps what a failure leaves."""
 import pathlib
+import resource
 import shutil
 import time
 import traceback
@@ -13,17 +14,24 @@ from .release_line import ReleaseLine, make_keys
 
 
 class Outcome:
-    """scenario, machine (name), result ("passed", "failed", "error", "skipped"), why (text), seconds, boots, console (path or None)."""
+    """scenario, machine (name), result ("passed", "failed", "error", "skipped"), why (text), seconds, cpu_seconds (of the processor: the harness,
+    QEMU and what else it started), boots, console (path or None)."""
 
-    def __init__(self, scenario, machine, result, why="", seconds=0.0, boots=0, console=None):
+    def __init__(self, scenario, machine, result, why="", seconds=0.0, cpu_seconds=0.0, boots=0, console=None):
         self.scenario, self.machine, self.result, self.why = scenario, machine, result, why
-        self.seconds, self.boots, self.console = seconds, boots, console
+        self.seconds, self.cpu_seconds, self.boots, self.console = seconds, cpu_seconds, boots, console
 
     def as_dict(self):
         """For --json and reports."""
         return {"scenario": self.scenario.name, "title": self.scenario.title, "promise": self.scenario.promise, "machine": self.machine,
-                "result": self.result, "why": self.why, "seconds": round(self.seconds, 1), "boots": self.boots,
-                "console": str(self.console) if self.console else None}
+                "result": self.result, "why": self.why, "seconds": round(self.seconds, 1), "cpu_seconds": round(self.cpu_seconds, 1),
+                "boots": self.boots, "console": str(self.console) if self.console else None}
+
+
+def cpu_seconds():
+    """Processor time of this process and of those that it started and that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def make_lab(machine_name, cache, source, decade_repo, say, script=None):
@@ -45,7 +53,7 @@ def run_one(scenario, lab, folder, out, keep=False):
     lacks = scenario.lacks(lab)
     if lacks:
         return Outcome(scenario, lab.machine.name, "skipped", "this machine has no %s" % lacks)
-    began, bench, result, why = time.monotonic(), None, "passed", ""
+    began, began_cpu, bench, result, why = time.monotonic(), cpu_seconds(), None, "passed", ""
     try:
         bench = Bench(lab, folder, out)
         scenario.run(bench)
@@ -59,7 +67,7 @@ def run_one(scenario, lab, folder, out, keep=False):
         if bench is not None:
             bench.close()
     console = folder / "console.log"
-    outcome = Outcome(scenario, lab.machine.name, result, why, time.monotonic() - began, bench.boots if bench else 0,
+    outcome = Outcome(scenario, lab.machine.name, result, why, time.monotonic() - began, cpu_seconds() - began_cpu, bench.boots if bench else 0,
                       console if result != "passed" and console.exists() else None)
     if result == "passed" and not keep:
         shutil.rmtree(folder, ignore_errors=True)

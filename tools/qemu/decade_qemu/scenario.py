@@ -21,7 +21,7 @@ class Scenario:
         """The first thing that a lab doesn't have for this scenario, or None."""
         machine = lab.machine
         has = {"watchdog": machine.watchdog, "state": machine.reads_state,
-               "named-state": machine.reads_state and machine.names_slots,
+               "named-state": machine.reads_state and machine.stored_state().names_slots,
                "redundant-state": machine.reads_state and machine.state_copies() > 1}
         for need in self.needs:
             if need.startswith("kind:"):

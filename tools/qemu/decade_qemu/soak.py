@@ -6,7 +6,8 @@ from .errors import GuestGone, ScenarioFailure
 
 CONTENTS = 4      # different releases that take turns; their numbers go on
 MOST_BOOTS = 12   # in one update, cuts included; more is a dead device
-PHASES = ("download", "install", "reboot", "loader", "kernel", "trial")
+# phase: between how many seconds of processor time after its start the power is cut
+PHASES = {"download": (0.0, 1.0), "install": (0.0, 6.0), "reboot": (0.0, 1.5), "loader": (0.1, 2.0), "kernel": (1.0, 5.0), "trial": (4.0, 9.0)}
 
 
 class Soak:
@@ -14,8 +15,8 @@ class Soak:
 
     def __init__(self, bench, updates, cuts, seed):
         self.bench, self.updates, self.cuts, self.random = bench, updates, cuts, random.Random(seed)
-        self.slot, self.content, self.log = "A", "1", []
-        self.boot = None
+        self.content, self.log = "1", []
+        self.boot = self.moment = None
 
     def _publish(self, number):
         """Release `number`, whose content is one of a few; returns what its guest calls itself."""
@@ -24,22 +25,26 @@ class Soak:
         return content
 
     def run(self):
-        """Returns a list of {update, cut, phase, boots, seconds}. ScenarioFailure when the device is dead or runs what it shouldn't."""
+        """Returns a list of {update, cut, phase, moment, boots, seconds}. ScenarioFailure when the device is dead or runs what it shouldn't."""
         bench = self.bench
         self._publish(1)
         bench.factory(room=[(str(content), "good") for content in range(1, CONTENTS + 1)])
         for number in range(2, self.updates + 2):
             began, boots = time.monotonic(), bench.boots
-            cut = self.random.random() * 100 < self.cuts
-            phase = self.random.choice(PHASES) if cut else None
-            content = self._publish(number)
-            self._update(content, phase)
-            self.log.append({"update": number - 1, "cut": cut, "phase": phase, "boots": bench.boots - boots,
-                             "seconds": round(time.monotonic() - began, 1)})
-            bench.tell("update %d of %d done%s, %d boots" % (number - 1, self.updates, ", cut in: " + phase if phase else "",
+            cut, phase, seconds = self._plan()
+            content, self.moment = self._publish(number), None
+            self._update(content, (phase, seconds) if cut else None)
+            self.log.append({"update": number - 1, "cut": cut, "phase": phase if cut else None, "moment": self.moment,
+                             "boots": bench.boots - boots, "seconds": round(time.monotonic() - began, 1)})
+            bench.tell("update %d of %d done%s, %d boots" % (number - 1, self.updates, ", cut in: " + self.moment if cut else "",
                                                             bench.boots - boots))
         self._power_off()
         return self.log
+
+    def _plan(self):
+        """(whether there is a cut, phase, seconds into it). The same numbers are drawn whatever the device does, so that a seed is a plan."""
+        cut, phase = self.random.random() * 100 < self.cuts, self.random.choice(sorted(PHASES))
+        return cut, phase, self.random.uniform(*PHASES[phase])
 
     def _power_off(self):
         if self.boot is not None:
@@ -47,15 +52,15 @@ class Soak:
             self.boot = None
 
     def _power_on(self):
-        """A boot that is up and takes commands; or None when it was the reset of a trial that runs out."""
+        """A boot that is up and takes commands. GuestGone when it doesn't come up."""
         if self.boot is None:
             self.boot = self.bench.boot()
             self.boot.up()
             self.boot.ready(result=None)
         return self.boot
 
-    def _update(self, content, phase):
-        """Until `content` runs and is confirmed. phase: where the power is cut, once."""
+    def _update(self, content, cut):
+        """Until `content` runs and is confirmed. cut: (phase, seconds) at which the power goes, once; None for none."""
         for _ in range(MOST_BOOTS):
             boot = self._power_on()
             if boot.version == content:
@@ -66,41 +71,52 @@ class Soak:
             if boot.version != self.content:
                 raise ScenarioFailure("content %s runs; %s or %s was expected" % (boot.version, self.content, content))
             self.boot = None
-            phase = self._install_and_reboot(boot, phase)
+            self._install_and_reboot(boot, *(cut or (None, 0)))
+            cut = None
         raise ScenarioFailure("the device is dead: %d boots, and release content %s doesn't run" % (MOST_BOOTS, content))
 
-    def _install_and_reboot(self, boot, phase):
-        """Installs and reboots, cut where `phase` says. Returns the phase that is still to come (None after the cut)."""
-        bench = self.bench
+    def _install_and_reboot(self, boot, phase, seconds):
+        """Installs and reboots; the power is cut so many seconds into `phase`."""
         if phase in ("download", "install"):
-            number = boot.start_decade("install --json " + bench.url)
-            self._sleep(self.random.uniform(0.0, 1.0 if phase == "download" else 6.0), boot)
-            boot.cut()
-            return None
-        result = boot.decade("install --json " + bench.url, code=None, quiet=True)
+            number = boot.start_decade("install --json " + self.bench.url)
+            self._cut(boot, seconds, lambda event: event.name == "done" and event["id"] == str(number))
+            return
+        result = boot.decade("install --json " + self.bench.url, code=None, quiet=True)
         if result.code not in (0, 3):
             raise ScenarioFailure("install ended with %d:\n%s" % (result.code, result.out))
         if phase == "reboot":
             boot.process.start_command("reboot")
-            self._sleep(self.random.uniform(0.0, 1.5), boot)
-            boot.cut()
-            return None
+            self._cut(boot, seconds)
+            return
         boot.reboot()
-        if phase in ("loader", "kernel", "trial"):
-            trial = bench.boot()
-            self._sleep({"loader": self.random.uniform(0.1, 2.5), "kernel": self.random.uniform(2.0, 6.0),
-                         "trial": self.random.uniform(4.0, 10.0)}[phase], trial)
-            trial.cut()
-            return None
-        return phase
+        if phase is not None:
+            self._cut(self.bench.boot(), seconds, lambda event: event.name == "ready")
 
-    def _sleep(self, seconds, boot):
-        """Seconds of an idle machine: longer on a busy one, by the processor time that the guest got."""
-        end, wanted = time.monotonic() + seconds * 20, boot.process.cpu_seconds() + seconds
-        while time.monotonic() < end and boot.process.cpu_seconds() < wanted:
-            if boot.process.process.poll() is not None:
-                return
+    def _cut(self, boot, seconds, is_over=lambda event: False):
+        """Cuts the power so many seconds from now, as an idle host counts them: by the processor time that the guest got. An event for which
+        is_over holds ends the wait: what was to be cut has come to its end, and an idle guest uses no processor time."""
+        process = boot.process
+        end, wanted = time.monotonic() + seconds * 20, process.cpu_seconds() + seconds
+        while time.monotonic() < end and process.cpu_seconds() < wanted:
+            if process.process.poll() is not None or any(map(is_over, list(process.seen))):
+                break
             time.sleep(0.01)
+        self.moment = moment_of(process)
+        boot.cut()
+
+
+def moment_of(process):
+    """How far a boot has come, in words. process: QemuProcess."""
+    names = {event.name for event in list(process.seen)}
+    if process.process.poll() is not None:
+        return "power off"
+    if "bye" in names:
+        return "shutdown"
+    if "ready" in names:
+        return "command" if process.is_busy() else "idle"
+    if "up" in names:
+        return "user space"
+    return "kernel" if process.saw("decade: loading slot") else "loader"
 
 
 def run(bench, updates, cuts, seed):

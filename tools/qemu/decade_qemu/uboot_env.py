@@ -7,7 +7,6 @@ import struct
 import zlib
 
 from .errors import HarnessError
-from .machine import SLOTS, BootState
 
 HEADER = 5  # bytes of a redundant copy before its data
 
@@ -52,19 +51,3 @@ def newest(copies):
         return first
     return second if second[2] > first[2] else first
 
-
-def boot_state(variables):
-    """The BootState in an environment's variables (docs/boot.md); None: no valid copy."""
-    if variables is None:
-        return BootState(readable=False)
-    left = {slot: int(variables.get("BOOT_%s_LEFT" % slot, "0") or 0) for slot in SLOTS}
-    good = {slot: variables.get("BOOT_%s_GOOD" % slot) == "1" for slot in SLOTS}
-    return BootState(variables.get("BOOT_ORDER", "").split(), left, good)
-
-
-def boot_variables(state):
-    """The variables of a BootState."""
-    variables = {"BOOT_ORDER": " ".join(state.order)}
-    for slot in SLOTS:
-        variables.update({"BOOT_%s_LEFT" % slot: state.left[slot], "BOOT_%s_GOOD" % slot: int(state.good[slot])})
-    return variables

@@ -1,0 +1,15 @@
+/*
+ * Memory for tables that are read at random: in huge pages where the system has them, because most of such a read is finding the
+ * page; and for copies that share what isn't written with what they were copied from.
+ */
+#ifndef DCD_BSDIFF_DIFF_LARGE_MEMORY_H
+#define DCD_BSDIFF_DIFF_LARGE_MEMORY_H
+
+#include <stddef.h>
+
+/* `size` bytes of zeros, aligned to a page when that is many; null: no memory. Given back by dcd_large_free() with the same size.
+ */
+void *dcd_large_alloc(size_t size);
+void dcd_large_free(void *memory, size_t size);
+
+#endif

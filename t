@@ -1,2 +1,0 @@
-Command exited with non-zero status 6
-0.00

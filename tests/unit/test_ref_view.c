@@ -1,0 +1,77 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/le.h"
+#include "bsdiff/diff/ref_view.h"
+
+#define RELA 24U
+#define SLOTS 8U
+
+/* One module whose only region is a table of relocations. */
+static void table_make(uint8_t *table, uint64_t slots, uint32_t type)
+{
+	memset(table, 0, (size_t)RELA * SLOTS);
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		dcd_le32_put(table + (size_t)RELA * i, (uint32_t)slots + 8 * i);
+		dcd_le32_put(table + (size_t)RELA * i + 8, type);
+		dcd_le32_put(table + (size_t)RELA * i + 12, 40 + i);
+	}
+}
+
+static void views_of(uint8_t *old, uint8_t *new, struct dcd_ref_view *ret)
+{
+	struct dcd_elf_module module = { .low = 0x10000, .span = 0x10000 };
+	struct dcd_elf_region region = { .len = (uint64_t)RELA * SLOTS,
+					 .va = 0x10000,
+					 .kind = DCD_REGION_RECORDS,
+					 .origin = 0x18000,
+					 .stride = RELA,
+					 .fields = 1 << 3,
+					 .scale = 24 };
+	const struct dcd_elf_modules modules = { .modules = &module, .count = 1, .regions = &region, .region_count = 1 };
+	const struct dcd_ref_context context = {
+		.base = { old, region.len }, .image = { new, region.len }, .old_modules = modules, .new_modules = modules
+	};
+	assert_int_equal(dcd_ref_view_new(&context, &context.image, NULL, NULL, 0, ret), 0);
+}
+
+static void linkage_relocations_look_alike_wherever_their_slots_are(void **state)
+{
+	(void)state;
+	static const uint32_t types[] = { 5, 7, 1026 };
+	uint8_t old[RELA * SLOTS], new[RELA * SLOTS];
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+		struct dcd_ref_view view;
+		table_make(old, 0x12000, types[i]);
+		table_make(new, 0x13008, types[i]);
+		views_of(old, new, &view);
+		assert_memory_equal(view.base.data, view.image.data, sizeof old);
+		dcd_ref_view_free(&view);
+	}
+}
+
+static void other_relocations_are_seen_by_their_places(void **state)
+{
+	(void)state;
+	uint8_t old[RELA * SLOTS], new[RELA * SLOTS];
+	struct dcd_ref_view view;
+	table_make(old, 0x12000, 8);
+	table_make(new, 0x13008, 8);
+	views_of(old, new, &view);
+	assert_memory_not_equal(view.base.data, view.image.data, sizeof old);
+	dcd_ref_view_free(&view);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(linkage_relocations_look_alike_wherever_their_slots_are),
+		cmocka_unit_test(other_relocations_are_seen_by_their_places),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
