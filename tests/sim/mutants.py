@@ -65,9 +65,9 @@ SEEDED = [
     ("seed: grub, the flip in two stores", "updater/boot/boot_grub.c",
      "\t\terr = write_sector(grub, dev, block, diag);\n",
      "\t\tstruct dcd_boot_state was = { 0 }, half = *state;\n\t\tuint8_t first[DCD_GRUB_ENV_SIZE];\n"
-     "\t\terr = dcd_grub_env_decode(old, &grub->vars, grub->path, &was, diag);\n\t\tfor (int i = 0; i < DCD_SLOT_COUNT; i++) {\n"
+     "\t\terr = dcd_grub_env_decode(old, &grub->vars, grub->kept.place, &was, diag);\n\t\tfor (int i = 0; i < DCD_SLOT_COUNT; i++) {\n"
      "\t\t\thalf.slot[i].tries_left = was.slot[i].tries_left;\n\t\t}\n"
-     "\t\terr = err != 0 ? err : dcd_grub_env_encode(old, &grub->vars, &half, grub->path, first, diag);\n"
+     "\t\terr = err != 0 ? err : dcd_grub_env_encode(old, &grub->vars, &half, grub->kept.place, first, diag);\n"
      "\t\terr = err != 0 ? err : write_sector(grub, dev, first, diag);\n\t\terr = err != 0 ? err : write_sector(grub, dev, block, diag);\n"),
     ("seed: grub, the block is not flushed", "updater/boot/boot_grub.c", "err = dev->ops->flush(dev);", "err = 0;"),
     ("seed: grub, the block is begun anew before it is written", "updater/boot/boot_grub.c",
