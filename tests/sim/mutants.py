@@ -145,7 +145,7 @@ CHECK_FILES = [ENGINE + name for name in ("life.c", "boot_control.c", "segment_w
 CHECK = re.compile(r"^(\t+(?:\} else )?if \()((?:(?!\) \{$)[\s\S])*?)(\) \{)$", re.M)
 # Memory that is short, what is only freed when it is there, and progress are other tests' business; the error of a call is what faults are for.
 NOT_A_CHECK = re.compile(
-    r"(?:^| )(?:state|bf|jf|grown|plain|segment|data|bytes|plain->segment|job->status|table\.bytes|round->(?:frame|writer)|job->(?:target|base)"
+    r"(?:^| )(?:state|run|bf|jf|grown|plain|segment|data|bytes|plain->segment|job->status|table\.bytes|round->(?:frame|writer)|job->(?:target|base)"
     r"|run->engine->source) [!=]= NULL(?! &&)|group_capacity|== \*capacity|progress\.report|options->no_activate|^err == DCD_ERR_NO_MEMORY$")
 
 
