@@ -320,6 +320,14 @@ static uint32_t index_of(const struct dcd_ref_piece *piece, uint64_t target, uin
 	return rest == 0 ? (uint32_t)index : old;
 }
 
+/* Of the fields from DCD_FIELD_A64_B on, which are parts of instructions. */
+static struct dcd_ref_spelling spelling_of(enum dcd_ref_field field)
+{
+	return field >= DCD_FIELD_RV_JUMP  ? dcd_ref_riscv_spelling()
+	       : field >= DCD_FIELD_PREL31 ? dcd_ref_arm_spelling()
+					   : dcd_ref_a64_spelling();
+}
+
 /* Spells `target` in the new image into the field: the bits of `mask`, where it is a word. */
 static void field_write(const struct dcd_ref_piece *piece, const struct dcd_ref_found *found, uint32_t mask, uint8_t *field,
 			uint64_t target)
@@ -346,7 +354,7 @@ static void field_write(const struct dcd_ref_piece *piece, const struct dcd_ref_
 		value = (uint32_t)(target - va - found->skip);
 		break;
 	case DCD_FIELD_LITERAL:
-		value = (uint32_t)(target - found->new_page);
+		value = (uint32_t)(target - found->new_base);
 		break;
 	case DCD_FIELD_BACK32:
 		value = (uint32_t)(va - target);
@@ -357,31 +365,8 @@ static void field_write(const struct dcd_ref_piece *piece, const struct dcd_ref_
 	case DCD_FIELD_INFO32:
 		value = index_of(piece, target, old >> 8) << 8;
 		break;
-	case DCD_FIELD_A64_B:
-		value = (uint32_t)((target - va) >> 2);
-		break;
-	case DCD_FIELD_A64_CB:
-		value = (uint32_t)((target - va) >> 2) << 5;
-		break;
-	case DCD_FIELD_A64_PAGE: {
-		uint32_t pages = (uint32_t)((target >> 12) - (va >> 12));
-		value = (pages & 3) << 29 | (pages >> 2) << 5;
-		break;
-	}
-	case DCD_FIELD_A64_ADD:
-		value = (uint32_t)target << 10;
-		break;
-	case DCD_FIELD_A64_MEM:
-		value = (((uint32_t)target & 0xfff) >> dcd_ref_a64_scale(old)) << 10;
-		break;
-	case DCD_FIELD_RV_JUMP:
-	case DCD_FIELD_RV_BRANCH:
-	case DCD_FIELD_RV_UPPER:
-	case DCD_FIELD_RV_LOW:
-		value = dcd_ref_riscv_bits(found, old, va, target);
-		break;
 	default:
-		value = dcd_ref_arm_bits(found, old, va, target);
+		value = spelling_of(found->field).bits(found, old, va, target);
 		break;
 	}
 	dcd_le32_put(field, (old & ~mask) | (value & mask));
@@ -408,7 +393,7 @@ static bool field_read(const struct dcd_ref_piece *piece, const struct dcd_ref_f
 		*ret = va + found->skip + dcd_ref_sign(value, 32);
 		return true;
 	case DCD_FIELD_LITERAL:
-		*ret = (uint32_t)found->new_page + value;
+		*ret = (uint32_t)found->new_base + value;
 		return true;
 	case DCD_FIELD_BACK32:
 		*ret = va - value;
@@ -419,68 +404,19 @@ static bool field_read(const struct dcd_ref_piece *piece, const struct dcd_ref_f
 	case DCD_FIELD_INFO32:
 		*ret = new_origin(piece) + (value >> 8) * (uint64_t)(int64_t)piece->region->scale;
 		return (changed & 0xff) == 0;
-	case DCD_FIELD_A64_B:
-		*ret = va + (dcd_ref_sign(value, 26) << 2);
-		return (changed & 0xfc000000) == 0;
-	case DCD_FIELD_A64_CB:
-		*ret = va + (dcd_ref_sign(value >> 5, 19) << 2);
-		return (changed & 0xff000000) == 0;
-	case DCD_FIELD_A64_ADD:
-		*ret = found->new_page + (value >> 10 & 0xfff);
-		return (changed & 0xffc00000) == 0;
-	case DCD_FIELD_A64_MEM:
-		*ret = found->new_page + ((uint64_t)(value >> 10 & 0xfff) << dcd_ref_a64_scale(value));
-		return (changed & 0xffc00000) == 0;
-	case DCD_FIELD_PREL31:
-	case DCD_FIELD_T32_CALL:
-	case DCD_FIELD_T32_BRANCH:
-	case DCD_FIELD_T32_MOVE:
-	case DCD_FIELD_A32_BRANCH:
-	case DCD_FIELD_A32_MOVE:
-	case DCD_FIELD_A32_LINK:
-		return (changed & ~dcd_ref_arm_mask(found->field, value)) == 0 && dcd_ref_arm_target(found, value, va, ret);
-	case DCD_FIELD_RV_JUMP:
-	case DCD_FIELD_RV_BRANCH:
-	case DCD_FIELD_RV_UPPER:
-	case DCD_FIELD_RV_LOW:
-		return (changed & ~dcd_ref_riscv_mask(found->field, value)) == 0 && dcd_ref_riscv_target(found, value, va, ret);
-	case DCD_FIELD_A64_PAGE: /* half an address: its ADD or LDR teaches */
 	case DCD_FIELD_INDEX24:
-		break;
+		return false;
+	default:
+		return spelling_of(found->field).target(found, value, changed, va, ret);
 	}
-	return false;
 }
 
 static uint32_t field_mask(const struct dcd_ref_found *found, const uint8_t *old)
 {
-	switch (found->field) {
-	case DCD_FIELD_A64_B:
-		return 0x03ffffff;
-	case DCD_FIELD_A64_CB:
-		return 0x00ffffe0;
-	case DCD_FIELD_A64_PAGE:
-		return 0x60ffffe0;
-	case DCD_FIELD_A64_ADD:
-	case DCD_FIELD_A64_MEM:
-		return 0x003ffc00;
-	case DCD_FIELD_INFO32:
-		return 0xffffff00;
-	case DCD_FIELD_ABS64:
-	case DCD_FIELD_ABS32:
-	case DCD_FIELD_PC32:
-	case DCD_FIELD_LITERAL:
-	case DCD_FIELD_BACK32:
-	case DCD_FIELD_INDEX:
-	case DCD_FIELD_INDEX24:
-		return UINT32_MAX;
-	case DCD_FIELD_RV_JUMP:
-	case DCD_FIELD_RV_BRANCH:
-	case DCD_FIELD_RV_UPPER:
-	case DCD_FIELD_RV_LOW:
-		return dcd_ref_riscv_mask(found->field, dcd_le32_get(old));
-	default:
-		return dcd_ref_arm_mask(found->field, dcd_le32_get(old));
+	if (found->field >= DCD_FIELD_A64_B) {
+		return spelling_of(found->field).mask(found->field, dcd_le32_get(old));
 	}
+	return found->field == DCD_FIELD_INFO32 ? 0xffffff00 : UINT32_MAX;
 }
 
 static uint8_t field_width(enum dcd_ref_field field)

@@ -18,6 +18,12 @@ struct a64_scan {
 	struct page_register registers[32];
 };
 
+/* log2 of the access size of an AArch64 load or store with unsigned offset. */
+static unsigned access_scale(uint32_t word)
+{
+	return (word & 0x04800000) == 0x04800000 && word >> 30 == 0 ? 4 : word >> 30;
+}
+
 static bool is_add(uint32_t word)
 {
 	return (word & 0xffc00000) == 0x91000000;
@@ -32,13 +38,71 @@ static bool is_access(uint32_t word)
 static uint64_t low_bits(uint32_t word)
 {
 	uint64_t imm = word >> 10 & 0xfff;
-	return is_add(word) ? imm : imm << dcd_ref_a64_scale(word);
+	return is_add(word) ? imm : imm << access_scale(word);
 }
 
 static uint64_t page_of(uint32_t word, uint64_t va)
 {
 	uint64_t imm = dcd_ref_sign((uint64_t)(word >> 5 & 0x7ffff) << 2 | (word >> 29 & 3), 21);
 	return (va & ~(uint64_t)0xfff) + (imm << 12);
+}
+
+static uint32_t a64_mask(enum dcd_ref_field field, uint32_t old)
+{
+	(void)old;
+	switch (field) {
+	case DCD_FIELD_A64_B:
+		return 0x03ffffff;
+	case DCD_FIELD_A64_CB:
+		return 0x00ffffe0;
+	case DCD_FIELD_A64_PAGE:
+		return 0x60ffffe0;
+	default: /* DCD_FIELD_A64_ADD, _MEM */
+		return 0x003ffc00;
+	}
+}
+
+static uint32_t a64_bits(const struct dcd_ref_found *found, uint32_t old, uint64_t va, uint64_t target)
+{
+	uint32_t pages = (uint32_t)((target >> 12) - (va >> 12));
+	switch (found->field) {
+	case DCD_FIELD_A64_B:
+		return (uint32_t)((target - va) >> 2);
+	case DCD_FIELD_A64_CB:
+		return (uint32_t)((target - va) >> 2) << 5;
+	case DCD_FIELD_A64_PAGE:
+		return (pages & 3) << 29 | (pages >> 2) << 5;
+	case DCD_FIELD_A64_ADD:
+		return (uint32_t)target << 10;
+	default: /* DCD_FIELD_A64_MEM */
+		return (((uint32_t)target & 0xfff) >> access_scale(old)) << 10;
+	}
+}
+
+/* Another register is no other instruction. */
+static bool a64_target(const struct dcd_ref_found *found, uint32_t value, uint32_t changed, uint64_t va, uint64_t *ret)
+{
+	switch (found->field) {
+	case DCD_FIELD_A64_B:
+		*ret = va + (dcd_ref_sign(value, 26) << 2);
+		return (changed & 0xfc000000) == 0;
+	case DCD_FIELD_A64_CB:
+		*ret = va + (dcd_ref_sign(value >> 5, 19) << 2);
+		return (changed & 0xff000000) == 0;
+	case DCD_FIELD_A64_ADD:
+		*ret = found->new_base + (value >> 10 & 0xfff);
+		return (changed & 0xffc00000) == 0;
+	case DCD_FIELD_A64_MEM:
+		*ret = found->new_base + ((uint64_t)(value >> 10 & 0xfff) << access_scale(value));
+		return (changed & 0xffc00000) == 0;
+	default: /* DCD_FIELD_A64_PAGE is half an address: its ADD or LDR teaches */
+		return false;
+	}
+}
+
+struct dcd_ref_spelling dcd_ref_a64_spelling(void)
+{
+	return (struct dcd_ref_spelling){ a64_mask, a64_bits, a64_target };
 }
 
 static int scan_branch(struct a64_scan *s, size_t pos, uint32_t word)
@@ -88,7 +152,7 @@ static int scan_low(struct a64_scan *s, size_t pos, uint32_t word)
 				       .field = is_add(word) ? DCD_FIELD_A64_ADD : DCD_FIELD_A64_MEM,
 				       .gate = DCD_GATE_LOW,
 				       .target = base->old_page + low_bits(word),
-				       .new_page = base->new_page };
+				       .new_base = base->new_page };
 	/* Written over by itself: the page is gone. */
 	if ((word & 31) == (word >> 5 & 31)) {
 		base->set = false;

@@ -140,7 +140,7 @@ static uint32_t a32_link_bits(uint32_t old, uint32_t distance)
 
 /* ---- fields ---- */
 
-uint32_t dcd_ref_arm_mask(enum dcd_ref_field field, uint32_t old)
+static uint32_t arm_mask(enum dcd_ref_field field, uint32_t old)
 {
 	switch (field) {
 	case DCD_FIELD_T32_CALL:
@@ -160,7 +160,7 @@ uint32_t dcd_ref_arm_mask(enum dcd_ref_field field, uint32_t old)
 	}
 }
 
-uint32_t dcd_ref_arm_bits(const struct dcd_ref_found *found, uint32_t old, uint64_t va, uint64_t target)
+static uint32_t arm_bits(const struct dcd_ref_found *found, uint32_t old, uint64_t va, uint64_t target)
 {
 	switch (found->field) {
 	case DCD_FIELD_T32_CALL:
@@ -180,8 +180,11 @@ uint32_t dcd_ref_arm_bits(const struct dcd_ref_found *found, uint32_t old, uint6
 	}
 }
 
-bool dcd_ref_arm_target(const struct dcd_ref_found *found, uint32_t value, uint64_t va, uint64_t *ret)
+static bool arm_target(const struct dcd_ref_found *found, uint32_t value, uint32_t changed, uint64_t va, uint64_t *ret)
 {
+	if ((changed & ~arm_mask(found->field, value)) != 0) {
+		return false;
+	}
 	switch (found->field) {
 	case DCD_FIELD_T32_CALL:
 		*ret = t32_call_base(value, va) + t32_call_distance(value);
@@ -190,13 +193,13 @@ bool dcd_ref_arm_target(const struct dcd_ref_found *found, uint32_t value, uint6
 		*ret = va + 4 + t32_branch_distance(value);
 		return true;
 	case DCD_FIELD_T32_MOVE: /* a MOVW is half an address: its MOVT teaches */
-		*ret = t32_move_value(value) << 16 | (uint32_t)found->new_page;
+		*ret = t32_move_value(value) << 16 | (uint32_t)found->new_base;
 		return (value & 0x80) != 0;
 	case DCD_FIELD_A32_BRANCH:
 		*ret = va + 8 + a32_branch_distance(value);
 		return true;
 	case DCD_FIELD_A32_MOVE:
-		*ret = a32_move_value(value) << 16 | (uint32_t)found->new_page;
+		*ret = a32_move_value(value) << 16 | (uint32_t)found->new_base;
 		return (value & 0x00400000) != 0;
 	case DCD_FIELD_PREL31:
 		*ret = va + dcd_ref_sign(value, 31);
@@ -204,6 +207,11 @@ bool dcd_ref_arm_target(const struct dcd_ref_found *found, uint32_t value, uint6
 	default: /* DCD_FIELD_A32_LINK: a third of an address */
 		return false;
 	}
+}
+
+struct dcd_ref_spelling dcd_ref_arm_spelling(void)
+{
+	return (struct dcd_ref_spelling){ arm_mask, arm_bits, arm_target };
 }
 
 /* ---- scanning ---- */
@@ -260,12 +268,23 @@ static int literal_take(struct arm_scan *s)
 		size_t pos;
 		if (literal_inside(piece, literal, &pos) && pos == found.pos) {
 			found.target = literal->old_anchor + value;
-			found.new_page = literal->new_anchor;
+			found.new_base = literal->new_anchor;
 			literal->owner = 0;
 		}
 	}
 	literal_next(s, found.pos + 4);
 	return take_inside(s, &found);
+}
+
+/* Takes the literal at `pos`, if one is there. */
+static bool literal_at(struct arm_scan *s, size_t pos, int *ret_err)
+{
+	if (s->next < pos) { /* an instruction lay over it */
+		literal_next(s, pos);
+	}
+	bool there = s->next == pos;
+	*ret_err = there ? literal_take(s) : 0;
+	return there;
 }
 
 /* Half an address, `value`: the lower one of found->target, or, when `top`, the upper one of what the register's MOVW began. */
@@ -290,7 +309,7 @@ static int scan_half(struct arm_scan *s, const struct dcd_ref_found *half, unsig
 	}
 	low->set = false;
 	found.target = (uint64_t)value << 16 | low->old_low;
-	found.new_page = low->new_low;
+	found.new_base = low->new_low;
 	return take_inside(s, &found);
 }
 
@@ -367,30 +386,37 @@ static int t32_wide(struct arm_scan *s, size_t pos, uint32_t word)
 	return 0;
 }
 
+static int t32_narrow(struct arm_scan *s, size_t pos, uint32_t half)
+{
+	if ((half & 0xf800) == 0x4800) {
+		t32_load(s, pos, half);
+	}
+	return 0;
+}
+
+/* The instruction at `pos`: two bytes, or four when they are there and no literal begins in its second half. */
+static size_t t32_length(const struct arm_scan *s, size_t pos)
+{
+	return t32_is_wide(dcd_le16_get(s->piece->bytes + pos)) && s->piece->len - pos >= 4 && s->next - pos >= 4 ? 4 : 2;
+}
+
 int dcd_ref_scan_t32(struct dcd_ref_piece *piece)
 {
 	struct arm_scan s = { .piece = piece };
-	size_t pos = (size_t)(0U - piece->old_va) & 1;
-	literal_next(&s, pos);
-	while (pos <= piece->len && piece->len - pos >= 2) {
-		if (s.next < pos) {
-			literal_next(&s, pos);
-		}
-		uint32_t half = dcd_le16_get(piece->bytes + pos);
-		bool wide = t32_is_wide(half) && piece->len - pos >= 4 && s.next - pos >= 4;
-		int err = 0;
-		if (pos == s.next) {
-			err = literal_take(&s);
-			wide = true;
-		} else if (wide) {
-			err = t32_wide(&s, pos, dcd_le32_get(piece->bytes + pos));
-		} else if ((half & 0xf800) == 0x4800) {
-			t32_load(&s, pos, half);
+	size_t length = 0;
+	literal_next(&s, 0);
+	for (size_t pos = (size_t)(0U - piece->old_va) & 1; pos <= piece->len && piece->len - pos >= 2; pos += length) {
+		int err;
+		if (literal_at(&s, pos, &err)) {
+			length = 4;
+		} else {
+			length = t32_length(&s, pos);
+			err = length == 4 ? t32_wide(&s, pos, dcd_le32_get(piece->bytes + pos))
+					  : t32_narrow(&s, pos, dcd_le16_get(piece->bytes + pos));
 		}
 		if (err != 0) {
 			return err;
 		}
-		pos += wide ? 4 : 2;
 	}
 	return 0;
 }
@@ -468,25 +494,21 @@ static int a32_word(struct arm_scan *s, size_t pos, uint32_t word)
 int dcd_ref_scan_a32(struct dcd_ref_piece *piece)
 {
 	struct arm_scan s = { .piece = piece };
-	size_t pos = (size_t)(0U - piece->old_va) & 3;
-	literal_next(&s, pos);
-	while (pos <= piece->len && piece->len - pos >= 4) {
+	size_t length = 0;
+	literal_next(&s, 0);
+	for (size_t pos = (size_t)(0U - piece->old_va) & 3; pos <= piece->len && piece->len - pos >= 4; pos += length) {
 		int err;
-		size_t width = 4;
-		if (s.next < pos) { /* an instruction or two lay over it */
-			literal_next(&s, pos);
-		}
-		if (pos == s.next) {
-			err = literal_take(&s);
+		length = 4;
+		if (literal_at(&s, pos, &err)) {
+			/* taken */
 		} else if (a32_link(&s, pos, &err)) {
-			width = 12;
+			length = 12;
 		} else {
 			err = a32_word(&s, pos, dcd_le32_get(piece->bytes + pos));
 		}
 		if (err != 0) {
 			return err;
 		}
-		pos += width;
 	}
 	return 0;
 }

@@ -84,7 +84,7 @@ static uint32_t branch_bits(uint32_t distance)
 	return (distance >> 12 & 1) << 31 | (distance >> 5 & 0x3f) << 25 | (distance >> 1 & 15) << 8 | (distance >> 11 & 1) << 7;
 }
 
-uint32_t dcd_ref_riscv_mask(enum dcd_ref_field field, uint32_t old)
+static uint32_t riscv_mask(enum dcd_ref_field field, uint32_t old)
 {
 	switch (field) {
 	case DCD_FIELD_RV_BRANCH:
@@ -96,7 +96,7 @@ uint32_t dcd_ref_riscv_mask(enum dcd_ref_field field, uint32_t old)
 	}
 }
 
-uint32_t dcd_ref_riscv_bits(const struct dcd_ref_found *found, uint32_t old, uint64_t va, uint64_t target)
+static uint32_t riscv_bits(const struct dcd_ref_found *found, uint32_t old, uint64_t va, uint64_t target)
 {
 	uint32_t distance = (uint32_t)(target - va);
 	switch (found->field) {
@@ -107,14 +107,17 @@ uint32_t dcd_ref_riscv_bits(const struct dcd_ref_found *found, uint32_t old, uin
 	case DCD_FIELD_RV_UPPER: /* the low 12 bits are signed */
 		return distance + 0x800;
 	default: {
-		uint32_t low = (uint32_t)(target - found->new_page);
+		uint32_t low = (uint32_t)(target - found->new_base);
 		return is_store(old) ? (low >> 5 & 0x7f) << 25 | (low & 31) << 7 : low << 20;
 	}
 	}
 }
 
-bool dcd_ref_riscv_target(const struct dcd_ref_found *found, uint32_t value, uint64_t va, uint64_t *ret)
+static bool riscv_target(const struct dcd_ref_found *found, uint32_t value, uint32_t changed, uint64_t va, uint64_t *ret)
 {
+	if ((changed & ~riscv_mask(found->field, value)) != 0) {
+		return false;
+	}
 	switch (found->field) {
 	case DCD_FIELD_RV_JUMP:
 		*ret = va + jump_distance(value);
@@ -123,11 +126,16 @@ bool dcd_ref_riscv_target(const struct dcd_ref_found *found, uint32_t value, uin
 		*ret = va + branch_distance(value);
 		return true;
 	case DCD_FIELD_RV_LOW:
-		*ret = found->new_page + low_value(value);
+		*ret = found->new_base + low_value(value);
 		return true;
 	default: /* DCD_FIELD_RV_UPPER is half an address: what adds to it teaches */
 		return false;
 	}
+}
+
+struct dcd_ref_spelling dcd_ref_riscv_spelling(void)
+{
+	return (struct dcd_ref_spelling){ riscv_mask, riscv_bits, riscv_target };
 }
 
 static size_t length_at(const uint8_t *code)
@@ -185,7 +193,7 @@ static int scan_low(struct riscv_scan *s, size_t pos, uint32_t word)
 					     .field = DCD_FIELD_RV_LOW,
 					     .gate = DCD_GATE_LOW,
 					     .target = base->old_value + low_value(word),
-					     .new_page = base->new_value };
+					     .new_base = base->new_value };
 	/* Written over by itself: the upper part is gone. */
 	if (!is_store(word) && (word >> 7 & 31) == (word >> 15 & 31)) {
 		base->set = false;

@@ -13,13 +13,13 @@ enum dcd_ref_field {
 	DCD_FIELD_INDEX,   /* 32 bits in units of the region's scale from its origin */
 	DCD_FIELD_INDEX24, /* likewise, 24 bits, the highest byte first */
 	DCD_FIELD_INFO32,  /* likewise, the upper 24 bits of a word */
-	DCD_FIELD_A64_B,   /* AArch64: imm26 words */
-	DCD_FIELD_A64_CB,  /* AArch64: imm19 words */
+	DCD_FIELD_LITERAL, /* 32 bits from an anchor that lies elsewhere */
+	DCD_FIELD_A64_B,   /* from here on, refs_aarch64.c knows how they are spelled: imm26 words */
+	DCD_FIELD_A64_CB,  /* imm19 words */
 	DCD_FIELD_A64_PAGE,
 	DCD_FIELD_A64_ADD, /* imm12 bytes */
 	DCD_FIELD_A64_MEM, /* imm12 units of the access size */
-	DCD_FIELD_LITERAL, /* 32 bits from an anchor that lies elsewhere */
-	DCD_FIELD_PREL31,  /* 31 bits from the field; from here on, refs_arm.c knows how they are spelled */
+	DCD_FIELD_PREL31,  /* from here on, refs_arm.c: 31 bits from the field */
 	DCD_FIELD_T32_CALL,
 	DCD_FIELD_T32_BRANCH,
 	DCD_FIELD_T32_MOVE,
@@ -50,8 +50,8 @@ struct dcd_ref_found {
 	enum dcd_gate gate;
 	uint64_t skip;     /* DCD_FIELD_PC32, _A32_LINK */
 	uint64_t target;   /* old address */
-	uint64_t new_page; /* DCD_FIELD_A64_ADD, _MEM: the page that the new code adds to; _MOVE: the lower half it has; _LITERAL:
-			      the anchor */
+	uint64_t new_base; /* what the new code adds the field to, where that isn't the field's own place: a page, a register's
+			      lower half, a literal's anchor */
 };
 
 /* True for an address of the piece's module. */
@@ -84,16 +84,21 @@ DCD_NODISCARD int dcd_ref_scan_t32(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_exidx(struct dcd_ref_piece *piece);
 DCD_NODISCARD int dcd_ref_scan_riscv(struct dcd_ref_piece *piece);
 
-/*
- * How the fields from DCD_FIELD_PREL31 on are spelled, in a word at address `va`: the bits that hold the reference; those that
- * `target` asks for; where `value` leads (false when the field alone doesn't say).
- */
-uint32_t dcd_ref_riscv_mask(enum dcd_ref_field field, uint32_t old);
-uint32_t dcd_ref_riscv_bits(const struct dcd_ref_found *found, uint32_t old, uint64_t va, uint64_t target);
-bool dcd_ref_riscv_target(const struct dcd_ref_found *found, uint32_t value, uint64_t va, uint64_t *ret);
-uint32_t dcd_ref_arm_mask(enum dcd_ref_field field, uint32_t old);
-uint32_t dcd_ref_arm_bits(const struct dcd_ref_found *found, uint32_t old, uint64_t va, uint64_t target);
-bool dcd_ref_arm_target(const struct dcd_ref_found *found, uint32_t value, uint64_t va, uint64_t *ret);
+/* How the fields of one machine's code are spelled, in a word at address `va`. */
+struct dcd_ref_spelling {
+	/* The bits that hold the reference. */
+	uint32_t (*mask)(enum dcd_ref_field field, uint32_t old);
+	/* What `target`, a new address, asks for in them; the other bits don't count. */
+	uint32_t (*bits)(const struct dcd_ref_found *found, uint32_t old, uint64_t va, uint64_t target);
+	/* Where `value` leads. False when the field alone doesn't say, or `changed` (from the old word) that it is none any more.
+	 */
+	bool (*target)(const struct dcd_ref_found *found, uint32_t value, uint32_t changed, uint64_t va, uint64_t *ret);
+};
+
+/* Made when asked for: a table of functions would be data that a loader has to relocate, where there may be no loader. */
+struct dcd_ref_spelling dcd_ref_a64_spelling(void);
+struct dcd_ref_spelling dcd_ref_arm_spelling(void);
+struct dcd_ref_spelling dcd_ref_riscv_spelling(void);
 
 /*
  * value / divisor, bit by bit: small processors have no 64-bit division, and theirs would be an import. *ret_rest is the
@@ -125,12 +130,6 @@ static inline uint64_t dcd_ref_sign(uint64_t value, unsigned bits)
 {
 	uint64_t sign = (uint64_t)1 << (bits - 1);
 	return ((value & (2 * sign - 1)) ^ sign) - sign;
-}
-
-/* log2 of the access size of an AArch64 load or store with unsigned offset. */
-static inline unsigned dcd_ref_a64_scale(uint32_t word)
-{
-	return (word & 0x04800000) == 0x04800000 && word >> 30 == 0 ? 4 : word >> 30;
 }
 
 #endif
