@@ -41,6 +41,47 @@ static inline void power_on(struct lab *lab)
 	assert_int_equal(sim_device_boot(&lab->device), 0);
 }
 
+/* Another device like the lab's, off; device_gone() ends it. */
+static inline struct sim_device *device_like(struct lab *lab)
+{
+	struct sim_device *device = calloc(1, sizeof *device);
+	assert_non_null(device);
+	sim_device_open(device, lab->world, sim_world_generation(lab->world), &lab->image, &traits, NULL);
+	return device;
+}
+
+static inline void device_gone(struct sim_device *device)
+{
+	sim_device_close(device);
+	free(device);
+}
+
+/*
+ * Runs `step` on a device like the lab's as often as it allocates, with one allocation failing each time: that may cost what was
+ * asked for, but then for this reason. A key that can't be held is one that can't verify: where others can, that is no failure.
+ */
+static inline void fail_each_allocation(struct lab *lab, int (*step)(struct sim_device *device))
+{
+	int failures = 0;
+	bool struck = true;
+	if (!sim_alloc_can_watch()) {
+		skip();
+	}
+	for (unsigned long at = 0; struck; at++) {
+		struct sim_device *device = device_like(lab);
+		assert_int_equal(sim_device_boot(device), 0);
+		device->memory = (struct sim_memory){ .fails = true, .fail_at = at };
+		sim_device_watch(device);
+		int err = step(device);
+		sim_device_unwatch(device);
+		struck = device->memory.struck;
+		assert_true(err == 0 || (struck && err == DCD_ERR_NO_MEMORY));
+		failures += err != 0;
+		device_gone(device);
+	}
+	assert_true(failures > 20);
+}
+
 /* Runs release 1.0 from the factory; 1.1 is there, good or bad. */
 static inline int begin(void **state, bool bad)
 {

@@ -63,10 +63,8 @@ static void a_trial_is_left_even_when_the_journal_can_not_be_stored(void **state
 	sim_image_clear(&lab->image);
 	sim_image_copy(&lab->image, &lab->device.media.now);
 	for (unsigned long at = 0; at < 12; at++) {
-		struct sim_device *device = calloc(1, sizeof *device);
+		struct sim_device *device = device_like(lab);
 		struct dcd_boot_state boot;
-		assert_non_null(device);
-		sim_device_open(device, lab->world, sim_world_generation(lab->world), &lab->image, &traits, NULL);
 		device->media.running = 1;
 		device->media.fault = SIM_FAULT_SPACE;
 		device->media.fault_at = at;
@@ -74,8 +72,7 @@ static void a_trial_is_left_even_when_the_journal_can_not_be_stored(void **state
 		device->media.fault = SIM_FAULT_NONE;
 		assert_int_equal(device->boot->ops->load(device->boot, &boot, NULL), 0);
 		left += err == DCD_ERR_NO_SPACE && !boot.slot[1].bootable;
-		sim_device_close(device);
-		free(device);
+		device_gone(device);
 	}
 	assert_true(left > 0);
 }
@@ -378,11 +375,9 @@ static void an_install_that_is_cancelled_while_it_looks_writes_nothing(void **st
 /* How an install ends when access `at` fails. False: so many accesses there aren't. */
 static bool fail_install(struct lab *lab, unsigned long at, bool *ret_bootable, bool *ret_written)
 {
-	struct sim_device *device = calloc(1, sizeof *device);
+	struct sim_device *device = device_like(lab);
 	const struct dcd_install_options options = { .no_activate = true };
 	struct dcd_boot_state boot;
-	assert_non_null(device);
-	sim_device_open(device, lab->world, sim_world_generation(lab->world), &lab->image, &traits, NULL);
 	device->media.running = 1;
 	device->media.fault = SIM_FAULT_IO;
 	device->media.fault_at = at;
@@ -393,8 +388,7 @@ static bool fail_install(struct lab *lab, unsigned long at, bool *ret_bootable, 
 	assert_int_equal(device->boot->ops->load(device->boot, &boot, NULL), 0);
 	*ret_bootable = boot.slot[0].bootable;
 	*ret_written = device->media.slot_bytes_written > 0;
-	sim_device_close(device);
-	free(device);
+	device_gone(device);
 	return struck;
 }
 
@@ -445,35 +439,20 @@ static void a_slot_that_is_too_small_or_gone_is_found_before_anything_is_written
 	assert_true(lab->device.media.slot_bytes_written == 0);
 }
 
+static int check_watched(struct sim_device *device)
+{
+	int err = dcd_engine_check(&device->engine, &device->report, &device->diag);
+	/* What runs isn't taken for unknown, which would cost the delta. */
+	assert_true(err != 0 || device->report.delta);
+	return err;
+}
+
 static void wherever_memory_is_short_a_check_says_so(void **state)
 {
 	struct lab *lab = *state;
-	bool struck = true;
-	int failures = 0;
-	if (!sim_alloc_can_watch()) {
-		skip();
-	}
 	sim_image_clear(&lab->image);
 	sim_image_copy(&lab->image, &lab->device.media.now);
-	for (unsigned long at = 0; struck; at++) {
-		struct sim_device *device = calloc(1, sizeof *device);
-		assert_non_null(device);
-		sim_device_open(device, lab->world, sim_world_generation(lab->world), &lab->image, &traits, NULL);
-		assert_int_equal(sim_device_boot(device), 0);
-		device->memory = (struct sim_memory){ .fails = true, .fail_at = at };
-		sim_device_watch(device);
-		int err = dcd_engine_check(&device->engine, &device->report, &device->diag);
-		sim_device_unwatch(device);
-		struck = device->memory.struck;
-		/* A key that can't be held is one that can't verify: where others can, that is no failure. */
-		assert_true(err == 0 || (struck && err == DCD_ERR_NO_MEMORY));
-		/* But what runs isn't taken for unknown, which would cost the delta. */
-		assert_true(err != 0 || device->report.delta);
-		failures += err != 0;
-		sim_device_close(device);
-		free(device);
-	}
-	assert_true(failures > 20);
+	fail_each_allocation(lab, check_watched);
 }
 
 static void without_memory_to_begin_nothing_begins(void **state)

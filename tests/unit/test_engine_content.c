@@ -255,9 +255,7 @@ static void without_full_payloads_a_damaged_base_is_the_end(void **state)
 /* An install whose fetch `at` goes wrong in that way. False: so many fetches there aren't, and it ended well. */
 static bool spoil_fetch(struct lab *lab, enum sim_net_fault fault, unsigned long at, int *ret_err)
 {
-	struct sim_device *device = calloc(1, sizeof *device);
-	assert_non_null(device);
-	sim_device_open(device, lab->world, sim_world_generation(lab->world), &lab->image, &traits, NULL);
+	struct sim_device *device = device_like(lab);
 	device->media.running = 1;
 	device->source.fault = fault;
 	device->source.fault_at = at;
@@ -265,8 +263,7 @@ static bool spoil_fetch(struct lab *lab, enum sim_net_fault fault, unsigned long
 	bool struck = device->source.fault_struck;
 	assert_true(device->report.stats.segments > 0 || device->report.stats.bytes_payload == 0);
 	assert_true(struck || (*ret_err == 0 && device->report.stats.refetched > 0));
-	sim_device_close(device);
-	free(device);
+	device_gone(device);
 	return struck;
 }
 
@@ -337,51 +334,20 @@ static int repair_watched(struct sim_device *device)
 	return err;
 }
 
-/* True when there were so many allocations; the one that failed may cost what was asked for, but then for this reason. */
-static bool fail_allocation(struct lab *lab, unsigned long at, int (*step)(struct sim_device *device), int *failures)
-{
-	struct sim_device *device = calloc(1, sizeof *device);
-	assert_non_null(device);
-	sim_device_open(device, lab->world, sim_world_generation(lab->world), &lab->image, &traits, NULL);
-	assert_int_equal(sim_device_boot(device), 0);
-	device->memory = (struct sim_memory){ .fails = true, .fail_at = at };
-	sim_device_watch(device);
-	int err = step(device);
-	sim_device_unwatch(device);
-	bool struck = device->memory.struck;
-	assert_true(err == 0 || (struck && err == DCD_ERR_NO_MEMORY));
-	*failures += err != 0;
-	sim_device_close(device);
-	free(device);
-	return struck;
-}
-
 static void wherever_memory_is_short_an_install_says_so(void **state)
 {
 	struct lab *lab = *state;
-	int failures = 0;
-	if (!sim_alloc_can_watch()) {
-		skip();
-	}
 	power_on(lab);
-	for (unsigned long at = 0; fail_allocation(lab, at, install_watched, &failures); at++) {
-	}
-	assert_true(failures > 20);
+	fail_each_allocation(lab, install_watched);
 }
 
 static void wherever_memory_is_short_a_repair_says_so(void **state)
 {
 	struct lab *lab = *state;
-	int failures = 0;
-	if (!sim_alloc_can_watch()) {
-		skip();
-	}
 	update(lab);
 	lab->device.media.now.dev[0][700] ^= 1;
 	power_on(lab);
-	for (unsigned long at = 0; fail_allocation(lab, at, repair_watched, &failures); at++) {
-	}
-	assert_true(failures > 20);
+	fail_each_allocation(lab, repair_watched);
 }
 
 static int cancel_writing(void *context, const struct dcd_progress *progress)
@@ -642,14 +608,8 @@ static int examine_watched(struct sim_device *device)
 static void wherever_memory_is_short_a_look_at_a_source_says_so(void **state)
 {
 	struct lab *lab = *state;
-	int failures = 0;
-	if (!sim_alloc_can_watch()) {
-		skip();
-	}
 	power_on(lab);
-	for (unsigned long at = 0; fail_allocation(lab, at, examine_watched, &failures); at++) {
-	}
-	assert_true(failures > 20);
+	fail_each_allocation(lab, examine_watched);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin_good, end)
