@@ -12,13 +12,19 @@ int dcd_dir_replace(struct dcd_dir *dir, const char *name, const void *data, siz
 	}
 	(void)snprintf(fresh, sizeof fresh, "%s.new", name);
 
-	/* The order is the promise: data durable, then the name moved, then the name durable. */
+	/*
+	 * The order is the promise: data durable, then the name moved, then what the name leads to, then the name. FAT keeps a file's
+	 * length and place in its name's entry: under its new name it is empty until it is synced there.
+	 */
 	int err = dir->ops->write(dir, fresh, data, len);
 	if (err == 0) {
 		err = dir->ops->sync(dir, fresh);
 	}
 	if (err == 0) {
 		err = dir->ops->rename(dir, fresh, name);
+	}
+	if (err == 0) {
+		err = dir->ops->sync(dir, name);
 	}
 	if (err == 0) {
 		err = dir->ops->sync_dir(dir);

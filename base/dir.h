@@ -46,7 +46,7 @@ struct dcd_dir {
 
 /*
  * Stores a file so that after a cut at any point the old content or the new one is there, whole: writes NAME.new, makes its data
- * durable, renames it over NAME and makes the name durable, in this order.
+ * durable, renames it over NAME, makes durable there what the name leads to (FAT has it in the name's entry), and then the name.
  */
 DCD_NODISCARD int dcd_dir_replace(struct dcd_dir *dir, const char *name, const void *data, size_t len, struct dcd_diag *diag);
 

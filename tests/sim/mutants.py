@@ -12,8 +12,8 @@ SEEDED = [
      "err = dir->ops->sync(dir, fresh);\n\t}\n\tif (err == 0) {\n\t\terr = dir->ops->rename(dir, fresh, name);",
      "err = dir->ops->rename(dir, fresh, name);\n\t}\n\tif (err == 0) {\n\t\terr = dir->ops->sync(dir, name);"),
     ("seed: folder synced before the rename", "base/dir.c",
-     "err = dir->ops->rename(dir, fresh, name);\n\t}\n\tif (err == 0) {\n\t\terr = dir->ops->sync_dir(dir);",
-     "err = dir->ops->sync_dir(dir);\n\t}\n\tif (err == 0) {\n\t\terr = dir->ops->rename(dir, fresh, name);"),
+     "err = dir->ops->rename(dir, fresh, name);\n\t}\n\tif (err == 0) {\n\t\terr = dir->ops->sync(dir, name);\n\t}\n\tif (err == 0) {\n\t\terr = dir->ops->sync_dir(dir);",
+     "err = dir->ops->sync_dir(dir);\n\t}\n\tif (err == 0) {\n\t\terr = dir->ops->rename(dir, fresh, name);\n\t}\n\tif (err == 0) {\n\t\terr = dir->ops->sync(dir, name);"),
     ("seed: torn magic write (boot state written in place)", "updater/boot/boot_file.c",
      "return dcd_dir_replace(bf->dir, STATE_FILE, text, len, diag);",
      "err = bf->dir->ops->write(bf->dir, STATE_FILE, text, len);\n\tif (err == 0) {\n\t\terr = bf->dir->ops->sync(bf->dir, STATE_FILE);\n\t}\n"

@@ -11,7 +11,7 @@
 #define SAMPLES 64
 
 /* What a cut may lose, keep, or tear. */
-enum element_kind { ELEMENT_SECTORS, ELEMENT_DATA, ELEMENT_LINK, ELEMENT_RENAME, ELEMENT_REMOVE };
+enum element_kind { ELEMENT_SECTORS, ELEMENT_DATA, ELEMENT_PLACE, ELEMENT_LINK, ELEMENT_RENAME, ELEMENT_REMOVE };
 
 struct element {
 	enum element_kind kind;
@@ -102,6 +102,12 @@ static void pend(struct walk *walk, enum element_kind kind, const struct sim_op 
 static bool of_medium(const struct element *element, bool device, int medium)
 {
 	return (element->kind == ELEMENT_SECTORS) == device && element->op->medium == medium;
+}
+
+/* What a sync of the file settles, not one of the folder. */
+static bool of_file(const struct element *element)
+{
+	return element->kind == ELEMENT_DATA || element->kind == ELEMENT_PLACE;
 }
 
 static void forget_pending(struct walk *walk, int at)
@@ -195,6 +201,26 @@ static struct sim_blob *tear_file(struct walk *walk, const struct sim_blob *data
 	}
 }
 
+/* What is found under a name. One that a file has moved to leads to nothing until the file's place is known there. */
+static struct sim_blob *data_of(const struct walk *walk, const struct name *name, const bool *keep, int torn,
+				struct sim_blob *torn_data)
+{
+	const struct inode *inode = &walk->inodes[name->inode];
+	struct sim_blob *data = inode->durable;
+	for (int i = 0; i < walk->pending_count; i++) {
+		const struct element *element = &walk->pending[i];
+		if (element->inode != name->inode) {
+			continue;
+		}
+		if (element->kind == ELEMENT_DATA && keep[i]) {
+			data = i == torn ? torn_data : inode->dirty;
+		} else if (element->kind == ELEMENT_PLACE && !keep[i] && strcmp(element->op->to, name->text) == 0) {
+			return walk->empty;
+		}
+	}
+	return data;
+}
+
 static void make_files(struct walk *walk, const bool *keep, int torn, struct sim_blob *torn_data)
 {
 	for (int d = 0; d < SIM_DIRS; d++) {
@@ -202,7 +228,7 @@ static void make_files(struct walk *walk, const bool *keep, int torn, struct sim
 		bool broken = false; /* a name that was lost: with a journal, so are all after it */
 		for (int i = 0; i < walk->pending_count; i++) {
 			const struct element *element = &walk->pending[i];
-			if (!of_medium(element, false, d) || element->kind == ELEMENT_DATA) {
+			if (!of_medium(element, false, d) || of_file(element)) {
 				continue;
 			}
 			broken = broken || !keep[i];
@@ -211,14 +237,7 @@ static void make_files(struct walk *walk, const bool *keep, int torn, struct sim
 			}
 		}
 		for (int i = 0; i < names.count; i++) {
-			struct inode *inode = &walk->inodes[names.name[i].inode];
-			struct sim_blob *data = inode->durable;
-			for (int j = 0; j < walk->pending_count; j++) {
-				if (walk->pending[j].kind == ELEMENT_DATA && walk->pending[j].inode == names.name[i].inode &&
-				    keep[j]) {
-					data = j == torn ? torn_data : inode->dirty;
-				}
-			}
+			struct sim_blob *data = data_of(walk, &names.name[i], keep, torn, torn_data);
 			sim_files_put(&walk->image.dir[d], names.name[i].text, sim_blob_ref(data));
 		}
 	}
@@ -397,12 +416,15 @@ static void do_file_sync(struct walk *walk, const struct sim_op *op)
 {
 	int inode = walk->now[op->medium].name[name_find(&walk->now[op->medium], op->name)].inode;
 	for (int i = walk->pending_count - 1; i >= 0; i--) {
-		if (walk->pending[i].kind == ELEMENT_DATA && walk->pending[i].inode == inode) {
+		if (walk->pending[i].inode != inode || !of_file(&walk->pending[i])) {
+			continue;
+		}
+		if (walk->pending[i].kind == ELEMENT_DATA) {
 			sim_blob_drop(walk->inodes[inode].durable);
 			walk->inodes[inode].durable = walk->inodes[inode].dirty;
 			walk->inodes[inode].dirty = NULL;
-			forget_pending(walk, i);
 		}
+		forget_pending(walk, i);
 	}
 }
 
@@ -419,6 +441,9 @@ static void do_names(struct walk *walk, const struct sim_op *op)
 		name_put(now, op->to, inode);
 	}
 	pend(walk, op->kind == SIM_RENAME ? ELEMENT_RENAME : ELEMENT_REMOVE, op, inode);
+	if (op->kind == SIM_RENAME && !walk->plan->traits->ordered_names) {
+		pend(walk, ELEMENT_PLACE, op, inode);
+	}
 }
 
 static void do_flush(struct walk *walk, const struct sim_op *op)
@@ -426,7 +451,7 @@ static void do_flush(struct walk *walk, const struct sim_op *op)
 	bool device = op->kind == SIM_FLUSH;
 	for (int i = 0; i < walk->pending_count;) {
 		const struct element *element = &walk->pending[i];
-		if (!of_medium(element, device, op->medium) || element->kind == ELEMENT_DATA) {
+		if (!of_medium(element, device, op->medium) || of_file(element)) {
 			i++;
 			continue;
 		}

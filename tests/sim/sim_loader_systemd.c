@@ -85,6 +85,7 @@ static void rename_entry(struct sim_media *media, const char *from, const char *
 	err = err != 0 ? err : dir->ops->sync(dir, "FSCK0000.REC");
 	err = err != 0 ? err : dir->ops->sync_dir(dir);
 	err = err != 0 ? err : dir->ops->rename(dir, "FSCK0000.REC", to);
+	err = err != 0 ? err : dir->ops->sync(dir, to);
 	err = err != 0 ? err : dir->ops->remove(dir, from);
 	if (err == 0) {
 		(void)dir->ops->sync_dir(dir);

@@ -35,6 +35,7 @@ struct sim_inode {
 	struct sim_bytes now;
 	struct sim_bytes durable;
 	bool synced;
+	char place[DCD_DIR_NAME_MAX + 8]; /* the name under which it was synced last: on FAT it is empty under any other */
 };
 
 struct sim_name {
@@ -159,6 +160,7 @@ static int sim_sync(struct dcd_dir *dir, const char *name)
 	struct sim_inode *inode = &sim->inodes[entry->inode];
 	sim_bytes_set(&inode->durable, inode->now.data, inode->now.len);
 	inode->synced = true;
+	(void)snprintf(inode->place, sizeof inode->place, "%s", name);
 	return 0;
 }
 
@@ -250,6 +252,18 @@ static inline void sim_arm(struct sim_dir *sim, int fail_at, bool cut)
 	sim->cut = cut;
 }
 
+/* What was moved and not synced under its new name. */
+static inline void sim_empty_moved(struct sim_dir *sim, enum sim_loss loss)
+{
+	for (int i = 0; i < SIM_NAMES; i++) {
+		struct sim_inode *inode = sim->now[i].inode >= 0 ? &sim->inodes[sim->now[i].inode] : NULL;
+		if (inode != NULL && inode->place[0] != '\0' && strcmp(inode->place, sim->now[i].name) != 0 && loss != SIM_KEPT) {
+			sim_bytes_set(&inode->durable, "", 0);
+			sim_bytes_set(&inode->now, "", 0);
+		}
+	}
+}
+
 /* The power comes back. */
 static inline void sim_restart(struct sim_dir *sim, enum sim_loss loss)
 {
@@ -272,6 +286,7 @@ static inline void sim_restart(struct sim_dir *sim, enum sim_loss loss)
 		memcpy(sim->durable, sim->now, sizeof sim->durable);
 	}
 	memcpy(sim->now, sim->durable, sizeof sim->now);
+	sim_empty_moved(sim, loss);
 	sim->dead = false;
 	sim_arm(sim, -1, false);
 }

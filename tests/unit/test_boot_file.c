@@ -129,7 +129,7 @@ static void a_cut_at_any_operation_leaves_the_old_or_the_new_state(void **state)
 		while (cut_store(&trial, cut_at, (enum sim_loss)loss)) {
 			cut_at++;
 		}
-		assert_int_equal(cut_at, 4); /* one dcd_dir_replace */
+		assert_int_equal(cut_at, 5); /* one dcd_dir_replace */
 		cut_at = 0;
 		while (cut_store(&factory, cut_at, (enum sim_loss)loss)) {
 			cut_at++;

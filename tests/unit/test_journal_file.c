@@ -93,7 +93,7 @@ static void a_cut_at_any_operation_leaves_the_old_or_the_new_state(void **state)
 			while (cut_store(before, cut_at, (enum sim_loss)loss)) {
 				cut_at++;
 			}
-			assert_int_equal(cut_at, 8); /* two dcd_dir_replace */
+			assert_int_equal(cut_at, 10); /* two dcd_dir_replace */
 		}
 	}
 }

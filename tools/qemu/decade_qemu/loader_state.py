@@ -140,7 +140,9 @@ class EntriesState:
 
     def read(self, disk):
         try:
-            return state_of_names(list(fat_of(disk, self.partition).entries(self.folder)))
+            # Nothing can be booted by an empty file, which is what a cut may leave of one that was moved.
+            found = fat_of(disk, self.partition).entries(self.folder)
+            return state_of_names([name for name, (_, _, size) in found.items() if size > 0])
         except FatError:
             return BootState(readable=False)
 

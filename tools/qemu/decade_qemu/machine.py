@@ -79,6 +79,10 @@ class Machine:
         """Writes the image of class `boot` of a release from BootParts to `out`."""
         raise NotImplementedError
 
+    def loading(self, slot):
+        """What the console shows once the loader has chosen a slot ("A" or "B") and loads its kernel."""
+        return "decade: loading slot %s" % slot
+
     def hanging_kernel(self):
         """The bytes of a kernel that is loaded and started and never does anything. None when this kind has none."""
         return None

@@ -1,6 +1,7 @@
 """x86_64 with OVMF and systemd-boot: a release's kernel and RAM disk are one unified image, a file of fixed size on the EFI system partition."""
 import pathlib
 import re
+import struct
 
 from . import host_command
 from .disk_image import Partition
@@ -67,6 +68,13 @@ class SystemdBoot(X86Machine):
         host_command.run(words + [stub, out], env={"SOURCE_DATE_EPOCH": "1700000000"})
         release.unlink()
 
+    def loading(self, slot):
+        return "EFI stub: Loaded initrd"  # the loader itself says nothing
+
+    def hanging_kernel(self):
+        # The stub starts kernels that are EFI programs; it refuses a bare bzImage, which then never hangs.
+        return hanging_efi_program()
+
     def root_files(self):
         return {"etc/decade/loader-setup": ((MOUNT_ESP + RESTORE_ENTRIES).encode(), 0o755)}
 
@@ -108,6 +116,19 @@ class SystemdBoot(X86Machine):
 
     def stored_state(self):
         return EntriesState("esp", ENTRIES)
+
+
+def hanging_efi_program():
+    """A PE32+ image for EFI (PE format, Microsoft, rev. 11) of one section, whose code is a jump to itself."""
+    headers, section = 0x200, 0x1000
+    dos = b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 0x40)
+    coff = struct.pack("<4sHHIIIHH", b"PE", 0x8664, 1, 0, 0, 0, 0xF0, 0x22)
+    # Image version 1.0 says that the kernel takes its RAM disk from the stub.
+    optional = struct.pack("<HBBIIIII", 0x20B, 0, 0, 0x200, 0, 0, section, section)
+    optional += struct.pack("<QIIHHHHHHIIIIHH", 0, section, 0x200, 0, 0, 1, 0, 0, 0, 0, 2 * section, headers, 0, 10, 0)
+    optional += struct.pack("<QQQQII", 0, 0, 0, 0, 0, 16) + bytes(16 * 8)
+    text = struct.pack("<8sIIIIIIHHI", b".text", 0x200, section, 0x200, headers, 0, 0, 0, 0, 0x60000020)
+    return (dos + coff + optional + text).ljust(headers, b"\0") + b"\xeb\xfe".ljust(0x200, b"\0")
 
 
 def _end_of_sections(stub):

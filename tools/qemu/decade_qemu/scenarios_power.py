@@ -116,6 +116,6 @@ def cut_three_trials(bench):
     with_trial(bench)
     for _ in range(3):
         with bench.boot() as boot:
-            bench.until(lambda: boot.process.saw("decade: loading slot B"), boot)
+            bench.until(lambda: boot.process.saw(bench.machine.loading("B")), boot)
             boot.cut()
     bench.goes_on("A", "1", "3", last=("rolled-back", "2"))

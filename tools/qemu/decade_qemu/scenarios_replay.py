@@ -183,7 +183,7 @@ def update_from_a(boot):
 
 
 # Where the power goes, and at the how-manieth write there at most: what an install and a trial surely do.
-LIVE_CUTS = (("boot-b", 12), ("rootfs-b", 8), ("loader", 3), ("state", 6))
+LIVE_CUTS = (("boot-b", 4), ("rootfs-b", 8), ("loader", 3), ("state", 6))
 
 
 @scenario("power-cut-live", "power cuts at chosen writes, with a disk cache that forgets and tears: the device always comes back",

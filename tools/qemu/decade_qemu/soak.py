@@ -3,6 +3,7 @@ import random
 import time
 
 from .errors import GuestGone, ScenarioFailure
+from .machine import SLOTS
 
 CONTENTS = 4      # different releases that take turns; their numbers go on
 MOST_BOOTS = 12   # in one update, cuts included; more is a dead device
@@ -101,11 +102,11 @@ class Soak:
             if process.process.poll() is not None or any(map(is_over, list(process.seen))):
                 break
             time.sleep(0.01)
-        self.moment = moment_of(process)
+        self.moment = moment_of(process, self.bench.machine)
         boot.cut()
 
 
-def moment_of(process):
+def moment_of(process, machine):
     """How far a boot has come, in words. process: QemuProcess."""
     names = {event.name for event in list(process.seen)}
     if process.process.poll() is not None:
@@ -116,7 +117,7 @@ def moment_of(process):
         return "command" if process.is_busy() else "idle"
     if "up" in names:
         return "user space"
-    return "kernel" if process.saw("decade: loading slot") else "loader"
+    return "kernel" if any(process.saw(machine.loading(slot)) for slot in SLOTS) else "loader"
 
 
 def run(bench, updates, cuts, seed):
