@@ -17,6 +17,7 @@ struct element {
 	enum element_kind kind;
 	const struct sim_op *op;
 	int inode;
+	int before; /* of ELEMENT_PLACE: the inode that the name led to, or -1 */
 };
 
 struct inode {
@@ -96,7 +97,7 @@ static void pend(struct walk *walk, enum element_kind kind, const struct sim_op 
 	if (walk->pending_count == PENDING_MAX) {
 		abort();
 	}
-	walk->pending[walk->pending_count++] = (struct element){ kind, op, inode };
+	walk->pending[walk->pending_count++] = (struct element){ kind, op, inode, -1 };
 }
 
 static bool of_medium(const struct element *element, bool device, int medium)
@@ -201,7 +202,8 @@ static struct sim_blob *tear_file(struct walk *walk, const struct sim_blob *data
 	}
 }
 
-/* What is found under a name. One that a file has moved to leads to nothing until the file's place is known there. */
+/* What is found under a name. One that a file has moved to leads to what it led to before until the file's place is known there.
+ */
 static struct sim_blob *data_of(const struct walk *walk, const struct name *name, const bool *keep, int torn,
 				struct sim_blob *torn_data)
 {
@@ -215,7 +217,7 @@ static struct sim_blob *data_of(const struct walk *walk, const struct name *name
 		if (element->kind == ELEMENT_DATA && keep[i]) {
 			data = i == torn ? torn_data : inode->dirty;
 		} else if (element->kind == ELEMENT_PLACE && !keep[i] && strcmp(element->op->to, name->text) == 0) {
-			return walk->empty;
+			return element->before >= 0 ? walk->inodes[element->before].durable : walk->empty;
 		}
 	}
 	return data;
@@ -435,14 +437,17 @@ static void do_names(struct walk *walk, const struct sim_op *op)
 	if (at < 0) {
 		return; /* a remove of what isn't there */
 	}
-	int inode = now->name[at].inode;
+	int inode = now->name[at].inode, before = -1;
 	name_remove(now, op->name);
 	if (op->kind == SIM_RENAME) {
+		int over = name_find(now, op->to);
+		before = over >= 0 ? now->name[over].inode : -1;
 		name_put(now, op->to, inode);
 	}
 	pend(walk, op->kind == SIM_RENAME ? ELEMENT_RENAME : ELEMENT_REMOVE, op, inode);
 	if (op->kind == SIM_RENAME && !walk->plan->traits->ordered_names) {
 		pend(walk, ELEMENT_PLACE, op, inode);
+		walk->pending[walk->pending_count - 1].before = before;
 	}
 }
 

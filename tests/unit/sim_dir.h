@@ -35,7 +35,8 @@ struct sim_inode {
 	struct sim_bytes now;
 	struct sim_bytes durable;
 	bool synced;
-	char place[DCD_DIR_NAME_MAX + 8]; /* the name under which it was synced last: on FAT it is empty under any other */
+	char place[DCD_DIR_NAME_MAX +
+		   8]; /* the name under which it was synced last, or replaced another: on FAT it is empty under any other */
 };
 
 struct sim_name {
@@ -179,6 +180,8 @@ static int sim_rename(struct dcd_dir *dir, const char *from, const char *to)
 		struct sim_name *target = sim_find(sim->now, to);
 		if (target == NULL) {
 			target = sim_add(sim->now, to);
+		} else {
+			(void)snprintf(sim->inodes[inode].place, sizeof sim->inodes[inode].place, "%s", to);
 		}
 		target->inode = inode;
 	}

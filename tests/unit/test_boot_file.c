@@ -134,7 +134,7 @@ static void a_cut_at_any_operation_leaves_the_old_or_the_new_state(void **state)
 		while (cut_store(&factory, cut_at, (enum sim_loss)loss)) {
 			cut_at++;
 		}
-		assert_int_equal(cut_at, 8); /* and the factory's slot written down before */
+		assert_int_equal(cut_at, 10); /* and the factory's slot written down before */
 	}
 }
 

@@ -102,7 +102,7 @@ static void several_stores_of_one_run_never_share_a_number(void **state)
 {
 	(void)state;
 	static struct dcd_device_state s;
-	for (int cut_at = 0; cut_at < 8; cut_at++) {
+	for (int cut_at = 0; cut_at < 10; cut_at++) {
 		for (int loss = 0; loss < SIM_LOSS_COUNT; loss++) {
 			struct sim_dir *sim = sim_new();
 			struct dcd_journal *journal = opened(sim);
@@ -113,9 +113,9 @@ static void several_stores_of_one_run_never_share_a_number(void **state)
 			assert_true(journal->ops->store(journal, &s, NULL) < 0);
 			journal->ops->close(journal);
 			sim_restart(sim, (enum sim_loss)loss);
-			/* From the fifth operation on the first copy is durable: the new state, whichever copy it is in. */
+			/* From the sixth operation on the first copy is durable: the new state, whichever copy it is in. */
 			int64_t found = load_floor(sim);
-			assert_true(cut_at >= 4 ? found == 4 : found == 3 || found == 4);
+			assert_true(cut_at >= 5 ? found == 4 : found == 3 || found == 4);
 			sim->base.ops->close(&sim->base);
 		}
 	}
@@ -124,7 +124,7 @@ static void several_stores_of_one_run_never_share_a_number(void **state)
 static void a_failed_operation_leaves_the_old_or_the_new_state_and_a_later_store_wins(void **state)
 {
 	(void)state;
-	for (int fail_at = 0; fail_at < 8; fail_at++) {
+	for (int fail_at = 0; fail_at < 10; fail_at++) {
 		struct sim_dir *sim = sim_new();
 		assert_int_equal(store_floor(sim, 1), 0);
 		static struct dcd_device_state s;
@@ -170,7 +170,7 @@ static void any_flipped_byte_of_an_older_copy_does_not_make_it_win(void **state)
 	(void)state;
 	struct sim_dir *sim = sim_new();
 	assert_int_equal(store_floor(sim, 5), 0);
-	sim_arm(sim, 4, true); /* the first copy is in, the second isn't */
+	sim_arm(sim, 5, true); /* the first copy is in, the second isn't */
 	assert_true(store_floor(sim, 6) < 0);
 	sim_restart(sim, SIM_LOST);
 	assert_int_equal(load_floor(sim), 6);

@@ -27,11 +27,15 @@ static struct boot_file *of(struct dcd_boot_control *control)
 	return (struct boot_file *)control;
 }
 
-/* DCD_ERR_NOT_FOUND where there is no such file; every other trouble is the boot state's. */
+/* DCD_ERR_NOT_FOUND where there is no such file, or an empty one: what a cut in the first store leaves on FAT. Every other
+ * trouble is the boot state's. */
 static int load_file(struct boot_file *bf, const char *name, size_t max, uint8_t **ret_data, size_t *ret_len,
 		     struct dcd_diag *diag)
 {
 	int err = dcd_dir_load(bf->dir, name, max, ret_data, ret_len, diag);
+	if (err == 0 && *ret_len == 0) {
+		return DCD_ERR_NOT_FOUND;
+	}
 	if (err == 0 || err == DCD_ERR_NOT_FOUND || err == DCD_ERR_NO_MEMORY) {
 		return err;
 	}

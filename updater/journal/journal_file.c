@@ -24,12 +24,13 @@ static struct journal_file *of(struct dcd_journal *journal)
 	return (struct journal_file *)journal;
 }
 
-static int load_copy(struct journal_file *jf, int copy, struct dcd_device_state *ret, uint64_t *ret_sequence,
+static int load_copy(struct journal_file *jf, int copy, struct dcd_device_state *ret, uint64_t *ret_sequence, bool *ret_empty,
 		     struct dcd_diag *diag)
 {
 	DCD_AUTO_FREE uint8_t *data = NULL;
 	size_t len = 0;
 	int err = dcd_dir_load(jf->dir, copy_names[copy], DCD_JOURNAL_MAX, &data, &len, diag);
+	*ret_empty = err == 0 && len == 0;
 	if (err != 0) {
 		return err;
 	}
@@ -45,16 +46,18 @@ static int load_copies(struct journal_file *jf, struct dcd_device_state *ret, st
 	if (state == NULL) {
 		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for the journal");
 	}
-	int missing = 0;
+	int missing = 0, empty = 0;
 	bool found = false;
 	uint64_t highest = 0;
 	for (int copy = 0; copy < COPIES; copy++) {
 		uint64_t sequence = 0;
-		int err = load_copy(jf, copy, state, &sequence, diag);
+		bool is_empty = false;
+		int err = load_copy(jf, copy, state, &sequence, &is_empty, diag);
 		if (err == DCD_ERR_NO_MEMORY) {
 			return err;
 		}
 		missing += err == DCD_ERR_NOT_FOUND ? 1 : 0;
+		empty += is_empty ? 1 : 0;
 		if (err == 0 && (!found || sequence > highest)) {
 			found = true;
 			highest = sequence;
@@ -62,7 +65,9 @@ static int load_copies(struct journal_file *jf, struct dcd_device_state *ret, st
 			*ret = *state;
 		}
 	}
-	if (!found && missing < COPIES) {
+	/* One that is empty and none beside it is what a cut in the very first store leaves on FAT. */
+	bool begins = missing == COPIES || (missing == COPIES - 1 && empty == 1);
+	if (!found && !begins) {
 		return dcd_diag_set(
 			diag, DCD_ERR_JOURNAL,
 			"%s: no readable copy of the journal is left; restore journal.0 from a backup, or remove journal.0 and "
