@@ -9,12 +9,9 @@
 #include "bsdiff/codec/packer.h"
 #include "bsdiff/diff/pack_trial.h"
 
-/*
- * Unchanged blocks between changed ones are laid open too, up to this many in a row, or small ones with so much content: a program
- * that changed stays in one piece.
+/* Unchanged blocks between changed ones are laid open too, up to this many in a row: a program that changed stays in one piece.
  */
 #define BRIDGE_MAX 8
-#define BRIDGE_CONTENT_MAX (512U << 10)
 
 /* ---- which blocks ---- */
 
@@ -69,7 +66,6 @@ static void changed_find(const struct hashed_block *own, struct dcd_packed_block
 static void gaps_bridge(const struct dcd_packed_blocks *blocks, bool *open)
 {
 	size_t last = SIZE_MAX; /* the last open block */
-	uint64_t between = 0;	/* content since then */
 	for (size_t i = 0; i < blocks->count; i++) {
 		const struct dcd_packed_block *block = &blocks->items[i];
 		bool touches = i > 0 && block->offset == block[-1].offset + block[-1].coded;
@@ -77,15 +73,12 @@ static void gaps_bridge(const struct dcd_packed_blocks *blocks, bool *open)
 			last = SIZE_MAX;
 		}
 		if (!open[i]) {
-			between += block->len;
 			continue;
 		}
-		bool near = last != SIZE_MAX && (i - last <= BRIDGE_MAX + 1 || between <= BRIDGE_CONTENT_MAX);
-		for (size_t j = last; near && j < i; j++) {
+		for (size_t j = last; last != SIZE_MAX && i - last <= BRIDGE_MAX + 1 && j < i; j++) {
 			open[j] = true;
 		}
 		last = i;
-		between = 0;
 	}
 }
 
