@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "base/le.h"
+#include "bsdiff/apply/repack.h"
 #include "bsdiff/codec/packer.h"
 #include "bsdiff/diff/packed_blocks.h"
 
@@ -197,7 +198,7 @@ static int extent_take(struct erofs *fs, const struct file *file, struct walk *w
 	if (algorithm != 0 || extent->units == 0 || extent->units > DCD_EROFS_UNITS_MAX ||
 	    !dcd_range_inside(from, coded, fs->image->len) || !units_take(fs, from, extent->units) ||
 	    dcd_packer_measure(DCD_PACK_EROFS, fs->content, fs->content_size, fs->image->data + from, coded, &len, &used) != 0 ||
-	    len == 0 || len > fs->len_max) {
+	    len == 0 || len > fs->len_max || coded > DCD_REPACK_CODED_MAX(len)) {
 		walk->last = 0;
 		return 0;
 	}
