@@ -226,8 +226,8 @@ static void a_hostile_image_is_read_in_bounds(void **state)
 							      { (EROFS_FILES_AT + EROFS_NODE_UNITS) * EROFS_UNIT, 100 } };
 			const uint32_t *place = places[fixture_random(&seed) % 4];
 			uint8_t *at = lab->other + place[0] + fixture_random(&seed) % place[1];
-			*at = fixture_random(&seed) % 2 == 0 ? (uint8_t)(1U << fixture_random(&seed) % 8) ^ *at
-							     : (uint8_t)fixture_random(&seed);
+			uint64_t bit = 1U << fixture_random(&seed) % 8;
+			*at = (uint8_t)(fixture_random(&seed) % 2 == 0 ? bit ^ *at : fixture_random(&seed));
 		}
 		/* A tight copy, so that a sanitizer sees a byte too many. */
 		size_t len = round % 3 == 0 ? (size_t)(fixture_random(&seed) % fs.len) : fs.len;
