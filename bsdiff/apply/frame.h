@@ -26,7 +26,8 @@ struct dcd_packer {
 	int (*unpack)(enum dcd_pack_method method, uint8_t *dst, size_t dst_len, const uint8_t *src, size_t src_len, void *memory,
 		      size_t memory_size);
 	/*
-	 * Packs src into at most `capacity` bytes; the same ones for the same `params` as on the host. 0; DCD_ERR_UNSUPPORTED for
+	 * Packs src, whose last DCD_PACK_CARRIED() bytes aren't the block's, into at most `capacity` bytes; the same ones for the
+	 * same `params` as on the host. 0; DCD_ERR_UNSUPPORTED for
 	 * parameters that it doesn't know, DCD_ERR_SIZE, DCD_ERR_NO_MEMORY. Writes nowhere but dst and memory.
 	 */
 	int (*pack)(enum dcd_pack_method method, uint32_t params, uint8_t *dst, size_t capacity, const uint8_t *src,

@@ -237,6 +237,19 @@ int dcd_repack_open(struct dcd_repack *r, const uint8_t *recipe, size_t len, con
 	return err;
 }
 
+/* What the recipe carries of the content behind the block: together they are no longer than the longest block. */
+static bool carried_read(struct dcd_repack *r)
+{
+	size_t n = DCD_PACK_CARRIED(r->method, r->params);
+	if (n > r->recipe_len - r->recipe_pos || n > r->block_max - r->len) {
+		return false;
+	}
+	r->carried = r->recipe + r->recipe_pos;
+	r->carried_len = n;
+	r->recipe_pos += n;
+	return true;
+}
+
 /* Takes the next piece of the recipe: a span, and the block behind it. Behind the last one, the rest is plain. */
 static int piece_read(struct dcd_repack *r)
 {
@@ -265,7 +278,7 @@ static int piece_read(struct dcd_repack *r)
 	r->params = (uint32_t)params;
 	r->len = (uint32_t)len;
 	r->filled = 0;
-	return 0;
+	return carried_read(r) ? 0 : DCD_ERR_MALFORMED;
 }
 
 int dcd_repack_room(struct dcd_repack *r, uint8_t **ret_at, size_t *ret_room)
@@ -286,8 +299,11 @@ int dcd_repack_room(struct dcd_repack *r, uint8_t **ret_at, size_t *ret_room)
 static int block_pack(struct dcd_repack *r)
 {
 	size_t coded;
-	int err = r->packer->pack(r->method, r->params, r->coded, (size_t)DCD_REPACK_CODED_MAX(r->block_max), r->plain, r->len,
-				  r->memory, r->memory_size, &coded);
+	if (r->carried_len > 0) {
+		memcpy(r->plain + r->len, r->carried, r->carried_len);
+	}
+	int err = r->packer->pack(r->method, r->params, r->coded, (size_t)DCD_REPACK_CODED_MAX(r->block_max), r->plain,
+				  r->len + r->carried_len, r->memory, r->memory_size, &coded);
 	r->packed = true;
 	if (err != 0 || coded <= r->skip) {
 		return DCD_ERR_WRONG_BASE;

@@ -57,9 +57,11 @@ struct dcd_repack {
 	bool block;  /* a block comes behind the span, or is being made */
 	enum dcd_pack_method method;
 	uint32_t params;
-	uint32_t len;  /* bytes of the block */
-	size_t filled; /* of them that are made */
-	bool packed;   /* some block has been: what went wrong since then may be the base's fault */
+	uint32_t len;           /* bytes of the block */
+	size_t filled;          /* of them that are made */
+	const uint8_t *carried; /* what the recipe has of the bytes behind it */
+	size_t carried_len;
+	bool packed; /* some block has been: what went wrong since then may be the base's fault */
 };
 
 /* Longest compressed form of a block of `n` bytes: what doesn't shrink isn't compressed, up to a few bytes of framing. */

@@ -1,15 +1,13 @@
 #define ZSTD_STATIC_LINKING_ONLY
 #include "bsdiff/codec/packer.h"
 
-#include <limits.h>
-#include <lz4.h>
-#include <lz4hc.h>
 #include <lzma.h>
 #include <stdlib.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include "bsdiff/codec/deflate_pack.h"
+#include "bsdiff/codec/lz4_pack.h"
 #include "bsdiff/codec/zstd_decode.h"
 
 #define ZSTD_LEVEL_MAX 22U
@@ -245,63 +243,6 @@ static size_t xz_memory(uint32_t params, size_t len)
 	return SIZE_MAX;
 }
 
-/* ---- lz4 ---- */
-
-#define LZ4_FAST 1U
-#define LZ4_LEVEL_MAX 12U
-#define LZ4_LEN_MAX ((size_t)LZ4_MAX_INPUT_SIZE)
-
-static size_t lz4_memory(uint32_t params)
-{
-	return (size_t)(params == LZ4_FAST ? LZ4_sizeofState() : LZ4_sizeofStateHC());
-}
-
-static int lz4_pack(uint32_t params, uint8_t *dst, size_t capacity, const uint8_t *src, size_t src_len, void *memory,
-		    size_t memory_size, size_t *ret_len)
-{
-	if (params < LZ4_FAST || params > LZ4_LEVEL_MAX) {
-		return DCD_ERR_UNSUPPORTED;
-	}
-	if (memory_size < lz4_memory(params)) {
-		return DCD_ERR_NO_MEMORY;
-	}
-	if (src_len > LZ4_LEN_MAX) {
-		return DCD_ERR_SIZE;
-	}
-	int room = (int)(capacity < INT_MAX ? capacity : INT_MAX), n;
-	if (params == LZ4_FAST) {
-		n = LZ4_compress_fast_extState(memory, (const char *)src, (char *)dst, (int)src_len, room, 1);
-	} else {
-		n = LZ4_compress_HC_extStateHC(memory, (const char *)src, (char *)dst, (int)src_len, room, (int)params);
-	}
-	if (n <= 0) {
-		return DCD_ERR_SIZE;
-	}
-	*ret_len = (size_t)n;
-	return 0;
-}
-
-/* A block doesn't say how long its content is: *ret_len is what comes out of all of src. */
-static int lz4_unpack(uint8_t *dst, size_t capacity, const uint8_t *src, size_t src_len, size_t *ret_len)
-{
-	if (src_len > LZ4_LEN_MAX) {
-		return DCD_ERR_MALFORMED;
-	}
-	int n = LZ4_decompress_safe((const char *)src, (char *)dst, (int)src_len, (int)(capacity < INT_MAX ? capacity : INT_MAX));
-	if (n < 0) {
-		return DCD_ERR_MALFORMED;
-	}
-	*ret_len = (size_t)n;
-	return 0;
-}
-
-static int lz4_block(uint8_t *dst, size_t dst_len, const uint8_t *src, size_t src_len)
-{
-	size_t len;
-	int err = lz4_unpack(dst, dst_len, src, src_len, &len);
-	return err != 0 || len == dst_len ? err : DCD_ERR_MALFORMED;
-}
-
 /* ---- the table of methods ---- */
 
 static int unpack(enum dcd_pack_method method, uint8_t *dst, size_t dst_len, const uint8_t *src, size_t src_len, void *memory,
@@ -317,7 +258,9 @@ static int unpack(enum dcd_pack_method method, uint8_t *dst, size_t dst_len, con
 	case DCD_PACK_XZ:
 		return xz_block(dst, dst_len, src, src_len, memory, memory_size);
 	case DCD_PACK_LZ4:
-		return lz4_block(dst, dst_len, src, src_len);
+		return dcd_lz4_block(dst, dst_len, src, src_len);
+	case DCD_PACK_EROFS:
+		return dcd_erofs_block(dst, dst_len, src, src_len);
 	default:
 		return DCD_ERR_UNSUPPORTED;
 	}
@@ -336,7 +279,9 @@ static int pack(enum dcd_pack_method method, uint32_t params, uint8_t *dst, size
 	case DCD_PACK_XZ:
 		return xz_pack(params, dst, capacity, src, src_len, memory, memory_size, ret_len);
 	case DCD_PACK_LZ4:
-		return lz4_pack(params, dst, capacity, src, src_len, memory, memory_size, ret_len);
+		return dcd_lz4_pack(params, dst, capacity, src, src_len, memory, memory_size, ret_len);
+	case DCD_PACK_EROFS:
+		return dcd_erofs_pack(params, dst, capacity, src, src_len, memory, memory_size, ret_len);
 	default:
 		return DCD_ERR_UNSUPPORTED;
 	}
@@ -361,7 +306,11 @@ size_t dcd_packer_memory(enum dcd_pack_method method, uint32_t params, size_t le
 		break;
 	case DCD_PACK_LZ4:
 		unpacking = 0;
-		packing = params != 0 ? lz4_memory(params) : 0;
+		packing = params != 0 ? dcd_lz4_memory(params) : 0;
+		break;
+	case DCD_PACK_EROFS:
+		unpacking = 0;
+		packing = params != 0 ? dcd_erofs_memory(params, len) : 0;
 		break;
 	default:
 		return 0;
@@ -403,7 +352,10 @@ int dcd_packer_measure(enum dcd_pack_method method, uint8_t *dst, size_t capacit
 		return xz_unpack(dst, capacity, src, src_len, NULL, 64U << 20, ret_len, ret_coded);
 	case DCD_PACK_LZ4:
 		*ret_coded = src_len;
-		return lz4_unpack(dst, capacity, src, src_len, ret_len);
+		return dcd_lz4_unpack(dst, capacity, src, src_len, ret_len);
+	case DCD_PACK_EROFS:
+		*ret_coded = src_len;
+		return dcd_erofs_unpack(dst, capacity, src, src_len, ret_len);
 	default:
 		return DCD_ERR_UNSUPPORTED;
 	}
@@ -465,15 +417,32 @@ static uint32_t xz_mark(uint32_t mark, const uint8_t *text, uint8_t *packed)
 
 static uint32_t lz4_mark(uint32_t mark, const uint8_t *text, uint8_t *packed)
 {
-	static const uint32_t params[] = { LZ4_FAST, 9, LZ4_LEVEL_MAX };
-	void *memory = malloc(lz4_memory(LZ4_LEVEL_MAX) + lz4_memory(LZ4_FAST));
+	static const uint32_t params[] = { DCD_LZ4_FAST, 9, DCD_LZ4_LEVEL_MAX };
+	void *memory = malloc(dcd_lz4_memory(DCD_LZ4_LEVEL_MAX) + dcd_lz4_memory(DCD_LZ4_FAST));
 	size_t n;
 	for (size_t i = 0; memory != NULL && i < sizeof params / sizeof params[0]; i++) {
-		if (lz4_pack(params[i], packed, MARK_TEXT, text, MARK_TEXT, memory, lz4_memory(params[i]), &n) == 0) {
+		if (dcd_lz4_pack(params[i], packed, MARK_TEXT, text, MARK_TEXT, memory, dcd_lz4_memory(params[i]), &n) == 0) {
 			mark = mark_add(mark, packed, n);
 		}
 	}
 	free(memory);
+	return mark;
+}
+
+/* Several blocks of the text, each filled from where the one before ended: levels differ in where that is. */
+static uint32_t erofs_mark(uint32_t mark, const uint8_t *text, uint8_t *packed)
+{
+	static const uint32_t levels[] = { DCD_LZ4_FAST, 9, DCD_LZ4_LEVEL_MAX };
+	void *state = malloc(dcd_lz4_memory(DCD_LZ4_LEVEL_MAX));
+	for (size_t i = 0; state != NULL && i < sizeof levels / sizeof levels[0]; i++) {
+		size_t at = 0, n, taken;
+		while (at < MARK_TEXT &&
+		       dcd_erofs_fill(levels[i], packed, DCD_EROFS_UNIT, text + at, MARK_TEXT - at, state, &n, &taken) == 0) {
+			mark = mark_add(mark, packed, n);
+			at += taken;
+		}
+	}
+	free(state);
 	return mark;
 }
 
@@ -497,6 +466,9 @@ static uint32_t packer_mark(uint32_t features)
 	if ((features & DCD_FEATURE_PACK(DCD_PACK_LZ4)) != 0) {
 		mark = lz4_mark(mark, memory, memory + MARK_TEXT);
 	}
+	if ((features & DCD_FEATURE_PACK(DCD_PACK_EROFS)) != 0) {
+		mark = erofs_mark(mark, memory, memory + MARK_TEXT);
+	}
 	free(memory);
 	return mark != 0 ? mark : 1;
 }
@@ -508,5 +480,5 @@ struct dcd_packer dcd_block_packer(void)
 				    .mark = packer_mark,
 				    .features = DCD_FEATURE_PACK(DCD_PACK_ZLIB) | DCD_FEATURE_PACK(DCD_PACK_DEFLATE) |
 						DCD_FEATURE_PACK(DCD_PACK_ZSTD) | DCD_FEATURE_PACK(DCD_PACK_XZ) |
-						DCD_FEATURE_PACK(DCD_PACK_LZ4) };
+						DCD_FEATURE_PACK(DCD_PACK_LZ4) | DCD_FEATURE_PACK(DCD_PACK_EROFS) };
 }

@@ -11,7 +11,7 @@
 /*
  * Parameters of DCD_PACK_ZLIB and DCD_PACK_DEFLATE are those of deflate_pack.h; of DCD_PACK_ZSTD the level, 1 to 22; of
  * DCD_PACK_XZ the preset, 0 to 9, and 256 times the logarithm of the dictionary's size, 12 to 24; of DCD_PACK_LZ4 1 for the fast
- * compressor, 2 to 12 for lz4hc's level.
+ * compressor, 2 to 12 for lz4hc's level; of DCD_PACK_EROFS those of bsdiff/format.h, and the carried bytes are the last of src.
  */
 struct dcd_packer dcd_block_packer(void);
 

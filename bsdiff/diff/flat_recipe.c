@@ -205,8 +205,9 @@ struct needs {
 static void need(struct needs *needs, const struct dcd_packed_block *block, uint32_t params)
 {
 	size_t memory = dcd_packer_memory(block->method, params, block->len);
+	uint64_t len = (uint64_t)block->len + DCD_PACK_CARRIED(block->method, params);
 	needs->packer = memory > needs->packer ? memory : needs->packer;
-	needs->block_max = block->len > needs->block_max ? block->len : needs->block_max;
+	needs->block_max = len > needs->block_max ? len : needs->block_max;
 }
 
 /* The device's zstd may be another build of the same version: a little more than ours asks for. */
@@ -280,6 +281,7 @@ static int pieces_write(const struct dcd_flat_images *flat, const struct dcd_fla
 		err = err != 0 || !other ? err : dcd_byte_buffer_append_varint(ret, block->method);
 		err = err != 0 || !other ? err : dcd_byte_buffer_append_varint(ret, block->params);
 		err = err != 0 || !longer ? err : dcd_byte_buffer_append_varint(ret, block->len);
+		err = err != 0 ? err : dcd_byte_buffer_append(ret, block->behind, DCD_PACK_CARRIED(block->method, block->params));
 		from = block->offset + block->coded;
 		method = block->method;
 		params = block->params;

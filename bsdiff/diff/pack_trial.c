@@ -37,6 +37,9 @@ static const uint32_t xz_params[] = { 6 | 17U << 8, 6 | 13U << 8, 6 | 20U << 8, 
 /* mksquashfs makes fast blocks, or with -Xhc those of the highest level. */
 static const uint32_t lz4_params[] = { 1, 12, 9, 10, 11, 8, 7, 6, 5, 4, 3 };
 
+/* mkfs.erofs takes 9 for lz4hc, up to 12 on request. What else its parameters say is tried for each block. */
+static const uint32_t erofs_params[] = { 9, 1, 12, 11, 10, 8, 7, 6, 5, 4, 3 };
+
 struct params_list {
 	uint32_t items[PARAMS_ALL_MAX];
 	size_t count;
@@ -73,6 +76,7 @@ static struct params_list params_all(enum dcd_pack_method method)
 		[DCD_PACK_ZSTD] = { zstd_params, sizeof zstd_params },
 		[DCD_PACK_XZ] = { xz_params, sizeof xz_params },
 		[DCD_PACK_LZ4] = { lz4_params, sizeof lz4_params },
+		[DCD_PACK_EROFS] = { erofs_params, sizeof erofs_params },
 	};
 	struct params_list ret = { .count = all[method].size / sizeof *all[method].items };
 	if (ret.count > 0) {
@@ -109,18 +113,44 @@ static int params_fit(const struct trial *t, struct bench *bench, const struct d
 		      bool *ret)
 {
 	size_t need = dcd_packer_memory(block->method, params, block->len), n;
+	size_t len = (size_t)block->len + DCD_PACK_CARRIED(block->method, params);
 	*ret = false;
-	if (frame_need(block->len, need) > dcd_encode_pack_memory(t->options, need)) {
+	if (frame_need(len, need) > dcd_encode_pack_memory(t->options, need)) {
 		return 0;
 	}
 	if (!buffer_grow(&bench->memory, &bench->memory_size, need)) {
 		return DCD_ERR_NO_MEMORY;
 	}
 	/* A compressor may choose by the room it has: the decoder's. */
-	int err = t->packer.pack(block->method, params, bench->packed, bench->packed_size, bench->content, block->len,
-				 bench->memory, need, &n);
+	int err = t->packer.pack(block->method, params, bench->packed, bench->packed_size, bench->content, len, bench->memory,
+				 need, &n);
 	*ret = err == 0 && n == block->coded && memcmp(bench->packed, t->image->data + block->offset, n) == 0;
 	return err == DCD_ERR_NO_MEMORY ? err : 0;
+}
+
+/* The same for one of the list, which for an erofs is only the level: the content behind a block has a hand in it too. */
+static int listed_fit(const struct trial *t, struct bench *bench, const struct dcd_packed_block *block, uint32_t listed,
+		      uint32_t *ret_params)
+{
+	static const uint32_t behind[] = { 0, DCD_EROFS_FOLLOWED, 8, 16, 24, 32, 48, DCD_PACKED_BEHIND_MAX };
+	bool erofs = block->method == DCD_PACK_EROFS;
+	for (size_t i = 0; i < (erofs ? sizeof behind / sizeof behind[0] : 1); i++) {
+		uint32_t carried = behind[i] != DCD_EROFS_FOLLOWED ? behind[i] : 0, params = listed;
+		bool fits;
+		if (carried > block->behind_len) {
+			break;
+		}
+		if (erofs) {
+			params |= carried != 0 ? carried << DCD_EROFS_CARRIED_SHIFT : behind[i];
+			params |= (block->coded / DCD_EROFS_UNIT - 1) << DCD_EROFS_UNITS_SHIFT;
+		}
+		int err = params_fit(t, bench, block, params, &fits);
+		if (err != 0 || fits) {
+			*ret_params = fits ? params : 0;
+			return err;
+		}
+	}
+	return 0;
 }
 
 /* Tries the list on a block. *ret_params is 0 when nothing fits. */
@@ -132,7 +162,7 @@ static int block_try(const struct trial *t, struct bench *bench, const struct dc
 	if (list->count == 0) {
 		return 0;
 	}
-	if (!buffer_grow(&bench->content, &bench->content_size, block->len) ||
+	if (!buffer_grow(&bench->content, &bench->content_size, (size_t)block->len + DCD_PACKED_BEHIND_MAX) ||
 	    !buffer_grow(&bench->packed, &bench->packed_size, (size_t)DCD_REPACK_CODED_MAX(block->len)) ||
 	    !buffer_grow(&bench->memory, &bench->memory_size, need)) {
 		return DCD_ERR_NO_MEMORY;
@@ -142,15 +172,11 @@ static int block_try(const struct trial *t, struct bench *bench, const struct dc
 	if (err != 0 || len != block->len) {
 		return 0;
 	}
-	for (size_t i = 0; i < list->count; i++) {
-		bool fits;
-		err = params_fit(t, bench, block, list->items[i], &fits);
-		if (err != 0 || fits) {
-			*ret_params = fits ? list->items[i] : 0;
-			return err;
-		}
+	memcpy(bench->content + len, block->behind, sizeof block->behind);
+	for (size_t i = 0; err == 0 && i < list->count && *ret_params == 0; i++) {
+		err = listed_fit(t, bench, block, list->items[i], ret_params);
 	}
-	return 0;
+	return err;
 }
 
 static bool listed(const struct params_list *list, uint32_t params)
@@ -183,6 +209,7 @@ static int method_learn(struct trial *t, enum dcd_pack_method method)
 		if (err != 0) {
 			return err;
 		}
+		params &= method == DCD_PACK_EROFS ? DCD_EROFS_LEVEL_MASK : UINT32_MAX;
 		if (params != 0 && !listed(likely, params)) {
 			likely->items[likely->count++] = params;
 		}

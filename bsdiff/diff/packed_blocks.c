@@ -53,6 +53,7 @@ int dcd_packed_blocks_find(const struct dcd_bytes *image, uint32_t len_max, stru
 {
 	struct dcd_packed_blocks blocks = { 0 };
 	int err = dcd_squashfs_blocks_find(image, len_max, &blocks);
+	err = err != 0 ? err : dcd_erofs_blocks_find(image, len_max, &blocks);
 	dcd_packed_blocks_sort(&blocks);
 	/* Members may lie between: a file that didn't shrink is kept as it is. */
 	uint64_t from = 0;

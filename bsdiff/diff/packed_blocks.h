@@ -11,6 +11,8 @@
 
 #include "bsdiff/diff/encode.h"
 
+#define DCD_PACKED_BEHIND_MAX 64
+
 struct dcd_packed_block {
 	uint64_t offset; /* in the image */
 	uint32_t coded;  /* bytes there */
@@ -18,6 +20,8 @@ struct dcd_packed_block {
 	enum dcd_pack_method method;
 	uint32_t params; /* with which packing gives the same bytes; 0: not known (bsdiff/diff/pack_trial.h) */
 	uint64_t twin;   /* where the other image has a block of the same hash; 0: nowhere */
+	uint8_t behind_len;
+	uint8_t behind[DCD_PACKED_BEHIND_MAX]; /* the first bytes of what follows the content in its file, for DCD_PACK_EROFS */
 };
 
 /* In ascending order of offset, without overlap. Zero-initialised is empty. */
@@ -38,6 +42,7 @@ DCD_NODISCARD int dcd_packed_blocks_find(const struct dcd_bytes *image, uint32_t
 
 /* The finders: each adds what it finds to *ret, in any order. No error when the image isn't theirs, or is damaged. */
 DCD_NODISCARD int dcd_squashfs_blocks_find(const struct dcd_bytes *image, uint32_t len_max, struct dcd_packed_blocks *ret);
+DCD_NODISCARD int dcd_erofs_blocks_find(const struct dcd_bytes *image, uint32_t len_max, struct dcd_packed_blocks *ret);
 
 /* Gzip members in image[from..to). */
 DCD_NODISCARD int dcd_gzip_members_find(const struct dcd_bytes *image, uint64_t from, uint64_t to, uint32_t len_max,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Deltas of compressed file systems and files, by the programs that make these: mksquashfs and gzip. Left out without mksquashfs."""
+"""Deltas of compressed file systems and files, by the programs that make these: mksquashfs, mkfs.erofs and gzip. What is missing is left out."""
 import gzip
 import json
 import os
@@ -81,6 +81,27 @@ class Packed(unittest.TestCase):
                 self.assertEqual(plain["segments_repacked"], 0)
                 # lz4 leaves literals as they are, so that its blocks have much in common also packed.
                 self.assertLess(info["payload_size"], plain["payload_size"] / (4 if compressor == "lz4" else 10))
+
+    @unittest.skipUnless(shutil.which("mkfs.erofs"), "needs mkfs.erofs")
+    def test_an_erofs_of_lz4_takes_a_fraction_of_its_changed_clusters(self):
+        tree = self.path("tree")
+        os.mkdir(tree)
+        make_tree(tree, self.rng, self.words)
+        kinds = {"lz4": ["-zlz4"], "lz4hc": ["-zlz4hc"], "lz4hc-12": ["-zlz4hc,12"], "large": ["-zlz4hc", "-C65536"],
+                 "long-index": ["-zlz4hc", "-Elegacy-compress"]}
+        for step in (1, 2):
+            for kind, words in kinds.items():
+                subprocess.run(["mkfs.erofs", *words, "-T0", "-U5f2b1f9e-2d0c-4f0b-9b4e-1f6f0c7a9d11", self.path(f"{kind}.{step}"), tree],
+                               check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            edit_tree(tree, self.rng)
+        for kind in kinds:
+            with self.subTest(kind=kind):
+                old, new = self.path(f"{kind}.1"), self.path(f"{kind}.2")
+                info = self.measure(old, new, "--pack-memory", "4M")
+                self.assertEqual(list(info["packers"]), ["erofs-lz4"])
+                self.assertGreater(info["segments_repacked"], 0)
+                self.assertTrue(info["packs_alike"])
+                self.assertLess(info["payload_size"], self.measure(old, new, "--keep-packed")["payload_size"])
 
     def test_gzip_members_are_packed_as_gzip_and_zlib_do(self):
         contents = [prose(self.rng, self.words, length) for length in (100, 3000, 20000)]

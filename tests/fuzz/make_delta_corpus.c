@@ -174,17 +174,21 @@ static int write_repacked(const char *folder, unsigned number, unsigned method, 
 	}
 	/* 100 bytes and 1,000 of the first block, the rest of the second, then plain bytes to the end. */
 	uint64_t content = seen + (method == DCD_PACK_ZSTD ? FUZZ_PACKED_LEN : 0);
-	const uint64_t control[] = {
-		0, 100, 0, 0, FUZZ_PACKED_LEN, dcd_zigzag((int64_t)content - 100), 0, 4096, dcd_zigzag(-(int64_t)seen)
-	};
-	for (size_t i = 0; i < 6; i++) {
+	/* How many plain bytes are left hangs on how well the block packs. */
+	size_t left = segment_len - 100 - lengths[method == DCD_PACK_ZSTD] + (method == DCD_PACK_DEFLATE ? 6 : 0);
+	const uint64_t control[] = { 3,
+				     0,
+				     0,
+				     0,
+				     100,
+				     FUZZ_PACKED_LEN,
+				     left,
+				     0,
+				     dcd_zigzag((int64_t)content - 100),
+				     dcd_zigzag(-(int64_t)(content + FUZZ_PACKED_LEN)) };
+	for (size_t i = 0; i < sizeof control / sizeof control[0]; i++) {
 		seed_put(&s, DCD_STREAM_CONTROL, control[i]);
 	}
-	/* How many plain bytes are left hangs on how well the block packs. */
-	size_t left = segment_len - 100 - lengths[method == DCD_PACK_ZSTD];
-	seed_put(&s, DCD_STREAM_CONTROL, 0);
-	seed_put(&s, DCD_STREAM_CONTROL, left);
-	seed_put(&s, DCD_STREAM_CONTROL, dcd_zigzag(-(int64_t)(content + FUZZ_PACKED_LEN)));
 	if (references) {
 		seed_put(&s, DCD_STREAM_MAP, 1);
 		seed_put(&s, DCD_STREAM_MAP, 1);
@@ -193,6 +197,42 @@ static int write_repacked(const char *folder, unsigned number, unsigned method, 
 	}
 	return write_streams(folder, "repacked", number, DCD_FILTER_REPACKED | (references ? DCD_FILTER_REFERENCES : 0), &s,
 			     segment_len);
+}
+
+/* How much of the base's begin, from `from` on, fills a cluster with these parameters; 0: that can't be. */
+static size_t cluster_length(const uint8_t *base, size_t from, uint32_t params)
+{
+	struct dcd_packer packer = dcd_block_packer();
+	size_t carried = DCD_PACK_CARRIED(DCD_PACK_EROFS, params),
+	       size = dcd_packer_memory(DCD_PACK_EROFS, params, FUZZ_BASE_SIZE);
+	uint8_t *memory = malloc(size), out[DCD_EROFS_UNIT];
+	size_t len = FUZZ_PACKED_AT - from - carried, n;
+	while (memory != NULL && len > 0 &&
+	       packer.pack(DCD_PACK_EROFS, params, out, sizeof out, base + from, len + carried, memory, size, &n) != 0) {
+		len--;
+	}
+	free(memory);
+	return memory != NULL ? len : 0;
+}
+
+/* 100 plain bytes, then a cluster of erofs that runs on beyond the segment, with carried bytes behind it. */
+static int write_cluster(const char *folder, unsigned number, uint32_t params)
+{
+	uint8_t base[FUZZ_PACKED_AT];
+	fuzz_base_fill(0, base, sizeof base);
+	struct seed_streams s = { 0 };
+	size_t len = cluster_length(base, 100, params), carried = DCD_PACK_CARRIED(DCD_PACK_EROFS, params);
+	const uint64_t recipe[] = { 0, 100 + len, len + carried, 1, 1500, 0, 0, 100 << 2 | 3, DCD_PACK_EROFS, params, len };
+	for (size_t i = 0; i < sizeof recipe / sizeof recipe[0]; i++) {
+		seed_put(&s, DCD_STREAM_RECIPE, recipe[i]);
+	}
+	memcpy(s.data[DCD_STREAM_RECIPE] + s.lens[DCD_STREAM_RECIPE], base + 100 + len, carried);
+	s.lens[DCD_STREAM_RECIPE] += carried;
+	const uint64_t control[] = { 1, 0, 100 + len, 0 };
+	for (size_t i = 0; i < 4; i++) {
+		seed_put(&s, DCD_STREAM_CONTROL, control[i]);
+	}
+	return len == 0 || write_streams(folder, "cluster", number, DCD_FILTER_REPACKED, &s, FUZZ_SEGMENT_SIZE);
 }
 
 int main(int argc, char **argv)
@@ -214,6 +254,8 @@ int main(int argc, char **argv)
 	int failed = write_references(argv[1]);
 	failed |= write_repacked(argv[1], 0, DCD_PACK_ZLIB, false) || write_repacked(argv[1], 1, DCD_PACK_ZSTD, false);
 	failed |= write_repacked(argv[1], 2, DCD_PACK_ZLIB, true) || write_repacked(argv[1], 3, DCD_PACK_DEFLATE, false);
+	failed |= write_cluster(argv[1], 0, 1) || write_cluster(argv[1], 1, 9 | 24 << DCD_EROFS_CARRIED_SHIFT) ||
+		  write_cluster(argv[1], 2, 12 | DCD_EROFS_FOLLOWED);
 	failed |=
 		fixture_encode(base, sizeof base, image, sizeof image, &options, &p) != 0 || write_payload(argv[1], "delta", &p);
 	failed |= fixture_encode(NULL, 0, image, sizeof image, &options, &p) != 0 || write_payload(argv[1], "full", &p);

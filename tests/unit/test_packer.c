@@ -5,6 +5,8 @@
 
 #include <cmocka.h>
 
+#include <lz4.h>
+#include <lz4hc.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -168,6 +170,89 @@ static void every_method_gives_back_what_it_packed(void **state)
 	}
 }
 
+/* Which parameters give the cluster that mkfs.erofs made of text[0..len), of which it took `taken`. 0: none do. */
+static uint32_t cluster_params(struct bench *b, uint32_t level, size_t len, size_t taken, size_t coded)
+{
+	struct dcd_packer packer = dcd_block_packer();
+	static const uint32_t behind[] = { 0, DCD_EROFS_FOLLOWED, 16U << DCD_EROFS_CARRIED_SHIFT,
+					   64U << DCD_EROFS_CARRIED_SHIFT };
+	for (size_t i = 0; i < sizeof behind / sizeof behind[0]; i++) {
+		uint32_t params = level | behind[i];
+		size_t all = taken + DCD_PACK_CARRIED(DCD_PACK_EROFS, params), n;
+		size_t memory = dcd_packer_memory(DCD_PACK_EROFS, params, taken);
+		assert_true(memory <= sizeof b->memory);
+		if (all > len ||
+		    packer.pack(DCD_PACK_EROFS, params, b->ours, sizeof b->ours, b->text, all, b->memory, memory, &n) != 0) {
+			continue;
+		}
+		assert_int_equal(n, DCD_EROFS_UNIT);
+		if (memcmp(b->ours + n - coded, b->theirs, coded) == 0) {
+			for (size_t k = 0; k < n - coded; k++) {
+				assert_int_equal(b->ours[k], 0);
+			}
+			assert_int_equal(packer.unpack(DCD_PACK_EROFS, b->back, taken, b->ours, n, b->memory, memory), 0);
+			assert_memory_equal(b->back, b->text, taken);
+			return params;
+		}
+	}
+	return 0;
+}
+
+static void a_cluster_of_erofs_comes_out_as_if_its_file_went_on(void **state)
+{
+	struct bench *b = *state;
+	static const uint32_t levels[] = { 1, 9, 12 };
+	uint64_t seed = 10;
+	for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+		unsigned found = 0, followed = 0, rounds = 60;
+		for (unsigned round = 0; round < rounds; round++) {
+			size_t len = 20000 + make_text(&seed, b->text, round % 2 == 0 ? 40000 : 280000);
+			int taken = (int)len, coded;
+			/* Text that doesn't fill a cluster, so that there is something behind it. */
+			fixture_fill(&seed, b->text, 3000 * (round % 4 == 0));
+			if (levels[i] == 1) {
+				coded = LZ4_compress_destSize((char *)b->text, (char *)b->theirs, &taken, DCD_EROFS_UNIT);
+			} else {
+				coded = LZ4_compress_HC_destSize(b->memory, (char *)b->text, (char *)b->theirs, &taken,
+								 DCD_EROFS_UNIT, (int)levels[i]);
+			}
+			assert_true(coded > 0);
+			uint32_t params = cluster_params(b, levels[i], len, (size_t)taken, (size_t)coded);
+			found += params != 0;
+			followed += (params & DCD_EROFS_FOLLOWED) != 0;
+		}
+		assert_true(found > rounds * 9 / 10);
+		/* The fast compressor has other tables from 64 KiB on. */
+		assert_true(levels[i] != 1 || (found == rounds && followed > rounds / 4));
+	}
+}
+
+static void a_cluster_that_its_content_does_not_fill_alone_is_refused(void **state)
+{
+	struct bench *b = *state;
+	struct dcd_packer packer = dcd_block_packer();
+	uint64_t seed = 12;
+	size_t n;
+	fixture_fill(&seed, b->text, 8000);
+	/* Noise: more than goes in, also into two units; nothing but what is carried; a cluster longer than the room. */
+	assert_int_equal(packer.pack(DCD_PACK_EROFS, 9, b->ours, 4096, b->text, 4200, b->memory, sizeof b->memory, &n),
+			 DCD_ERR_SIZE);
+	assert_int_equal(packer.pack(DCD_PACK_EROFS, 9 | 1U << DCD_EROFS_UNITS_SHIFT, b->ours, 8192, b->text, 8000, b->memory,
+				     sizeof b->memory, &n),
+			 0);
+	assert_int_equal(n, 8192);
+	assert_int_equal(packer.pack(DCD_PACK_EROFS, 9 | 64U << DCD_EROFS_CARRIED_SHIFT, b->ours, 4096, b->text, 64, b->memory,
+				     sizeof b->memory, &n),
+			 DCD_ERR_SIZE);
+	assert_int_equal(packer.pack(DCD_PACK_EROFS, 9, b->ours, 4095, b->text, 100, b->memory, sizeof b->memory, &n),
+			 DCD_ERR_SIZE);
+	for (uint32_t params = 9; params <= (9 | DCD_EROFS_FOLLOWED); params += DCD_EROFS_FOLLOWED) {
+		size_t memory = dcd_packer_memory(DCD_PACK_EROFS, params, 100);
+		assert_int_equal(packer.pack(DCD_PACK_EROFS, params, b->ours, 4096, b->text, 100, b->memory, memory - 1, &n),
+				 DCD_ERR_NO_MEMORY);
+	}
+}
+
 static void what_does_not_fit_is_refused_without_a_byte_too_many(void **state)
 {
 	struct bench *b = *state;
@@ -192,9 +277,9 @@ static void hostile_blocks_are_refused_in_bounds(void **state)
 	struct dcd_packer packer = dcd_block_packer();
 	uint64_t seed = 13;
 	for (int round = 0; round < 1500; round++) {
-		const enum dcd_pack_method methods[] = { DCD_PACK_ZLIB, DCD_PACK_DEFLATE, DCD_PACK_ZSTD, DCD_PACK_XZ,
-							 DCD_PACK_LZ4 };
-		enum dcd_pack_method method = methods[round % 5];
+		const enum dcd_pack_method methods[] = { DCD_PACK_ZLIB, DCD_PACK_DEFLATE, DCD_PACK_ZSTD,
+							 DCD_PACK_XZ,   DCD_PACK_LZ4,     DCD_PACK_EROFS };
+		enum dcd_pack_method method = methods[round % 6];
 		uint32_t params = method == DCD_PACK_XZ ? 6 | 13U << 8 : 6;
 		size_t len = 1 + make_text(&seed, b->text, 3000), n;
 		assert_int_equal(
@@ -229,7 +314,12 @@ static void parameters_that_do_not_exist_are_unsupported(void **state)
 		      { DCD_PACK_XZ, 10 | 17U << 8 },
 		      { DCD_PACK_METHODS, 1 },
 		      { DCD_PACK_LZ4, 0 },
-		      { DCD_PACK_LZ4, 13 } };
+		      { DCD_PACK_LZ4, 13 },
+		      { DCD_PACK_EROFS, 0 },
+		      { DCD_PACK_EROFS, DCD_EROFS_FOLLOWED },
+		      { DCD_PACK_EROFS, 13 },
+		      { DCD_PACK_EROFS, 9 | 32 },
+		      { DCD_PACK_EROFS, 9 | 256U << DCD_EROFS_UNITS_SHIFT } };
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		size_t n;
 		assert_int_equal(
@@ -247,6 +337,9 @@ static void the_mark_is_of_what_depends_on_a_library_alone(void **state)
 	uint32_t mark = packer.mark(DCD_FEATURE_PACK(DCD_PACK_ZSTD));
 	assert_int_not_equal(mark, 0);
 	assert_int_equal(packer.mark(DCD_FEATURE_PACK(DCD_PACK_ZSTD) | DCD_FEATURES_EXACT), mark);
+	uint32_t erofs = packer.mark(DCD_FEATURE_PACK(DCD_PACK_EROFS));
+	assert_int_not_equal(erofs, 0);
+	assert_int_not_equal(erofs, packer.mark(DCD_FEATURE_PACK(DCD_PACK_LZ4)));
 }
 
 int main(void)
@@ -255,6 +348,8 @@ int main(void)
 		cmocka_unit_test(deflate_packs_as_zlib_does_at_every_level),
 		cmocka_unit_test(zstd_packs_as_its_library_does_for_others_at_every_level),
 		cmocka_unit_test(every_method_gives_back_what_it_packed),
+		cmocka_unit_test(a_cluster_of_erofs_comes_out_as_if_its_file_went_on),
+		cmocka_unit_test(a_cluster_that_its_content_does_not_fill_alone_is_refused),
 		cmocka_unit_test(what_does_not_fit_is_refused_without_a_byte_too_many),
 		cmocka_unit_test(hostile_blocks_are_refused_in_bounds),
 		cmocka_unit_test(parameters_that_do_not_exist_are_unsupported),

@@ -6,7 +6,9 @@
 #include <cmocka.h>
 
 #include "base/le.h"
+#include "base/varint.h"
 #include "bsdiff/apply/image_id.h"
+#include "bsdiff/apply/repack.h"
 #include "bsdiff/codec/deflate_pack.h"
 #include "bsdiff/codec/packer.h"
 #include "tests/unit/payload_fixture.h"
@@ -367,6 +369,63 @@ static void a_segment_that_would_ask_for_too_much_is_a_delta_with_its_blocks_pac
 	free(out);
 }
 
+/* A packer that looks at what it is given: 100 bytes, and behind them the recipe's. */
+static int carried_pack(enum dcd_pack_method method, uint32_t params, uint8_t *dst, size_t capacity, const uint8_t *src,
+			size_t src_len, void *memory, size_t memory_size, size_t *ret_len)
+{
+	(void)params;
+	(void)memory;
+	(void)memory_size;
+	assert_int_equal(method, DCD_PACK_EROFS);
+	assert_int_equal(src_len, 108);
+	for (size_t i = 0; i < src_len; i++) {
+		assert_int_equal(src[i], i < 100 ? 'b' : 'c');
+	}
+	assert_true(capacity >= 64);
+	memset(dst, 'p', 64);
+	*ret_len = 64;
+	return 0;
+}
+
+/* The first room of a recipe with one block of 100 bytes that is packed with 8 more, `given` of which are there. */
+static int carried_room(uint64_t longest, size_t given)
+{
+	const struct dcd_packer packer = { .pack = carried_pack, .features = DCD_FEATURE_PACK(DCD_PACK_EROFS) };
+	struct fixture_base base;
+	const struct dcd_frame_tools tools = { .packer = &packer, .base = &base.reader };
+	const uint64_t values[] = { 0, 100, longest, 1, 300, 0, 0, 3, DCD_PACK_EROFS, 9 | 8 << DCD_EROFS_CARRIED_SHIFT, 100 };
+	uint8_t recipe[64] = { 0 }, out[64], *at;
+	size_t len = 0, room, size = (size_t)dcd_repack_memory(0, 1, longest, 300) + 16;
+	for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+		len += dcd_varint_put(recipe + len, values[i]);
+	}
+	memset(recipe + len, 'c', given);
+	fixture_base_open(&base, out, sizeof out);
+	uint8_t *tight = malloc(len + given), *memory = malloc(size), *left = memory;
+	memcpy(tight, recipe, len + given);
+	struct dcd_repack r;
+	assert_int_equal(dcd_repack_open(&r, tight, len + given, &tools, out, sizeof out, &left, &size), 0);
+	int err = dcd_repack_room(&r, &at, &room);
+	if (err == 0) {
+		assert_int_equal(room, 100);
+		memset(at, 'b', room);
+		assert_int_equal(dcd_repack_advance(&r, room), 0);
+		assert_int_equal(out[63], 'p');
+	}
+	free(tight);
+	free(memory);
+	return err;
+}
+
+static void carried_bytes_are_the_recipes_and_fit_within_the_longest_block(void **state)
+{
+	(void)state;
+	assert_int_equal(carried_room(108, 8), 0);
+	assert_int_equal(carried_room(108, 7), DCD_ERR_MALFORMED);
+	assert_int_equal(carried_room(107, 8), DCD_ERR_MALFORMED);
+	assert_int_equal(carried_room(5000, 0), DCD_ERR_MALFORMED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -375,6 +434,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_base_is_a_wrong_base_whatever_comes_out),
 		cmocka_unit_test(a_forged_frame_reads_and_writes_in_bounds),
 		cmocka_unit_test(a_segment_that_would_ask_for_too_much_is_a_delta_with_its_blocks_packed),
+		cmocka_unit_test(carried_bytes_are_the_recipes_and_fit_within_the_longest_block),
 		cmocka_unit_test(without_a_packer_a_repacked_frame_is_unsupported),
 	};
 	return cmocka_run_group_tests(tests, world_take, world_drop);

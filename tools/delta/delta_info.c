@@ -100,7 +100,7 @@ static int streams_to_json(const struct info *info, struct dcd_json *document)
 	return dcd_json_set(document, "streams", streams);
 }
 
-static const char *const method_names[DCD_PACK_METHODS] = { "zlib", "deflate", "zstd", "xz", "lz4" };
+static const char *const method_names[DCD_PACK_METHODS] = { "zlib", "deflate", "zstd", "xz", "lz4", "erofs-lz4" };
 
 /* The compressors that a device must have, and whether ours pack as those did that the payload was made with. */
 static int packers_to_json(const struct dcd_payload *payload, struct dcd_json *document)
