@@ -46,6 +46,7 @@ struct encoding {
 	unsigned workers;
 	struct dcd_segment_encoder *encoders[DCD_POOL_WORKERS_MAX];
 	struct dcd_copy_list *marks;   /* one a worker */
+	struct dcd_byte_buffer *seen;  /* one a worker: the view of its segment */
 	struct dcd_copy_list *anchors; /* one a segment: its block matches, found once and used again; may be null */
 	atomic_size_t anchors_kept;
 	struct dcd_encoded_segment *slots;
@@ -119,14 +120,19 @@ static bool segment_has_modules(const struct encoding *e, const struct dcd_segme
 	return region != NULL && region->offset < segment->offset + segment->len;
 }
 
-/* What the matcher sees of a segment: itself, or its view. */
-static struct dcd_segment matched_segment(const struct encoding *e, uint64_t index)
+/* What the matcher sees of a segment: itself, or its view, which is the worker's until its next. */
+static int matched_segment(struct encoding *e, unsigned worker, uint64_t index, struct dcd_segment *ret)
 {
 	struct dcd_segment segment = open_segment(e, index);
-	if (e->view.image.data != NULL && segment_has_modules(e, &segment)) {
-		segment.data = e->view.image.data + segment.offset;
+	if (e->view.base.data != NULL && segment_has_modules(e, &segment)) {
+		int err = dcd_ref_view_segment(&e->view, &e->refs, &segment, &e->seen[worker]);
+		if (err != 0) {
+			return err;
+		}
+		segment.data = e->seen[worker].data;
 	}
-	return segment;
+	*ret = segment;
+	return 0;
 }
 
 /* First pass over the changed segments: what do exact block matches use of the base? */
@@ -143,8 +149,8 @@ static int mark_work(void *context, unsigned worker, uint64_t index, void *slot)
 		return 0;
 	}
 	struct dcd_copy_list *copies = &e->marks[worker];
-	segment = matched_segment(e, index);
-	int err = dcd_seed_finder_blocks(&e->finder, &segment, copies);
+	int err = matched_segment(e, worker, index, &segment);
+	err = err != 0 ? err : dcd_seed_finder_blocks(&e->finder, &segment, copies);
 	for (size_t i = 0; err == 0 && i < copies->count; i++) {
 		dcd_base_coverage_mark(e->coverage, copies->items[i].base, copies->items[i].len);
 	}
@@ -185,7 +191,11 @@ static int segment_work(void *context, unsigned worker, uint64_t index, void *sl
 		out->pack_memory = 0;
 		return 0;
 	}
-	struct dcd_segment view = matched_segment(e, index);
+	struct dcd_segment view;
+	int err = matched_segment(e, worker, index, &view);
+	if (err != 0) {
+		return err;
+	}
 	struct dcd_flat_segment flat_segment;
 	struct dcd_segment_sources sources = { .references = &e->refs, .view = &view };
 	if (e->base.len > 0) {
@@ -210,8 +220,11 @@ static int survey_work(void *context, unsigned worker, uint64_t index, void *slo
 	if (segment_without_frame(e, index, &kind) || !segment_has_modules(e, &segment)) {
 		return 0;
 	}
-	struct dcd_segment view = matched_segment(e, index);
-	return dcd_segment_encoder_survey(e->encoders[worker], &e->finder, &e->refs, &segment, &view, &e->samples[worker]);
+	struct dcd_segment view;
+	int err = matched_segment(e, worker, index, &view);
+	return err != 0 ? err
+			: dcd_segment_encoder_survey(e->encoders[worker], &e->finder, &e->refs, &segment, &view,
+						     &e->samples[worker]);
 }
 
 static int survey_deliver(void *context, uint64_t index, void *slot)
@@ -407,25 +420,6 @@ static int matching_run(struct encoding *e)
 	return err;
 }
 
-/* The view of the image is looked at in segments with linked files alone, and each such file lies in these. */
-static int view_make(struct encoding *e, const struct dcd_bytes *image)
-{
-	struct dcd_base_ranges seen = { 0 };
-	uint64_t done = 0;
-	int err = 0;
-	for (uint32_t i = 0; err == 0 && i < e->image_leaves.count; i++) {
-		struct dcd_segment segment = open_segment(e, i);
-		uint64_t from = segment.offset > done ? segment.offset : done, end = segment.offset + segment.len;
-		if (from < end && segment_has_modules(e, &segment)) {
-			err = dcd_base_ranges_add(&seen, from, end - from);
-			done = end;
-		}
-	}
-	err = err != 0 ? err : dcd_ref_view_new(&e->refs, image, &seen, e->samples[0].items, e->samples[0].count, &e->view);
-	free(seen.items);
-	return err;
-}
-
 /*
  * First round: match the bytes as they are, only to learn where code went, and make the views. Matching the views teaches more,
  * so this may be done again; then comes the round that encodes.
@@ -448,7 +442,7 @@ static int view_prepare(struct encoding *e)
 			dcd_ref_samples_free(&e->samples[i]);
 		}
 		if (err == 0 && e->samples[0].count > 0) {
-			err = view_make(e, &image);
+			err = dcd_ref_view_new(&e->refs, e->samples[0].items, e->samples[0].count, &e->view);
 		}
 		dcd_ref_samples_free(&e->samples[0]);
 	}
@@ -523,9 +517,10 @@ static int encoding_begin(struct encoding *e, int fd)
 		}
 	}
 	e->marks = calloc(e->workers, sizeof *e->marks);
+	e->seen = calloc(e->workers, sizeof *e->seen);
 	e->samples = calloc(e->workers, sizeof *e->samples);
 	e->slots = calloc(dcd_pool_slots(e->workers), sizeof *e->slots);
-	if (e->marks == NULL || e->samples == NULL || e->slots == NULL) {
+	if (e->marks == NULL || e->seen == NULL || e->samples == NULL || e->slots == NULL) {
 		return DCD_ERR_NO_MEMORY;
 	}
 	e->finder = (struct dcd_seed_finder){ .base = e->base, .patience = e->effort.patience };
@@ -550,6 +545,9 @@ static void encoding_free(struct encoding *e)
 		if (e->marks != NULL) {
 			dcd_copy_list_free(&e->marks[i]);
 		}
+		if (e->seen != NULL) {
+			dcd_byte_buffer_free(&e->seen[i]);
+		}
 		if (e->samples != NULL) {
 			dcd_ref_samples_free(&e->samples[i]);
 		}
@@ -559,6 +557,7 @@ static void encoding_free(struct encoding *e)
 	}
 	free(e->full_at);
 	free(e->marks);
+	free(e->seen);
 	free(e->samples);
 	dcd_ref_view_free(&e->view);
 	dcd_flat_images_free(&e->flat);

@@ -13,6 +13,8 @@
  */
 #define BRIDGE_MAX 8
 
+#define TELL_EVERY (UINT64_C(16) << 20) /* bytes */
+
 /* ---- which blocks ---- */
 
 struct hashed_block {
@@ -134,6 +136,21 @@ static uint64_t blocks_growth(const struct dcd_packed_blocks *blocks)
 	return sum;
 }
 
+/* What was copied need not stay in memory: whoever mapped the images hears how far that is. */
+static void copy_told(const struct dcd_flat_images *flat, uint8_t *to, const struct dcd_bytes *from, uint64_t begin, uint64_t end)
+{
+	while (begin < end) {
+		uint64_t len = dcd_min_u64(end - begin, TELL_EVERY - begin % TELL_EVERY);
+		dcd_sparse_copy(to, from->data + begin, len);
+		to += len;
+		begin += len;
+		if (flat->options->progress != NULL && begin % TELL_EVERY == 0) {
+			flat->options->progress(flat->options->context, "unpacking", dcd_min_u64(begin, flat->image_len),
+						flat->image_len);
+		}
+	}
+}
+
 static int base_open(struct dcd_flat_images *flat, const struct dcd_bytes *base)
 {
 	uint64_t len = base->len + blocks_growth(&flat->base_blocks);
@@ -143,7 +160,7 @@ static int base_open(struct dcd_flat_images *flat, const struct dcd_bytes *base)
 	if (data == NULL || flat->base_at == NULL) {
 		return DCD_ERR_NO_MEMORY;
 	}
-	dcd_sparse_copy(data, base->data, base->len);
+	copy_told(flat, data, base, 0, base->len);
 	uint64_t at = base->len;
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < flat->base_blocks.count; i++) {
@@ -169,7 +186,7 @@ static int image_open(struct dcd_flat_images *flat, const struct dcd_bytes *imag
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < flat->blocks.count; i++) {
 		const struct dcd_packed_block *block = &flat->blocks.items[i];
-		dcd_sparse_copy(data + at, image->data + from, block->offset - from);
+		copy_told(flat, data + at, image, from, block->offset);
 		at += block->offset - from;
 		flat->at[i] = at;
 		flat->features |= DCD_FEATURE_PACK(block->method);
@@ -177,7 +194,7 @@ static int image_open(struct dcd_flat_images *flat, const struct dcd_bytes *imag
 		at += block->len;
 		from = block->offset + block->coded;
 	}
-	dcd_sparse_copy(data + at, image->data + from, image->len - from);
+	copy_told(flat, data + at, image, from, image->len);
 	flat->image.len = at + image->len - from;
 	return err;
 }

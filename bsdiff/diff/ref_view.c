@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/le.h"
 #include "bsdiff/apply/refs.h"
 #include "bsdiff/diff/btf_types.h"
@@ -10,10 +11,11 @@
 
 #define LESSON_BITS 4 /* the predictor wants some room for what it learns; nobody uses it here */
 
-/* One image in being rewritten. */
+/* A piece of an image in being rewritten. */
 struct rewriting {
-	uint8_t *bytes;
-	const struct dcd_elf_modules *modules;
+	uint8_t *bytes; /* of the piece, which lies in one region */
+	size_t len;
+	uint64_t begin;         /* in the region */
 	struct dcd_ref_map map; /* regions: one at a time; modules and their steps: all */
 	const struct dcd_elf_region *region;
 };
@@ -28,16 +30,14 @@ static uint64_t spread(uint64_t target)
  * Relocations of the procedure linkage table come one word after the other, whichever symbols they are for: matched by where they
  * are, an entry that is new would move all others off their symbols.
  */
-static bool is_jump_slot(const struct dcd_elf_region *region, const struct dcd_ref_site *site, const uint8_t *field)
+static bool is_jump_slot(const struct dcd_elf_region *region, uint64_t at, const uint8_t *field, size_t left)
 {
 	enum { JUMP_SLOT_RISCV = 5, JUMP_SLOT_X86_64 = 7, JUMP_SLOT_ARM = 22, JUMP_SLOT_AARCH64 = 1026, RELA_SIZE = 24 };
-	uint64_t place = site->at % region->stride;
-	if (region->kind == DCD_REGION_RECORDS32 && region->stride == DCD_RECORD_REL &&
-	    region->len - site->at >= DCD_RECORD_REL) {
+	uint64_t place = at % region->stride;
+	if (region->kind == DCD_REGION_RECORDS32 && region->stride == DCD_RECORD_REL && left >= DCD_RECORD_REL) {
 		return place == 0 && field[4] == JUMP_SLOT_ARM;
 	}
-	if (region->kind != DCD_REGION_RECORDS || region->stride != RELA_SIZE || region->len - site->at < RELA_SIZE ||
-	    place != 0) {
+	if (region->kind != DCD_REGION_RECORDS || region->stride != RELA_SIZE || left < RELA_SIZE || place != 0) {
 		return false;
 	}
 	uint32_t type = dcd_le32_get(field + 8);
@@ -48,9 +48,10 @@ static void watch_rewrite(void *context, const struct dcd_ref_site *site, const 
 {
 	(void)settled;
 	struct rewriting *w = context;
-	uint8_t *field = w->bytes + w->region->offset + site->at;
+	uint8_t *field = w->bytes + site->at;
 	uint64_t target = site->target + dcd_ref_map_shift(&w->map, &w->map.modules[w->region->module], site->target);
-	if (site->gate == DCD_GATE_POINTER && w->region->stride != 0 && is_jump_slot(w->region, site, field)) {
+	if (site->gate == DCD_GATE_POINTER && w->region->stride != 0 &&
+	    is_jump_slot(w->region, w->begin + site->at, field, w->len - site->at)) {
 		memset(field, 0, site->width);
 		return;
 	}
@@ -77,10 +78,39 @@ static int leave(void *context, uint8_t *bytes, size_t len)
 	return 0;
 }
 
-static int image_rewrite(struct rewriting *w, const struct dcd_bytes *image)
+/* Types have their view all together. */
+static int btf_rewrite(struct rewriting *w, const struct dcd_bytes *image)
 {
+	uint8_t *whole = malloc((size_t)w->region->len + 1);
+	if (whole == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	memcpy(whole, image->data + w->region->offset, (size_t)w->region->len);
+	int err = dcd_btf_view(image, w->region, whole);
+	if (err == 0) {
+		memcpy(w->bytes, whole + w->begin, w->len);
+	}
+	free(whole);
+	return err;
+}
+
+static int piece_rewrite(struct rewriting *w, const struct dcd_bytes *image)
+{
+	const struct dcd_elf_region *region = w->region;
 	struct dcd_ref_lesson lessons[1U << LESSON_BITS] = { 0 };
-	struct dcd_ref_region one;
+	struct dcd_ref_region one = { .base = region->offset,
+				      .len = region->len,
+				      .va = region->va,
+				      .origin = region->origin,
+				      .stride = region->stride,
+				      .fields = region->fields,
+				      .scale = region->scale,
+				      .module = region->module,
+				      .kind = region->kind };
+	uint64_t at = region->offset + w->begin;
+	if (region->kind == DCD_REGION_BTF) {
+		return btf_rewrite(w, image);
+	}
 	w->map.regions = &one;
 	w->map.region_count = 1;
 	struct dcd_refs refs = { .map = w->map,
@@ -89,92 +119,86 @@ static int image_rewrite(struct rewriting *w, const struct dcd_bytes *image)
 				 .settle = leave,
 				 .watch = watch_rewrite,
 				 .context = w };
-	for (size_t i = 0; i < w->modules->region_count; i++) {
-		const struct dcd_elf_region *region = &w->modules->regions[i];
-		if (region->kind == DCD_REGION_BTF) {
-			int err = dcd_btf_view(image, region, w->bytes + region->offset);
-			if (err != 0) {
-				return err;
-			}
-			continue;
-		}
-		w->region = region;
-		one = (struct dcd_ref_region){ .base = region->offset,
-					       .len = region->len,
-					       .va = region->va,
-					       .origin = region->origin,
-					       .stride = region->stride,
-					       .fields = region->fields,
-					       .scale = region->scale,
-					       .module = region->module,
-					       .kind = region->kind };
-		int err = dcd_refs_copy(&refs, region->offset, 0, region->offset, w->bytes + region->offset, (size_t)region->len);
-		if (err != 0) {
-			return err;
-		}
-	}
-	return 0;
+	return dcd_refs_copy(&refs, at, 0, at, w->bytes, w->len);
 }
 
-/* A copy of the whole, or of these ranges alone, with zeros elsewhere. Null: no memory. */
-static uint8_t *copy_make(const struct dcd_bytes *bytes, const struct dcd_base_ranges *ranges)
+/* Rewrites what regions have of image[from..end), which `bytes` are a copy of. */
+static int range_rewrite(const struct dcd_view_map *map, const struct dcd_elf_modules *modules, const struct dcd_bytes *image,
+			 uint64_t from, uint64_t end, uint8_t *bytes)
 {
-	const struct dcd_base_range whole = { 0, bytes->len };
-	uint8_t *copy = calloc(1, bytes->len + 1);
-	size_t count = ranges == NULL ? 1 : ranges->count;
-	for (size_t i = 0; copy != NULL && i < count; i++) {
-		const struct dcd_base_range *range = ranges == NULL ? &whole : &ranges->items[i];
-		dcd_sparse_copy(copy + range->offset, bytes->data + range->offset, range->len);
+	const struct dcd_elf_region *region = dcd_elf_modules_at(modules, from);
+	const struct dcd_elf_region *behind = modules->regions + modules->region_count;
+	int err = 0;
+	for (; err == 0 && region != NULL && region < behind && region->offset < end; region++) {
+		uint64_t begin = region->offset < from ? from - region->offset : 0;
+		uint64_t len = dcd_min_u64(region->len, end - region->offset) - begin;
+		struct rewriting w = {
+			.bytes = bytes + (region->offset + begin - from), .len = (size_t)len, .begin = begin, .region = region
+		};
+		w.map = (struct dcd_ref_map){ .steps = map->steps.steps,
+					      .modules = map->modules,
+					      .module_count = modules->count };
+		err = piece_rewrite(&w, image);
 	}
-	return copy;
+	return err;
 }
 
-/* A view of `bytes`, with the steps of each module of `modules` taken from samples[0..count), which are sorted. */
-static int view_make(const struct dcd_bytes *bytes, const struct dcd_elf_modules *modules, const struct dcd_base_ranges *seen,
-		     const struct dcd_ref_sample *samples, size_t count, struct dcd_bytes *ret)
+/* The steps of each module, taken from samples[0..count), which are sorted. */
+static int map_make(const struct dcd_elf_modules *modules, const struct dcd_ref_sample *samples, size_t count,
+		    struct dcd_view_map *ret)
 {
-	struct dcd_step_map steps = { 0 };
-	struct dcd_ref_module *all = calloc(modules->count + 1, sizeof *all);
-	uint8_t *copy = copy_make(bytes, seen);
-	int err = all == NULL || copy == NULL ? DCD_ERR_NO_MEMORY : 0;
+	int err = 0;
+	ret->modules = calloc(modules->count + 1, sizeof *ret->modules);
+	if (ret->modules == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
 	for (size_t i = 0, first = 0; err == 0 && i < modules->count; i++) {
 		size_t end = first;
 		while (end < count && samples[end].module == i) {
 			end++;
 		}
-		size_t before = steps.count;
-		err = dcd_step_map_fit(&steps, samples + first, end - first, modules->modules[i].low);
-		all[i] = (struct dcd_ref_module){ .low = modules->modules[i].low,
-						  .span = modules->modules[i].span,
-						  .plain = modules->modules[i].plain,
-						  .steps_first = (uint32_t)before,
-						  .steps_count = (uint32_t)(steps.count - before) };
+		size_t before = ret->steps.count;
+		err = dcd_step_map_fit(&ret->steps, samples + first, end - first, modules->modules[i].low);
+		ret->modules[i] = (struct dcd_ref_module){ .low = modules->modules[i].low,
+							   .span = modules->modules[i].span,
+							   .plain = modules->modules[i].plain,
+							   .steps_first = (uint32_t)before,
+							   .steps_count = (uint32_t)(ret->steps.count - before) };
 		first = end;
 	}
-	if (err == 0) {
-		struct rewriting w = { .bytes = copy, .modules = modules };
-		w.map = (struct dcd_ref_map){ .steps = steps.steps, .modules = all, .module_count = modules->count };
-		err = image_rewrite(&w, bytes);
-	}
-	dcd_step_map_free(&steps);
-	free(all);
-	if (err != 0) {
-		free(copy);
-		return err;
-	}
-	*ret = (struct dcd_bytes){ copy, bytes->len };
-	return 0;
+	return err;
 }
 
-int dcd_ref_view_new(const struct dcd_ref_context *context, const struct dcd_bytes *image, const struct dcd_base_ranges *seen,
-		     struct dcd_ref_sample *samples, size_t count, struct dcd_ref_view *ret)
+static void map_free(struct dcd_view_map *map)
+{
+	dcd_step_map_free(&map->steps);
+	free(map->modules);
+}
+
+static int base_make(const struct dcd_ref_context *context, const struct dcd_view_map *map, struct dcd_bytes *ret)
+{
+	const struct dcd_bytes *base = &context->base;
+	uint8_t *copy = calloc(1, (size_t)base->len + 1);
+	if (copy == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	*ret = (struct dcd_bytes){ copy, base->len };
+	dcd_sparse_copy(copy, base->data, base->len);
+	return range_rewrite(map, &context->old_modules, base, 0, base->len, copy);
+}
+
+int dcd_ref_view_new(const struct dcd_ref_context *context, struct dcd_ref_sample *samples, size_t count,
+		     struct dcd_ref_view *ret)
 {
 	struct dcd_ref_view view = { 0 };
+	struct dcd_view_map old = { 0 };
 	if (count > 0) {
 		qsort(samples, count, sizeof *samples, dcd_ref_sample_order);
 	}
-	int err = view_make(&context->base, &context->old_modules, NULL, samples, count, &view.base);
-	err = err != 0 ? err : view_make(image, &context->new_modules, seen, NULL, 0, &view.image);
+	int err = map_make(&context->old_modules, samples, count, &old);
+	err = err != 0 ? err : base_make(context, &old, &view.base);
+	err = err != 0 ? err : map_make(&context->new_modules, NULL, 0, &view.map);
+	map_free(&old);
 	if (err != 0) {
 		dcd_ref_view_free(&view);
 		return err;
@@ -183,9 +207,19 @@ int dcd_ref_view_new(const struct dcd_ref_context *context, const struct dcd_byt
 	return 0;
 }
 
+int dcd_ref_view_segment(const struct dcd_ref_view *view, const struct dcd_ref_context *context,
+			 const struct dcd_segment *segment, struct dcd_byte_buffer *ret)
+{
+	ret->len = 0;
+	int err = dcd_byte_buffer_append(ret, segment->data, segment->len);
+	return err != 0 ? err
+			: range_rewrite(&view->map, &context->new_modules, &context->image, segment->offset,
+					segment->offset + segment->len, ret->data);
+}
+
 void dcd_ref_view_free(struct dcd_ref_view *view)
 {
 	free((void *)(uintptr_t)view->base.data);
-	free((void *)(uintptr_t)view->image.data);
+	map_free(&view->map);
 	*view = (struct dcd_ref_view){ 0 };
 }

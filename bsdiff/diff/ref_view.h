@@ -5,23 +5,35 @@
 #ifndef DCD_BSDIFF_DIFF_REF_VIEW_H
 #define DCD_BSDIFF_DIFF_REF_VIEW_H
 
-#include "bsdiff/diff/base_coverage.h"
+#include "bsdiff/diff/byte_buffer.h"
 #include "bsdiff/diff/ref_model.h"
 #include "bsdiff/diff/step_map.h"
 
-/* Zero-initialised is empty. The memory is the view's: as much as both images, less what is zeros in them. */
+/* What the addresses of each module of an image are shown as. */
+struct dcd_view_map {
+	struct dcd_step_map steps;
+	struct dcd_ref_module *modules;
+};
+
+/* Zero-initialised is empty. The memory is the view's: as much as the base, less what is zeros in it. */
 struct dcd_ref_view {
 	struct dcd_bytes base;
-	struct dcd_bytes image;
+	struct dcd_view_map map; /* of the image, whose view is made a segment at a time */
 };
 
 /*
- * Makes both views; that of the image only where pieces of `granule` bytes have regions in them (0: all of it), and zeros
- * elsewhere. `samples` (by old module, in any order; sorted here) say where old targets went. 0 or DCD_ERR_NO_MEMORY.
+ * Makes the base's view. `samples` (by old module, in any order; sorted here) say where old targets went. 0 or
+ * DCD_ERR_NO_MEMORY.
  */
-DCD_NODISCARD int dcd_ref_view_new(const struct dcd_ref_context *context, const struct dcd_bytes *image,
-				   const struct dcd_base_ranges *seen, struct dcd_ref_sample *samples, size_t count,
+DCD_NODISCARD int dcd_ref_view_new(const struct dcd_ref_context *context, struct dcd_ref_sample *samples, size_t count,
 				   struct dcd_ref_view *ret);
+
+/*
+ * The view of one segment of the context's image into `ret`, whose content goes. May be called from many threads. 0 or
+ * DCD_ERR_NO_MEMORY.
+ */
+DCD_NODISCARD int dcd_ref_view_segment(const struct dcd_ref_view *view, const struct dcd_ref_context *context,
+				       const struct dcd_segment *segment, struct dcd_byte_buffer *ret);
 void dcd_ref_view_free(struct dcd_ref_view *view);
 
 #endif

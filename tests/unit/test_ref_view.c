@@ -23,7 +23,7 @@ static void table_make(uint8_t *table, uint64_t slots, uint32_t type)
 	}
 }
 
-static void views_of(uint8_t *old, uint8_t *new, struct dcd_ref_view *ret)
+static void views_of(uint8_t *old, uint8_t *new, struct dcd_ref_view *ret, struct dcd_byte_buffer *ret_segment)
 {
 	struct dcd_elf_module module = { .low = 0x10000, .span = 0x10000 };
 	struct dcd_elf_region region = { .len = (uint64_t)RELA * SLOTS,
@@ -37,7 +37,9 @@ static void views_of(uint8_t *old, uint8_t *new, struct dcd_ref_view *ret)
 	const struct dcd_ref_context context = {
 		.base = { old, region.len }, .image = { new, region.len }, .old_modules = modules, .new_modules = modules
 	};
-	assert_int_equal(dcd_ref_view_new(&context, &context.image, NULL, NULL, 0, ret), 0);
+	const struct dcd_segment whole = { .data = new, .len = (uint32_t)region.len };
+	assert_int_equal(dcd_ref_view_new(&context, NULL, 0, ret), 0);
+	assert_int_equal(dcd_ref_view_segment(ret, &context, &whole, ret_segment), 0);
 }
 
 static void linkage_relocations_look_alike_wherever_their_slots_are(void **state)
@@ -47,11 +49,13 @@ static void linkage_relocations_look_alike_wherever_their_slots_are(void **state
 	uint8_t old[RELA * SLOTS], new[RELA * SLOTS];
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
 		struct dcd_ref_view view;
+		struct dcd_byte_buffer segment = { 0 };
 		table_make(old, 0x12000, types[i]);
 		table_make(new, 0x13008, types[i]);
-		views_of(old, new, &view);
-		assert_memory_equal(view.base.data, view.image.data, sizeof old);
+		views_of(old, new, &view, &segment);
+		assert_memory_equal(view.base.data, segment.data, sizeof old);
 		dcd_ref_view_free(&view);
+		dcd_byte_buffer_free(&segment);
 	}
 }
 
@@ -60,11 +64,13 @@ static void other_relocations_are_seen_by_their_places(void **state)
 	(void)state;
 	uint8_t old[RELA * SLOTS], new[RELA * SLOTS];
 	struct dcd_ref_view view;
+	struct dcd_byte_buffer segment = { 0 };
 	table_make(old, 0x12000, 8);
 	table_make(new, 0x13008, 8);
-	views_of(old, new, &view);
-	assert_memory_not_equal(view.base.data, view.image.data, sizeof old);
+	views_of(old, new, &view, &segment);
+	assert_memory_not_equal(view.base.data, segment.data, sizeof old);
 	dcd_ref_view_free(&view);
+	dcd_byte_buffer_free(&segment);
 }
 
 int main(void)
