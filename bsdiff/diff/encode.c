@@ -61,7 +61,7 @@ static struct dcd_effort effort_of(int effort)
 	ret.surveys = effort <= 3 ? 1 : 2;
 	ret.patience = effort <= 3 ? 5 : effort <= 6 ? 8 : 31;
 	ret.whole_base_max = effort <= 3 ? 1U << 20 : effort <= 7 ? 16U << 20 : DCD_SUFFIX_TEXT_MAX;
-	ret.suffix_text_max = effort <= 7 ? 32U << 20 : DCD_SUFFIX_TEXT_MAX;
+	ret.suffix_text_max = effort <= 7 ? 16U << 20 : DCD_SUFFIX_TEXT_MAX;
 	return ret;
 }
 

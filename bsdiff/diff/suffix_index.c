@@ -13,7 +13,7 @@
  */
 #define SHORT_TEXT (1U << 18)
 #define SHORT_BITS 16
-#define LONG_BITS 24
+#define LONG_BITS 22
 #define PREFIX 3 /* bytes that have these bits */
 
 /* Two suffixes that agree this long are as good as equal: keeps periodic data from costing its square. */
