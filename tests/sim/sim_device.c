@@ -232,7 +232,9 @@ static bool metadata_whole(const struct sim_world *world, const struct sim_image
 		const char *name = files->file[i].name;
 		size_t len = strlen(name);
 		bool scratch = len > 4 && strcmp(name + len - 4, ".new") == 0;
-		if (!scratch && strcmp(name, FOREIGN_NAME) != 0 && !sim_world_knows_metadata(world, name, files->file[i].data)) {
+		bool empty = files->file[i].data->len == 0; /* a name that a cut left on FAT without its file: as good as none */
+		if (!scratch && !empty && strcmp(name, FOREIGN_NAME) != 0 &&
+		    !sim_world_knows_metadata(world, name, files->file[i].data)) {
 			return false;
 		}
 	}
