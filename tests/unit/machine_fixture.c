@@ -223,31 +223,37 @@ static void index_write(struct program *p)
 	section_end(p);
 }
 
-/* The symbol table of kernels: offsets (100 absolute, then from the base downwards), names, and their numbers by name. */
+/*
+ * The symbol table of kernels: offsets (100 absolute, then from the base downwards), names, and the symbols' numbers in the order
+ * of their names. The later build has a symbol more.
+ */
 static void kernel_symbols_write(struct program *p)
 {
+	unsigned symbols = p->functions + p->later, grown = p->later ? p->grown : p->functions;
 	section_begin(p, ".rodata", DCD_ELF_SHT_PROGBITS, DCD_ELF_SHF_ALLOC, 0);
 	for (unsigned i = 0; i < 1024; i++) {
 		put32(p, i % 2 == 0 ? 0x7fff0000U : 1);
 	}
-	for (unsigned f = 0; f < p->functions; f++) {
-		put32(p, f < 100 ? 8 * f + 2 : 0U - 1 - p->place[f]);
-	}
-	put32(p, KERNEL_BASE);
-	put32(p, KERNEL_BASE >> 32);
-	put32(p, p->functions);
-	put32(p, 0);
-	for (unsigned f = 0; f < p->functions; f++) {
-		p->out[p->at++] = 1;
-		p->out[p->at++] = (uint8_t)('a' + f % 26);
+	for (unsigned i = 0; i < symbols; i++) {
+		put32(p, i < 100 ? 8 * i + 2 : i == grown ? 0U - 1 - (p->place[i] - 8) : 0U - 1 - p->place[i - (i > grown)]);
 	}
 	p->at = (p->at + 7) / 8 * 8;
-	for (unsigned i = 0; i < (p->functions + 255) / 256; i++) {
+	put32(p, KERNEL_BASE & UINT32_MAX);
+	put32(p, KERNEL_BASE >> 32);
+	put32(p, symbols);
+	put32(p, 0);
+	for (unsigned i = 0; i < symbols; i++) {
+		p->out[p->at++] = 1;
+		p->out[p->at++] = (uint8_t)('a' + (i - (i > grown)) % 26);
+	}
+	p->at = (p->at + 7) / 8 * 8;
+	for (unsigned i = 0; i < (symbols + 255) / 256; i++) {
 		put32(p, 512 * i);
 	}
 	p->at = (p->at + 7) / 8 * 8;
-	for (unsigned f = 0; f < p->functions; f++) {
-		unsigned symbol = (p->functions - 1 - f + (p->later ? 3 : 0)) % p->functions;
+	for (unsigned i = 0; i < symbols; i++) {
+		unsigned symbol = i == p->functions ? grown : mix_of(i) % p->functions;
+		symbol += i < p->functions && symbol >= grown;
 		memcpy(p->out + p->at, (const uint8_t[]){ 0, (uint8_t)(symbol >> 8), (uint8_t)symbol }, 3);
 		p->at += 3;
 	}
