@@ -30,7 +30,7 @@ static struct {
 	bool regions[DCD_REGION_KINDS];
 } seen;
 
-static void die(const char *what, const char *name)
+static _Noreturn void die(const char *what, const char *name)
 {
 	fprintf(stderr, "make_vectors: %s: %s\n", name, what);
 	exit(1);

@@ -4,10 +4,11 @@
  *
  *	delta_properties [--seed S] [--first N] [--count N | --seconds T] [--threads N] [OLD NEW]...
  *
- * OLD and NEW are files that some of the pairs are made from.
+ * OLD and NEW are files that some of the pairs are made from. SIGINT and SIGTERM end it early, with a report.
  */
 #include <getopt.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
@@ -39,6 +40,14 @@ static struct {
 	atomic_uint_fast64_t repacked;
 	atomic_bool failed;
 } tally;
+
+static atomic_bool stopped;
+
+static void stop(int signal)
+{
+	(void)signal;
+	stopped = true;
+}
 
 static double now(void)
 {
@@ -192,7 +201,7 @@ static void *worker(void *context)
 	}
 	maker.given = run.given;
 	maker.given_count = run.given_count;
-	while (!tally.failed && (run.seconds == 0 || now() < end)) {
+	while (!tally.failed && !stopped && (run.seconds == 0 || now() < end)) {
 		uint64_t number = tally.next++;
 		if (run.seconds == 0 && number - run.first >= run.count) {
 			break;
@@ -273,6 +282,8 @@ int main(int argc, char **argv)
 			argv[0]);
 		return 2;
 	}
+	(void)signal(SIGINT, stop);
+	(void)signal(SIGTERM, stop);
 	double start = now(), end = start + run.seconds;
 	tally.next = run.first;
 	pthread_t threads[256];
