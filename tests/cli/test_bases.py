@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Many bases at once: the cache, jobs side by side, jobs on other machines, and what a publisher believes of them (nothing)."""
+import gzip
 import json
 import os
 import pathlib
+import random
 import shutil
+import struct
 import sys
 import time
 import unittest
@@ -184,6 +187,62 @@ class Bases(LabCase):
         self.expect(USAGE, self.work(job + "9"), "the same decade-repo and zstd")
         self.assertNotEqual(DONE, self.work(("0" * 64) + job[64:]).code)
         self.expect(USAGE, run("decade-repo", "plan", self.repo.folder, *self.words()), "--cache")
+
+
+class KeepPacked(LabCase):
+    """A release whose deltas leave compressed blocks alone, for devices that can't or shouldn't compress any."""
+
+    def setUp(self):
+        super().setUp()
+        rng = random.Random(9)
+        words = [rng.randbytes(4).hex() for _ in range(500)]
+        old = [" ".join(rng.choice(words) for _ in range(8)) for _ in range(4000)]
+        new = old[:1500] + ["a line of the new release"] + old[1500:]
+        self.repo, self.cache, self.file = Repo(self.folder / "own"), self.folder / "cache", self.folder / "new"
+        noise = rng.randbytes(8 * SEGMENT)
+        self.old, self.new = (noise + gzip.compress("\n".join(text).encode(), 9, mtime=0) for text in (old, new))
+        self.repo.release("1.0", self.old)
+        self.file.write_bytes(self.new)
+        self.words = ["--image", "rootfs=%s" % self.file, "--segment-size", SEGMENT]
+
+    def plan(self, *words):
+        result = run("decade-repo", "plan", self.repo.folder, *self.words, "--cache", self.cache, *words)
+        return self.expect(DONE, result).out.splitlines()
+
+    def release(self, repo, *words):
+        """The delta's bytes, and the bits of the compressors that it needs."""
+        before = set(payloads(repo))
+        repo.call("release", "--version", "2.0", *self.words, *words)
+        delta = [data for name, data in payloads(repo).items() if name not in before and data[72:104] != bytes(32)]
+        self.assertEqual(1, len(delta))
+        return delta[0], struct.unpack_from("<I", delta[0], 12)[0]
+
+    def test_the_setting_travels_from_plan_to_work_to_release(self):
+        plain, kept = self.plan(), self.plan("--keep-packed")
+        self.assertEqual(1, len(plain))
+        self.assertEqual([plain[0].replace("-e6-", "-e6k-")], kept)
+        self.expect(DONE, run("decade-repo", "work", self.repo.folder, "--cache", self.cache, kept[0], plain[0]), "done")
+        self.assertEqual([], self.plan("--keep-packed"))
+        inodes = {path.read_bytes(): path.stat().st_ino for path in self.cache.iterdir()}
+        self.assertEqual(2 + 1, len(inodes), "two deltas and one full payload")
+        for name, words in (("plain", ()), ("kept", ("--keep-packed",))):
+            with self.subTest(name):
+                alone, features = self.release(self.repo.copy(self.folder / name), *words)
+                self.assertEqual(name == "kept", features == 0)
+                self.assertIn(alone, inodes, "a worker makes other bytes")
+                repo = self.repo.copy(self.folder / (name + "-cached"))
+                self.assertEqual(alone, self.release(repo, *words, "--cache", self.cache)[0])
+                made = {path.stat().st_ino for path in (repo.folder / "targets" / "payloads").iterdir()}
+                self.assertIn(inodes[alone], made, "the cache was not used")
+                device = Device(self.folder / (name + "-device"), repo.root, repo.folder, image=self.old, slot_size=len(self.new) + SEGMENT)
+                report = self.expect(DONE, device.run("install", "--json")).json
+                self.assertEqual("delta", report["payload"])
+                self.assert_slot(device, "b", self.new)
+
+    def test_only_a_k_may_stand_behind_the_effort(self):
+        job = self.plan("--keep-packed")[0]
+        for wrong in ("-e6kk-", "-e6x-", "-ek-", "-e6k"):
+            self.expect(USAGE, run("decade-repo", "work", self.repo.folder, "--cache", self.cache, job.replace("-e6k-", wrong)), "no job")
 
 
 if __name__ == "__main__":

@@ -291,9 +291,28 @@ static void demand(struct sim_blob *bytes, uint32_t features, struct dcd_release
 	dcd_hash_once(&dcd_sha256, bytes->data, (size_t)payload->table_length, &payload->table_hash);
 }
 
-static struct dcd_release_payload encode(struct sim_world *world, struct sim_release *release, int class_index,
-					 const struct sim_release *base, uint32_t features)
+/* As a later encoder might: the first stream of each delta frame is another one. */
+static void modernize(struct sim_blob *bytes, struct dcd_release_payload *payload)
 {
+	size_t frame = (size_t)payload->table_length;
+	for (size_t at = DCD_FORMAT_HEADER_SIZE; at < payload->table_length; at += DCD_FORMAT_ENTRY_SIZE) {
+		uint8_t *entry = bytes->data + at;
+		uint32_t len = dcd_le32_get(entry + DCD_ENTRY_FRAME_LENGTH);
+		if (entry[DCD_ENTRY_KIND] == DCD_FRAME_DELTA) {
+			struct dcd_hash hash;
+			bytes->data[frame + 1] = DCD_STREAM_COUNT;
+			dcd_hash_once(&dcd_sha256, bytes->data + frame, len, &hash);
+			memcpy(entry + DCD_ENTRY_FRAME_HASH, hash.bytes, sizeof hash.bytes);
+		}
+		frame += len;
+	}
+	dcd_hash_once(&dcd_sha256, bytes->data, (size_t)payload->table_length, &payload->table_hash);
+}
+
+static struct dcd_release_payload encode(struct sim_world *world, struct sim_release *release, int class_index,
+					 const struct sim_release *base, const struct sim_publication *publication)
+{
+	uint32_t features = base != NULL || publication->full_too ? publication->features : 0;
 	struct dcd_diag diag = { 0 };
 	const struct dcd_encode_options options = { .segment_size = SIM_SEGMENT, .effort = 1, .threads = 1, .alg = &dcd_sha256 };
 	struct dcd_encode_result result;
@@ -326,6 +345,9 @@ static struct dcd_release_payload encode(struct sim_world *world, struct sim_rel
 	close(fd);
 	if (features != 0) {
 		demand(bytes, features, &payload);
+	}
+	if (publication->newer_frames) {
+		modernize(bytes, &payload);
 	}
 	dcd_release_payload_path(&payload, below);
 	(void)snprintf(path, sizeof path, "targets/%s", below);
@@ -388,9 +410,9 @@ int sim_world_publish(struct sim_world *world, const struct sim_publication *pub
 	}
 	for (int c = 0; c < SIM_CLASSES; c++) {
 		size_t count = 0;
-		payloads[c][count++] = encode(world, made, c, NULL, publication->full_too ? publication->features : 0);
+		payloads[c][count++] = encode(world, made, c, NULL, publication);
 		for (int base = index - 1; base >= first; base--) {
-			payloads[c][count++] = encode(world, made, c, world->releases[base], publication->features);
+			payloads[c][count++] = encode(world, made, c, world->releases[base], publication);
 		}
 		images[c] = (struct dcd_release_image){ sim_class_names[c], made->image_id[c], made->size[c], SIM_SEGMENT, count,
 							payloads[c] };

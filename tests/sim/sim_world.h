@@ -46,6 +46,7 @@ struct sim_publication {
 	bool zeros;         /* a segment of its first image is zero */
 	uint32_t features;  /* that a device must have for its deltas, as the payload format numbers them */
 	bool full_too;      /* and for its full payloads */
+	bool newer_frames;  /* its delta frames have streams that nobody knows yet */
 	/* Null: as this file's names say. A vendor may publish for others too, and may make mistakes. */
 	const char *product, *channel, *board, *listed_board, *requires_version;
 };

@@ -149,6 +149,17 @@ static void a_delta_that_this_device_can_not_apply_costs_the_delta_alone(void **
 	}
 }
 
+static void a_frame_of_a_newer_encoder_costs_its_segment_alone(void **state)
+{
+	struct lab *lab = *state;
+	put(lab, (struct sim_publication){ .newer_frames = true });
+	assert_int_equal(install_other(lab), 0);
+	assert_true(lab->device.report.stats.refetched > 0);
+	assert_true(lab->device.report.stats.same > 0);
+	assert_int_equal(lab->device.report.stats.delta, 0);
+	assert_int_equal(sim_world_slot_release(lab->world, &lab->device.media.now, 1), 2);
+}
+
 static void a_check_counts_on_what_the_source_has(void **state)
 {
 	struct lab *lab = *state;
@@ -624,6 +635,7 @@ int main(void)
 		CASE(a_channel_without_a_release_is_said_to_be_empty),
 		CASE(a_source_without_the_right_release_says_what_it_is_for),
 		CASE(a_delta_that_this_device_can_not_apply_costs_the_delta_alone),
+		CASE(a_frame_of_a_newer_encoder_costs_its_segment_alone),
 		CASE(a_check_counts_on_what_the_source_has),
 		CASE(who_packs_nothing_can_still_apply_what_is_not_packed),
 		CASE(where_there_is_no_full_payload_either_it_says_so),

@@ -63,7 +63,8 @@ static int encode(const struct repo_delta_target *target, struct encode_inputs *
 	}
 	struct dcd_encode_options options = {
 		.segment_size = in->segment_size,
-		.effort = target->effort,
+		.effort = target->recipe.effort,
+		.keep_packed = target->recipe.keep_packed,
 		.threads = target->threads,
 		.alg = &dcd_sha256,
 		.progress = watch_step,
@@ -166,7 +167,7 @@ int repo_delta_full(struct repo_delta_target *target, uint32_t segment_size, con
 	if (err != 0) {
 		return err;
 	}
-	DCD_AUTO_FREE char *name = repo_job_result(NULL, &target->image.image_id, target->effort);
+	DCD_AUTO_FREE char *name = repo_job_result(NULL, &target->image.image_id, &target->recipe);
 	if (!cached(target, name, NULL, NULL, ret)) {
 		struct repo_progress line;
 		repo_progress_begin(&line, what);
@@ -203,7 +204,7 @@ int repo_delta_make(const struct repo_delta_target *target, const struct repo_pa
 		return err;
 	}
 	const struct dcd_hash *base_id = &base->view.image_id;
-	DCD_AUTO_FREE char *name = repo_job_result(base_id, &target->image.image_id, target->effort);
+	DCD_AUTO_FREE char *name = repo_job_result(base_id, &target->image.image_id, &target->recipe);
 	if (!cached(target, name, base_id, &mapping, ret)) {
 		struct encode_inputs in = { .base = &mapping, .base_full = base, .segment_size = target->image.segment_size };
 		in.watch = (struct watch){ .image = &target->bytes, .base = &mapping, .step = step };

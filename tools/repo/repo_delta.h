@@ -4,6 +4,7 @@
 
 #include "manifest/release/release.h"
 #include "tools/repo/repo_cache.h"
+#include "tools/repo/repo_job.h"
 #include "tools/repo/repo_payload.h"
 
 /* A new image, ready to have deltas made to it: what all of them share. */
@@ -11,9 +12,9 @@ struct repo_delta_target {
 	struct dcd_release_image image; /* id, size, segment size */
 	struct repo_mapping bytes;
 	struct repo_mapping full; /* its full payload, which was verified */
-	int effort;               /* 0: the default */
-	int threads;              /* for one delta; 0: one a core */
-	const char *scratch;      /* folder for a rebuilt base; it has no name there */
+	struct repo_recipe recipe;
+	int threads;         /* for one delta; 0: one a core */
+	const char *scratch; /* folder for a rebuilt base; it has no name there */
 	const struct repo_cache *cache;
 };
 

@@ -68,7 +68,7 @@ static int keep_payload(struct encoding *e, const struct dcd_hash *base_id, cons
 		}
 		return err;
 	}
-	DCD_AUTO_FREE char *name = repo_job_result(base_id, &e->out->image.image_id, e->target.effort);
+	DCD_AUTO_FREE char *name = repo_job_result(base_id, &e->out->image.image_id, &e->target.recipe);
 	DCD_AUTO_FREE char *cached = repo_cache_path(e->target.cache, name);
 	int err = repo_cache_link(cached, staged, diag);
 	if (err == 0) {
@@ -220,7 +220,7 @@ int repo_encode_image(const struct repo_view *view, struct repo_publish *publish
 	*ret = (struct repo_encoded_image){ .image = { .class_name = image->class_name } };
 	DCD_AUTO_FREE char *scratch = repo_publish_scratch(publish, ".");
 	e.target = (struct repo_delta_target){
-		.effort = options->effort, .threads = options->threads, .scratch = scratch, .cache = cache
+		.recipe = options->recipe, .threads = options->threads, .scratch = scratch, .cache = cache
 	};
 	int err = repo_file_map(image->file, &e.target.bytes, diag);
 	if (err == 0) {

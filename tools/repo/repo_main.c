@@ -13,8 +13,8 @@ struct command {
 
 static const struct command commands[] = {
 	{ "init", repo_help_init, "kpx", repo_init },
-	{ "release", repo_help_release, "kvicbsrBnSetxWYNCzyJ", repo_release },
-	{ "plan", repo_help_plan, "iBSetCj", repo_plan },
+	{ "release", repo_help_release, "kvicbsrBnSeqtxWYNCzyJ", repo_release },
+	{ "plan", repo_help_plan, "iBSeqtCj", repo_plan },
 	{ "work", repo_help_work, "CtQ*", repo_work },
 	{ "refresh", repo_help_refresh, "kxWYmw", repo_refresh },
 	{ "rotate", repo_help_rotate, "klaTAKMExWY", repo_rotate },

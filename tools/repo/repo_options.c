@@ -38,6 +38,7 @@ static const struct option long_options[] = {
 	{ "notes", required_argument, NULL, 'n' },
 	{ "segment-size", required_argument, NULL, 'S' },
 	{ "effort", required_argument, NULL, 'e' },
+	{ "keep-packed", no_argument, NULL, 'q' },
 	{ "threads", required_argument, NULL, 't' },
 	{ "jobs", required_argument, NULL, 'J' },
 	{ "cache", required_argument, NULL, 'C' },
@@ -200,9 +201,10 @@ static int parse_mirror(const char *text, struct repo_options *options, struct d
 		ok = ok && *c > 0x20 && *c < 0x7f;
 	}
 	if (!ok || strlen(text) > DCD_TUF_MIRROR_URL_MAX || options->mirror_count == DCD_TUF_MIRRORS_MAX) {
-		return dcd_diag_set(diag, DCD_ERR_USAGE,
-				    "--mirror %.128s: at most %u URLs, each http(s)://HOST/PATH of at most %u printable ASCII characters",
-				    text, DCD_TUF_MIRRORS_MAX, DCD_TUF_MIRROR_URL_MAX);
+		return dcd_diag_set(
+			diag, DCD_ERR_USAGE,
+			"--mirror %.128s: at most %u URLs, each http(s)://HOST/PATH of at most %u printable ASCII characters",
+			text, DCD_TUF_MIRRORS_MAX, DCD_TUF_MIRROR_URL_MAX);
 	}
 	options->mirrors[options->mirror_count++] = text;
 	return 0;
@@ -272,6 +274,9 @@ static int parse_cache_option(int letter, const char *text, struct repo_options 
 	case 'Q':
 		options->scratch = text;
 		return 0;
+	case 'q':
+		options->recipe.keep_packed = true;
+		return 0;
 	default:
 		return parse_key_option(letter, text, options, diag);
 	}
@@ -305,7 +310,7 @@ static int parse_one(int letter, const char *text, struct repo_options *options,
 	case 'S':
 		return parse_segment_size(text, options, diag);
 	case 'e':
-		return parse_small("effort", text, 9, &options->effort, diag);
+		return parse_small("effort", text, 9, &options->recipe.effort, diag);
 	case 't':
 		return parse_small("threads", text, THREADS_MAX, &options->threads, diag);
 	case 'x':

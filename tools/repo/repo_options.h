@@ -10,6 +10,7 @@
 #include "manifest/crypto/private_key.h"
 #include "manifest/release/release.h"
 #include "manifest/tuf/tuf.h"
+#include "tools/repo/repo_job.h"
 #include "tools/repo/repo_view.h"
 
 #define REPO_KEY_OPTIONS_MAX 64
@@ -40,9 +41,9 @@ struct repo_options {
 	uint64_t security_version; /* REPO_SECURITY_UNSET: as the newest release of the channel */
 	uint64_t bases;            /* how many, or REPO_BASES_ALL */
 	uint32_t segment_size;     /* bytes; 0: the default */
-	int effort;                /* 0: the default */
-	int threads;               /* 0: one a core */
-	int jobs;                  /* deltas at a time; 0: one */
+	struct repo_recipe recipe;
+	int threads; /* 0: one a core */
+	int jobs;    /* deltas at a time; 0: one */
 	const char *cache;
 	uint64_t cache_bytes;
 	uint64_t cache_days;

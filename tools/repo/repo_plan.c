@@ -52,8 +52,8 @@ static int plan_base(const struct repo_options *options, const struct repo_delta
 {
 	struct repo_job job = { .base_table = dcd_release_payload_find(base->image, NULL)->table_hash,
 				.image_id = target->image.image_id,
-				.effort = repo_job_effort(options->effort) };
-	DCD_AUTO_FREE char *result = repo_job_result(&base->image->image_id, &target->image.image_id, options->effort);
+				.recipe = target->recipe };
+	DCD_AUTO_FREE char *result = repo_job_result(&base->image->image_id, &target->image.image_id, &target->recipe);
 	if (base->fate != REPO_DELTA_KEPT || repo_cache_has(target->cache, result)) {
 		return 0;
 	}
@@ -68,7 +68,7 @@ static int plan_base(const struct repo_options *options, const struct repo_delta
 static int plan_image(const struct repo_place *place, const struct repo_view *view, const struct repo_cache *cache,
 		      const struct repo_options *options, const struct repo_image_option *image, struct dcd_diag *diag)
 {
-	struct repo_delta_target target = { .effort = options->effort, .threads = options->threads, .cache = cache };
+	struct repo_delta_target target = { .recipe = options->recipe, .threads = options->threads, .cache = cache };
 	struct dcd_release_payload full;
 	DCD_AUTO_FREE struct repo_base *bases = NULL;
 	DCD_AUTO_FREE char *what = repo_text("%s, full", image->class_name);
@@ -81,7 +81,7 @@ static int plan_image(const struct repo_place *place, const struct repo_view *vi
 	if (err == 0) {
 		bases = repo_bases_list(view, place->root, image->class_name, options->bases, segment_size, &count);
 	}
-	DCD_AUTO_FREE char *full_name = repo_job_result(NULL, &target.image.image_id, options->effort);
+	DCD_AUTO_FREE char *full_name = repo_job_result(NULL, &target.image.image_id, &target.recipe);
 	for (size_t i = 0; err == 0 && i < count; i++) {
 		err = plan_base(options, &target, image->class_name, &bases[i], full_name);
 	}

@@ -43,12 +43,13 @@ static void forget_target(struct work *work)
 static int take_target(struct work *work, const struct repo_job *job, struct dcd_diag *diag)
 {
 	struct repo_delta_target *target = &work->target;
-	if (dcd_hash_equal(&target->image.image_id, &job->image_id) && target->effort == job->effort) {
+	if (dcd_hash_equal(&target->image.image_id, &job->image_id) && target->recipe.effort == job->recipe.effort) {
+		target->recipe = job->recipe; /* deltas' own; the full payload is the same */
 		return 0;
 	}
 	forget_target(work);
-	target->effort = job->effort;
-	DCD_AUTO_FREE char *name = repo_job_result(NULL, &job->image_id, job->effort);
+	target->recipe = job->recipe;
+	DCD_AUTO_FREE char *name = repo_job_result(NULL, &job->image_id, &job->recipe);
 	DCD_AUTO_FREE char *path = repo_cache_path(target->cache, name);
 	struct dcd_release_image image;
 	struct repo_payload full;
@@ -96,7 +97,7 @@ static void show_step(void *context, uint64_t bytes)
 /* Whether somebody has done the job. A file appears whole; whether it is right is for the publisher to see. */
 static bool is_done(const struct work *work, const struct repo_payload *base, const struct repo_job *job)
 {
-	DCD_AUTO_FREE char *name = repo_job_result(&base->view.image_id, &job->image_id, job->effort);
+	DCD_AUTO_FREE char *name = repo_job_result(&base->view.image_id, &job->image_id, &job->recipe);
 	return repo_cache_has(work->target.cache, name);
 }
 

@@ -243,7 +243,8 @@ static void install_text(const struct dcd_report *report, double seconds)
 	       " full\n",
 	       stats->segments, stats->already_right, stats->zero, stats->same, stats->delta, stats->full);
 	if (stats->refetched > 0) {
-		printf("%" PRIu64 " segments were fetched in full because the running slot is not what it should be\n", stats->refetched);
+		printf("%" PRIu64 " segments were fetched in full: the running slot is not what it should be, or their deltas need a newer decade\n",
+		       stats->refetched);
 	}
 	if (stats->rewritten > 0) {
 		printf("%" PRIu64 " segments were written again because the medium did not keep them\n", stats->rewritten);

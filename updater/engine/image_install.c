@@ -366,11 +366,14 @@ static int explain(const struct round *round, uint32_t index, int err, struct dc
 	}
 }
 
-/* An authentic frame that doesn't give its segment speaks against the base, and only this segment pays for it. */
-static bool base_is_to_blame(const struct round *round, const struct dcd_payload_entry *entry, int err)
+/*
+ * An authentic frame that doesn't give its segment speaks against the base, or was made by a newer encoder than this device
+ * knows; only this segment pays for it: a full frame is the same for ever.
+ */
+static bool full_frame_helps(const struct round *round, const struct dcd_payload_entry *entry, int err)
 {
 	bool uses_base = round->copy_of != NULL || entry->kind == DCD_FRAME_DELTA || entry->kind == DCD_FRAME_SAME;
-	return uses_base && (err == DCD_ERR_WRONG_BASE || err == DCD_ERR_IO);
+	return uses_base && (err == DCD_ERR_WRONG_BASE || err == DCD_ERR_IO || err == DCD_ERR_UNSUPPORTED);
 }
 
 /* The other device was read back right a moment ago; if it isn't any more, this segment comes from a frame after all. */
@@ -411,7 +414,7 @@ static int make_one(struct round *round, const struct dcd_payload_entry *entry, 
 		return err;
 	}
 	err = make_segment(round, entry, segment);
-	if (base_is_to_blame(round, entry, err)) {
+	if (full_frame_helps(round, entry, err)) {
 		job->status[index] = SEGMENT_TODO_FULL;
 		job->stats->refetched++;
 		return 0;

@@ -23,7 +23,7 @@ struct dcd_install_stats {
 	uint64_t segments;
 	uint64_t already_right;           /* skipped: no download, no write */
 	uint64_t zero, same, delta, full; /* how the others were made; one copied from another class counts as same */
-	uint64_t refetched;               /* fetched as a full frame after a delta or same segment came out wrong */
+	uint64_t refetched;               /* fetched as a full frame: a delta or same frame came out wrong, or was too new */
 	uint64_t rewritten;               /* written again because the medium did not keep them */
 };
 

@@ -1,11 +1,17 @@
 #!/usr/bin/env python3
 """Measures deltas of real pairs, ours beside every packaged peer that is installed, in one run.
 
-    tests/bench/delta/run.py [--work FOLDER] [--decade-delta PROGRAM] [--only REGEX] [--segment-sizes] [--json FILE]
+    tests/bench/delta/run.py [--work FOLDER] [--decade-delta PROGRAM] [--only REGEX] [--peers REGEX] [--segment-sizes] [--json FILE]
 
 Pairs come from Debian packages, by name, in every version that this machine's apt sources offer: each version against the next. Nothing
-is installed. Sizes are exact; times are CPU seconds and depend on the machine, so only ratios inside one run mean something.
-Peers: bsdiff, xdelta3, zstd --patch-from, rdiff, hdiffz/hpatchz. Every result is applied and compared with the new file.
+is installed. Sizes are exact; times are CPU seconds and seconds, and depend on the machine, so only ratios inside one run mean something.
+Peers: bsdiff, xdelta3, zstd --patch-from, rdiff, hdiffz/hpatchz (in PATH, or $HDIFFZ names hdiffz, with hpatchz beside it). Every result
+is applied and compared with the new file.
+
+Applying is also held against the least that any updater does: in the same run, the same bytes are written to the same folder, synced,
+and hashed with SHA-256; once by dd and openssl, which has the processor's instructions, and once by dd and `decade-delta id`, whose
+SHA-256 is the one that apply checks frames and segments with. All three run on one core, small files as often as it takes to
+have something to measure.
 """
 import argparse
 import filecmp
@@ -39,15 +45,22 @@ def run(command, **keywords):
 
 
 def measure(command):
-    """(CPU seconds, peak MiB), or None when it fails."""
+    """CPU seconds, seconds and peak MiB, or None when it fails."""
     # A small parent in between: a child of this process would begin with this process's peak.
     with tempfile.NamedTemporaryFile("r") as report:
-        done = subprocess.run(["time", "-q", "-f", "%U %S %M", "-o", report.name, *command], stdout=subprocess.DEVNULL,
+        done = subprocess.run(["time", "-q", "-f", "%U %S %e %M", "-o", report.name, *command], stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL)
         if done.returncode != 0:
             return None
-        user, system, peak = report.read().split()
-    return float(user) + float(system), float(peak) / 1024
+        user, system, elapsed, peak = report.read().split()
+    return {"cpu": float(user) + float(system), "elapsed": float(elapsed), "mib": float(peak) / 1024}
+
+
+def measure_often(command, times):
+    """The same of one run among so many, on one core."""
+    loop = f'i=0; while [ $i -lt {times} ]; do "$@" >/dev/null || exit 1; i=$((i + 1)); done'
+    whole = measure(["taskset", "-c", str(min(os.sched_getaffinity(0))), "sh", "-c", loop, "sh", *command])
+    return whole and {"cpu": whole["cpu"] / times, "elapsed": whole["elapsed"] / times, "mib": whole["mib"]}
 
 
 class Packages:
@@ -156,6 +169,12 @@ def degenerate_pairs(work):
         yield name, *paths
 
 
+def hdiff_tool(name):
+    """hdiffz or hpatchz: beside what $HDIFFZ names, or in PATH. None: nobody has built it."""
+    given = os.environ.get("HDIFFZ")
+    return shutil.which(os.path.join(os.path.dirname(given), name) if given else name)
+
+
 def tools(decade_delta, segment_sizes):
     """name: (create, apply) with old, new, delta."""
     def ours(*options):
@@ -175,13 +194,35 @@ def tools(decade_delta, segment_sizes):
                  lambda o, n, d: ["zstd", "-q", "-f", "-d", "--long=31", f"--patch-from={o}", d, "-o", n]),
         "rdiff": (lambda o, n, d: ["sh", "-c", 'rdiff -f signature "$0" "$2.sig" && rdiff -f delta "$2.sig" "$1" "$2"', o, n, d],
                   lambda o, n, d: ["rdiff", "-f", "patch", o, d, n]),
-        "hdiffz": (lambda o, n, d: ["hdiffz", "-f", "-c-zstd-21-24", o, n, d], lambda o, n, d: ["hpatchz", "-f", o, d, n]),
     }
     result.update({name: tool for name, tool in peers.items() if shutil.which(name)})
+    hdiffz, hpatchz = hdiff_tool("hdiffz"), hdiff_tool("hpatchz")
+    if hdiffz and hpatchz:
+        # -d: without the trial patch that it makes by itself otherwise. Ours makes none either, but for repacked frames.
+        result["hdiffz"] = (lambda o, n, d: [hdiffz, "-f", "-d", "-c-zstd-21-24", o, n, d], lambda o, n, d: [hpatchz, "-f", o, d, n])
+    elif os.environ.get("HDIFFZ"):
+        sys.exit(f"HDIFFZ={os.environ['HDIFFZ']}: hdiffz and hpatchz are not there")
     return result
 
 
-def measure_pair(work, name, old, new, the_tools):
+def often(new):
+    """How many times a file is to be made, to be measured."""
+    return max(3, min(50, (64 << 20) // max(1, os.path.getsize(new))))
+
+
+def measure_writing(decade_delta, new, written):
+    """Writing the same bytes with SHA-256 over them; what each way took."""
+    write = f"dd if='{new}' of='{written}' bs=1M conv=fsync status=none"
+    return {name: measure_often(["sh", "-ec", f"{write}; {sums}"], often(new)) for name, sums in (
+        ("dd and openssl", f"openssl dgst -sha256 '{written}'"), ("dd and decade-delta id", f"'{decade_delta}' id --threads 1 '{written}'"))}
+
+
+def device_memory(decade_delta, payload):
+    """Bytes that a device needs, as `info` says."""
+    return json.loads(run([decade_delta, "info", "--json", payload]))["memory"]
+
+
+def measure_pair(work, name, old, new, the_tools, decade_delta):
     rows = []
     delta, rebuilt = os.path.join(work, "delta"), os.path.join(work, "rebuilt")
     for tool, (create, apply) in the_tools.items():
@@ -193,17 +234,23 @@ def measure_pair(work, name, old, new, the_tools):
         right = applied is not None and filecmp.cmp(new, rebuilt, shallow=False)
         rows.append({"pair": name, "size": os.path.getsize(new), "tool": tool, "right": right,
                      "bytes": os.path.getsize(delta) if right else None, "create": created, "apply": applied})
+        if right and tool.startswith("decade"):
+            rows[-1]["device"] = device_memory(decade_delta, delta)
+        if right and tool in ("decade", "hdiffz"):
+            rows[-1]["apply_often"] = measure_often(apply(old, rebuilt, delta), often(new))
+        if right and tool == "decade":
+            rows[-1]["writing"] = measure_writing(decade_delta, new, os.path.join(work, "written"))
         print_row(rows[-1])
     return rows
 
 
 def print_row(row):
     if not row["right"]:
-        print(f"| {row['pair']} | {row['size']:,} | {row['tool']} | failed | | | | |", flush=True)
+        print(f"| {row['pair']} | {row['size']:,} | {row['tool']} | failed | | | | | | | |", flush=True)
         return
-    (create_time, create_memory), (apply_time, apply_memory) = row["create"], row["apply"]
-    print(f"| {row['pair']} | {row['size']:,} | {row['tool']} | {row['bytes']:,} | {create_time:.2f} | {create_memory:.0f} | "
-          f"{apply_time:.2f} | {apply_memory:.0f} |", flush=True)
+    figures = " | ".join(f"{row[what]['cpu']:.2f} | {row[what]['elapsed']:.2f} | {row[what]['mib']:.0f}" for what in ("create", "apply"))
+    device = f"{row['device']:,}" if "device" in row else ""
+    print(f"| {row['pair']} | {row['size']:,} | {row['tool']} | {row['bytes']:,} | {figures} | {device} |", flush=True)
 
 
 def print_ratios(rows):
@@ -221,24 +268,70 @@ def print_ratios(rows):
         print(f"geometric mean of the {count} real ones: {product ** (1 / count):.2f}")
 
 
+def print_segment_sizes(rows):
+    """Bytes against memory on the device: a line for each size, two columns for each pair."""
+    pairs = list(dict.fromkeys(row["pair"] for row in rows))
+    print("\n| segments | " + " | ".join(f"{pair} | device" for pair in pairs) + " |\n|---|" + "---|---|" * len(pairs))
+    for tool in dict.fromkeys(row["tool"] for row in rows):
+        found = {row["pair"]: row for row in rows if row["tool"] == tool and row["right"]}
+        cells = [f"{found[pair]['bytes']:,} | {found[pair]['device'] / 1e6:.1f} MB" if pair in found else "failed | " for pair in pairs]
+        print(f"| {tool.removeprefix('decade ')} | " + " | ".join(cells) + " |")
+
+
+def ratio(ours, theirs):
+    return f"{ours / theirs:.2f}" if theirs > 0 else "-"
+
+
+def print_against_hdiffz(rows):
+    """Creating and applying, ours to its."""
+    pairs = [({row["tool"]: row for row in rows if row["pair"] == pair and row["right"]}, pair) for pair in dict.fromkeys(row["pair"] for row in rows)]
+    pairs = [(found["decade"], found["hdiffz"], pair) for found, pair in pairs
+             if all(tool in found and found[tool]["apply_often"] for tool in ("decade", "hdiffz"))]
+    if pairs:
+        print("\n| decade / hdiffz | create CPU | create time | create MiB | of 3 x image or 256 MiB | apply CPU | apply MiB |\n|---|---|---|---|---|---|---|")
+    for ours, theirs, pair in pairs:
+        bound = max(256, 3 * ours["size"] / (1 << 20))
+        (made, its), (applied, patched) = ((ours[what], theirs[what]) for what in ("create", "apply_often"))
+        print(f"| {pair} | {ratio(made['cpu'], its['cpu'])} | {ratio(made['elapsed'], its['elapsed'])} | {ratio(made['mib'], its['mib'])} | "
+              f"{ratio(made['mib'], bound)} | {ratio(applied['cpu'], patched['cpu'])} | {ratio(applied['mib'], patched['mib'])} |")
+
+
+def print_against_writing(rows):
+    """Throughput of applying, as a part of that of writing and hashing alone."""
+    rows = [row for row in rows if "writing" in row and row["apply_often"] and None not in row["writing"].values()]
+    if rows:
+        print("\n| throughput of apply / of | dd and openssl: CPU | time | dd and decade-delta id: CPU | time | apply MiB/s |\n|---|---|---|---|---|---|")
+    for row in rows:
+        apply = row["apply_often"]
+        parts = [ratio(row["writing"][name][what], apply[what]) for name in ("dd and openssl", "dd and decade-delta id") for what in ("cpu", "elapsed")]
+        print(f"| {row['pair']} | {' | '.join(parts)} | {ratio(row['size'] / (1 << 20), apply['elapsed'])} |")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", default=os.path.join(ROOT, "build", "bench-delta"), help="where packages, images and results are kept")
     parser.add_argument("--decade-delta", default=os.path.join(ROOT, "build", "dev", "bin", "decade-delta"))
     parser.add_argument("--only", default="", help="pairs whose name matches")
+    parser.add_argument("--peers", default="", help="peers whose name matches; '^$' for none")
     parser.add_argument("--segment-sizes", action="store_true", help="ours alone, at 256 KiB, 1, 4 and 16 MiB")
     parser.add_argument("--json", help="the figures, for machines")
     arguments = parser.parse_args()
     os.makedirs(arguments.work, exist_ok=True)
-    the_tools = tools(arguments.decade_delta, arguments.segment_sizes)
+    the_tools = {name: tool for name, tool in tools(arguments.decade_delta, arguments.segment_sizes).items()
+                 if name.startswith("decade") or re.search(arguments.peers, name)}
     rows = []
-    print("| pair | new bytes | tool | delta bytes | create s | create MiB | apply s | apply MiB |\n|---|---|---|---|---|---|---|---|")
+    print("| pair | new bytes | tool | delta bytes | create CPU s | create s | create MiB | apply CPU s | apply s | apply MiB | device bytes |\n"
+          "|---|---|---|---|---|---|---|---|---|---|---|")
     for source in (file_pairs, image_pairs, packed_pairs, degenerate_pairs):
         for name, old, new in source(arguments.work):
             if re.search(arguments.only, name):
-                rows += measure_pair(arguments.work, name, old, new, the_tools)
+                rows += measure_pair(arguments.work, name, old, new, the_tools, arguments.decade_delta)
     print()
+    if arguments.segment_sizes:
+        print_segment_sizes(rows)
     print_ratios(rows)
+    print_against_hdiffz(rows)
+    print_against_writing(rows)
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
             json.dump(rows, file, indent="\t")
