@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 from qemu_lab import SOURCE
-from decade_qemu import certify, grub_install, loader_state, machine  # noqa: E402
+from decade_qemu import certify, grub_install, host_command, loader_state, machine  # noqa: E402
 from decade_qemu.board import Board  # noqa: E402
 from decade_qemu.disk_image import DiskImage, Partition  # noqa: E402
 from decade_qemu.errors import UsageError  # noqa: E402
@@ -93,6 +93,19 @@ class Boards(Disk):
         board = self.board("")
         self.assertFalse(board.reads_state)
         self.assertFalse(board.read_state(self.disk).readable)
+
+    def test_a_board_says_what_its_loader_says(self):
+        self.assertEqual(self.board("").loading("B"), "decade: loading slot B")
+        self.assertEqual(self.board("[guest]\nloading = Booting {slot} ...\n").loading("B"), "Booting B ...")
+
+    def test_an_entry_that_is_empty_is_none(self):
+        state = self.states["systemd-boot"]
+        state.write(self.disk, BootState(["B", "A"], {"A": 0, "B": 3}, {"A": True, "B": False}))
+        scratch = self.folder / "empty"
+        scratch.write_bytes(b"")
+        at = "%s@@%d" % (self.disk.path, self.disk.partition("esp").offset)
+        host_command.run(["mcopy", "-o", "-i", at, scratch, "::loader/entries/decade-2-B+3.conf"])
+        self.assertEqual(state.read(self.disk).order, ["A"])
 
     def test_a_class_may_be_a_file(self):
         board = self.board("[files]\nboot = esp:slots/{slot}.efi\n")

@@ -12,7 +12,7 @@ from .release_images import KINDS
 
 GOOD = ("1", "2", "3", "4")  # the good releases that scenarios update between; 1 is what the factory installs
 BOARD_KEYS = {"name", "title", "disk", "repository", "keys", "boot-seconds", "watchdog", "heals-state", "slot-partition", "state-partition"}
-GUEST_KEYS = {"link", "decade", "host"}
+GUEST_KEYS = {"link", "decade", "host", "loading"}
 
 
 class Board(Machine):
@@ -110,6 +110,9 @@ class Board(Machine):
         return self.state
 
     # ---- running ----
+
+    def loading(self, slot):
+        return self._get("guest", "loading", super().loading("{slot}")).replace("{slot}", slot)
 
     def command(self, drive, serial, link_fd, network):
         words = []

@@ -54,7 +54,8 @@ def write_reference(machine, images, base, folder, make_disk):
              "title = %s" % machine.title, "disk = %s" % make_disk().name, "repository = repository", "keys = keys",
              "boot-seconds = %d" % machine.boot_seconds, "watchdog = %s" % ("yes" if machine.watchdog else "no"),
              "heals-state = %s" % ("yes" if machine.heals_state else "no"), "", "[qemu]",
-             "command = %s" % " ".join(_template(machine, folder)), "", "[guest]", "link = %s" % machine.link, "decade = %s" % machine.decade]
+             "command = %s" % " ".join(_template(machine, folder)), "", "[guest]", "link = %s" % machine.link, "decade = %s" % machine.decade,
+             "loading = %s" % machine.loading("{slot}")]
     lines += state_lines(machine)
     shutil.copytree(base / "repo", folder / "repository")
     shutil.copytree(base / "keys", folder / "keys")
