@@ -268,10 +268,19 @@ static bool range_needs_matching(const struct encoding *e, uint64_t first, uint6
 	return false;
 }
 
+/*
+ * To learn where code went, from bytes in which every reference differs, blocks that are equal are enough: the view that this
+ * makes is surveyed again, with suffix arrays.
+ */
+static bool blocks_are_enough(const struct encoding *e)
+{
+	return e->surveying && e->view.base.data == NULL && e->effort.surveys > 1;
+}
+
 static int piece_encode(struct encoding *e, const struct dcd_base_range *ranges, size_t count, uint64_t first, uint64_t end)
 {
 	struct dcd_suffix_index *suffixes = NULL;
-	if (count > 0 && range_needs_matching(e, first, end)) {
+	if (count > 0 && !blocks_are_enough(e) && range_needs_matching(e, first, end)) {
 		report(e, "indexing", first, e->image_leaves.count);
 		struct dcd_bytes base = matched_base(e);
 		int err = dcd_suffix_index_new(&base, ranges, count, &suffixes);
@@ -415,7 +424,8 @@ static void matching_end(struct encoding *e)
 static int matching_run(struct encoding *e)
 {
 	e->finder.base = matched_base(e);
-	int err = open_base(e).len <= e->effort.whole_base_max ? encode_whole_base(e) : encode_by_pieces(e);
+	bool whole = open_base(e).len <= e->effort.whole_base_max && !blocks_are_enough(e);
+	int err = whole ? encode_whole_base(e) : encode_by_pieces(e);
 	matching_end(e);
 	return err;
 }

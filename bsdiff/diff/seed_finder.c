@@ -10,6 +10,7 @@
 #define NEAR_WINDOW 16384U /* bytes before and behind a diagonal */
 #define NEAR_PROBE 32U
 #define NEAR_MIN 12U
+#define MISSED_STEP 2  /* from a place without a match to the next: matches grow backwards over what was stepped over */
 #define ALIGNED_SKIP 8 /* bytes that agree on the current diagonal need no search */
 
 /* The base position that pairs with segment position `at` on the diagonal of `copy`; false outside the base. */
@@ -166,7 +167,7 @@ static int gap_fill(const struct dcd_seed_finder *finder, const struct dcd_segme
 		match.len = (uint32_t)dcd_suffix_index_find(finder->suffixes, segment->data + at, end - at, &match.base);
 		if (match.len < SUFFIX_MIN || match.len <= diagonal_score(finder, segment, last, at, match.len) + BETTER_BY) {
 			missed++;
-			uint32_t step = 1 + (missed >> finder->patience);
+			uint32_t step = MISSED_STEP + (missed >> finder->patience);
 			at = step < end - at ? at + step : end;
 			continue;
 		}

@@ -43,6 +43,7 @@ class Device:
         self.broken, self.boots, self.url, self.runs, self.given, self.offered = broken, 0, "", "1", None, None
         self.line = types.SimpleNamespace(release=self.publish)
         self.moments = []
+        self.machine = types.SimpleNamespace(loading=lambda slot: "loading slot " + slot)
 
     def publish(self, version, content):
         self.offered = content

@@ -445,7 +445,8 @@ static void do_names(struct walk *walk, const struct sim_op *op)
 		name_put(now, op->to, inode);
 	}
 	pend(walk, op->kind == SIM_RENAME ? ELEMENT_RENAME : ELEMENT_REMOVE, op, inode);
-	if (op->kind == SIM_RENAME && !walk->plan->traits->ordered_names) {
+	bool whole = sim_loader->whole_files && op->medium == SIM_LOADER_DIR;
+	if (op->kind == SIM_RENAME && !walk->plan->traits->ordered_names && !whole) {
 		pend(walk, ELEMENT_PLACE, op, inode);
 		walk->pending[walk->pending_count - 1].before = before;
 	}

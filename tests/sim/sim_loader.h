@@ -21,6 +21,7 @@ struct sim_loader {
 	/* Null while what isn't ours is as the factory made it. */
 	const char *(*check)(const struct sim_image *image);
 	bool one_try;       /* a trial that is cut was its last */
+	bool whole_files;   /* a variable of its store is there whole or not at all */
 	bool whole_sectors; /* its store needs a medium that writes a sector whole or not at all */
 };
 

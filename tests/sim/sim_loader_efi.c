@@ -150,6 +150,10 @@ static const char *check(const struct sim_image *image)
 	return intact && shell ? NULL : "a boot entry of the firmware that isn't ours was changed";
 }
 
-const struct sim_loader sim_loader_efi = {
-	.name = "efi", .factory = factory, .open = open_adapter, .boot = boot, .check = check, .one_try = true
-};
+const struct sim_loader sim_loader_efi = { .name = "efi",
+					   .factory = factory,
+					   .open = open_adapter,
+					   .boot = boot,
+					   .check = check,
+					   .one_try = true,
+					   .whole_files = true };

@@ -180,6 +180,37 @@ static int read_state(struct boot_uboot *uboot, struct dcd_boot_state *ret, stru
 	return err != 0 ? err : decode(uboot, ctx, ret, diag);
 }
 
+static bool says_the_same(const struct dcd_boot_state *a, const struct dcd_boot_state *b)
+{
+	bool same = a->order[0] == b->order[0];
+	for (int i = 0; i < DCD_SLOT_COUNT; i++) {
+		const struct dcd_boot_slot *x = &a->slot[i], *y = &b->slot[i];
+		same = same && x->bootable == y->bootable && x->good == y->good && x->tries_left == y->tries_left;
+	}
+	return same;
+}
+
+/*
+ * Twice: one bit that is read wrong makes the library take the older copy without a word, and what is then stored would be made
+ * from a state that is over.
+ */
+static int read_state_twice(struct boot_uboot *uboot, struct dcd_boot_state *ret, struct dcd_diag *diag)
+{
+	struct dcd_boot_state state, again;
+	int err = read_state(uboot, &state, diag);
+	err = err != 0 ? err : read_state(uboot, &again, diag);
+	if (err == 0 && !says_the_same(&state, &again)) {
+		err = dcd_diag_set(
+			diag, DCD_ERR_BOOT_STATE,
+			"U-Boot's environment reads differently each time: its device fails (%s says where it is); try again",
+			uboot->kept.place);
+	}
+	if (err == 0) {
+		*ret = again;
+	}
+	return err;
+}
+
 static int uboot_load(struct dcd_boot_control *control, struct dcd_boot_state *ret, struct dcd_diag *diag)
 {
 	struct boot_uboot *uboot = of(control);
@@ -187,7 +218,7 @@ static int uboot_load(struct dcd_boot_control *control, struct dcd_boot_state *r
 	struct dcd_boot_state state;
 	int err = read_devices(uboot->kept.place, path, diag);
 	if (err == 0) {
-		err = read_state(uboot, &state, diag);
+		err = read_state_twice(uboot, &state, diag);
 	}
 	if (err == 0) {
 		err = dcd_boot_cmdline_read(uboot->kept.cmdline, uboot->vars.bootname, &state.booted, diag);
