@@ -4,7 +4,7 @@
  * processes, a backup that is played back or a copy of the folder.
  *
  *  - A leaf is reserved before it signs: the state file with the next number is durable before the signature is made
- *    (dcd_dir_replace: data synced, renamed, folder synced). A cut costs a leaf, never uses one twice.
+ *    (dcd_dir_replace: data synced, renamed, synced again, folder synced). A cut costs a leaf, never uses one twice.
  *  - A lost, damaged or foreign state file stops the key; nothing is ever guessed.
  *  - The state says where it belongs ("place", for a folder of files: which inodes). A copy is somewhere else and is refused
  * until somebody says that it is the only one.

@@ -226,6 +226,21 @@ static void an_entry_that_a_cut_has_emptied_does_not_count_and_is_cleared_away(v
 	lab_free(lab);
 }
 
+static void an_empty_entry_is_not_kept_in_place_of_one_that_boots(void **state)
+{
+	(void)state;
+	static const struct dcd_boot_state counted = { .order = { 1, 0 }, .slot = { { true, true, 0 }, { true, false, 2 } } };
+	struct lab *lab = lab_new();
+	assert_int_equal(sim_remove(&lab->sim->base, "decade-1-B.conf"), 0);
+	put_text(lab, "decade-3-B+2.conf", "");
+	put_text(lab, "decade-3-B+2-1.conf", TEXT_B);
+	expect_state(lab, &counted);
+	assert_int_equal(store(lab, &counted), 0);
+	assert_null(sim_file(lab->sim, "decade-3-B+2.conf"));
+	expect_state(lab, &counted);
+	lab_free(lab);
+}
+
 static void bootnames_that_fat_can_not_keep_apart_are_refused(void **state)
 {
 	(void)state;
@@ -242,6 +257,7 @@ int main(void)
 		cmocka_unit_test(a_store_that_is_cut_leaves_the_old_state_or_the_new),
 		cmocka_unit_test(entries_that_can_not_be_trusted_are_an_unknown_state),
 		cmocka_unit_test(an_entry_that_a_cut_has_emptied_does_not_count_and_is_cleared_away),
+		cmocka_unit_test(an_empty_entry_is_not_kept_in_place_of_one_that_boots),
 		cmocka_unit_test(bootnames_that_fat_can_not_keep_apart_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

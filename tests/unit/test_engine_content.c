@@ -253,6 +253,16 @@ static void damage_base(struct lab *lab)
 	power_on(lab);
 }
 
+static void without_full_payloads_a_frame_of_a_newer_encoder_is_said_to_be_one(void **state)
+{
+	struct lab *lab = *state;
+	struct dcd_source_ops ops;
+	put(lab, (struct sim_publication){ .newer_frames = true });
+	hide_full_payloads(lab, &ops);
+	assert_int_equal(install_other(lab), DCD_ERR_NOT_FOUND);
+	assert_non_null(strstr(lab->device.diag.text, "need a newer decade"));
+}
+
 static void without_full_payloads_a_damaged_base_is_the_end(void **state)
 {
 	struct lab *lab = *state;
@@ -643,6 +653,7 @@ int main(void)
 		CASE(a_stream_mends_what_a_damaged_base_has_spoilt),
 		CASE(what_is_right_already_is_neither_fetched_nor_written),
 		CASE(without_full_payloads_a_damaged_base_is_the_end),
+		CASE(without_full_payloads_a_frame_of_a_newer_encoder_is_said_to_be_one),
 		CASE(whichever_fetch_fails_the_install_says_that_it_could_not_reach_the_source),
 		CASE(whichever_byte_was_changed_on_the_way_the_install_says_that_it_is_not_authentic),
 		CASE(frames_that_lie_together_are_one_range),

@@ -39,6 +39,35 @@ static int64_t load_floor(struct sim_dir *sim)
 	return err == 0 ? (int64_t)state.security_floor : err;
 }
 
+static void an_empty_copy_is_none_only_where_there_never_was_another(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *copy[2]; /* null: there is none */
+		int err;
+	} cases[] = {
+		{ { NULL, "" }, 0 },
+		{ { "", NULL }, 0 },
+		{ { "", "" }, DCD_ERR_JOURNAL },
+		{ { "", "damaged" }, DCD_ERR_JOURNAL },
+		{ { NULL, "damaged" }, DCD_ERR_JOURNAL },
+	};
+	static const char *const names[] = { "journal.0", "journal.1" };
+	static struct dcd_device_state s;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct sim_dir *sim = sim_new();
+		for (int copy = 0; copy < 2; copy++) {
+			if (cases[i].copy[copy] != NULL) {
+				sim_put(sim, names[copy], cases[i].copy[copy], strlen(cases[i].copy[copy]));
+			}
+		}
+		struct dcd_journal *journal = opened(sim);
+		assert_int_equal(journal->ops->load(journal, &s, NULL), cases[i].err);
+		journal->ops->close(journal);
+		sim->base.ops->close(&sim->base);
+	}
+}
+
 static void no_journal_yet_is_an_empty_state(void **state)
 {
 	(void)state;
@@ -282,6 +311,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_journal_yet_is_an_empty_state),
+		cmocka_unit_test(an_empty_copy_is_none_only_where_there_never_was_another),
 		cmocka_unit_test(the_last_stored_state_is_found_by_the_next_run),
 		cmocka_unit_test(a_cut_at_any_operation_leaves_the_old_or_the_new_state),
 		cmocka_unit_test(several_stores_of_one_run_never_share_a_number),

@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tools/repo/repo_file.h"
@@ -37,6 +39,35 @@ static bool has(const char *folder, const char *relative, const char *text)
 	free(data);
 	free(path);
 	return same;
+}
+
+#define SYNCS_MAX 64
+
+/* What was synced, by the name that it had then. */
+static char synced[SYNCS_MAX][256];
+static size_t sync_count;
+
+/* In place of the C library's. */
+int fsync(int fd)
+{
+	char link[64];
+	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	assert_true(sync_count < SYNCS_MAX);
+	ssize_t len = readlink(link, synced[sync_count], sizeof synced[0] - 1);
+	synced[sync_count++][len < 0 ? 0 : len] = '\0';
+	return (int)syscall(SYS_fsync, fd);
+}
+
+/* When it was synced last, or SYNCS_MAX. */
+static size_t when_synced(const char *folder, const char *relative)
+{
+	char *path = repo_text("%s/%s", folder, relative);
+	size_t at = SYNCS_MAX;
+	for (size_t i = 0; i < sync_count; i++) {
+		at = strcmp(synced[i], path) == 0 ? i : at;
+	}
+	free(path);
+	return at;
 }
 
 static void setup(struct fixture *f)
@@ -81,6 +112,47 @@ static void a_publish_ends_with_everything_in_place(void **state)
 	assert_true(has(f.place.root, "metadata/2.snapshot.json", "new snapshot"));
 	assert_true(has(f.place.root, "targets/payloads/p.dcp", "payload"));
 	assert_false(repo_file_exists(f.place.staging));
+	teardown(&f);
+}
+
+/* FAT has it in the name's entry how long a file is and where: a cut before that left an empty one. */
+static void each_file_is_synced_under_its_new_name_before_the_commit(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct repo_publish publish;
+	setup(&f);
+	prepare(&f, &publish);
+	sync_count = 0;
+	assert_int_equal(repo_publish_commit(&publish, NULL), 0);
+	size_t timestamp = when_synced(f.place.root, "metadata/timestamp.json");
+	assert_true(timestamp < SYNCS_MAX);
+	assert_true(when_synced(f.place.root, "metadata/2.snapshot.json") < timestamp);
+	assert_true(when_synced(f.place.root, "targets/payloads/p.dcp") < timestamp);
+	assert_true(when_synced(f.place.root, "metadata") > timestamp);
+	assert_true(when_synced(f.place.staging, "publish.list") < when_synced(f.place.root, "targets/payloads/p.dcp"));
+	repo_publish_free(&publish);
+	teardown(&f);
+}
+
+static void what_was_moved_is_synced_before_its_folder(void **state)
+{
+	(void)state;
+	struct fixture f;
+	setup(&f);
+	put(f.folder, "role.new-key", "a key");
+	char *from = repo_text("%s/role.new-key", f.folder);
+	char *to = repo_text("%s/role.pem", f.folder);
+	assert_int_equal(repo_file_rename(from, to, NULL), 0);
+	sync_count = 0;
+	assert_int_equal(repo_file_sync_moved(to, NULL), 0);
+	assert_int_equal(sync_count, 2);
+	assert_string_equal(synced[0], to);
+	assert_string_equal(synced[1], f.folder);
+	assert_int_equal(unlink(to), 0);
+	assert_true(repo_file_sync_moved(to, NULL) < 0);
+	free(from);
+	free(to);
 	teardown(&f);
 }
 
@@ -161,6 +233,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_publish_ends_with_everything_in_place),
+		cmocka_unit_test(each_file_is_synced_under_its_new_name_before_the_commit),
+		cmocka_unit_test(what_was_moved_is_synced_before_its_folder),
 		cmocka_unit_test(a_publish_that_was_cut_after_any_rename_is_undone_or_whole),
 		cmocka_unit_test(a_file_that_was_there_before_is_neither_replaced_nor_removed),
 		cmocka_unit_test(a_second_writer_is_turned_away),

@@ -64,7 +64,8 @@ int dcd_new_file_commit(struct dcd_new_file *file, struct dcd_diag *diag)
 	}
 	free(file->temporary);
 	file->temporary = NULL;
-	if (folder_sync(file->path) != 0) {
+	/* The file again: on FAT it is empty under its new name until it is synced there. */
+	if (fsync(file->fd) != 0 || folder_sync(file->path) != 0) {
 		err = refuse(diag, file->path, "made durable");
 	}
 	close(file->fd);

@@ -286,7 +286,7 @@ static int write_bundle(struct bundle_run *run, const char *file, struct dcd_dia
 		(void)unlink(beside);
 		return err;
 	}
-	return repo_file_sync_parent(file, diag);
+	return repo_file_sync_moved(file, diag);
 }
 
 static void say(const struct bundle_run *run, const char *file)

@@ -340,7 +340,7 @@ static int put_in_place(struct extract *x, const struct repo_place *place, struc
 	if (err != 0 && repo_file_remove_tree(place->staging, NULL) != 0) {
 		fprintf(stderr, "decade-repo: %s: remove it by hand\n", place->staging);
 	}
-	return err != 0 ? err : repo_file_sync_parent(place->root, diag);
+	return err != 0 ? err : repo_file_sync_moved(place->root, diag);
 }
 
 static int extract_locked(struct repo_place *place, const struct repo_options *options, struct dcd_diag *diag)

@@ -123,6 +123,21 @@ int repo_file_sync_parent(const char *path, struct dcd_diag *diag)
 	return repo_file_sync_folder(parent, diag);
 }
 
+int repo_file_sync_content(const char *path, struct dcd_diag *diag)
+{
+	DCD_CLEANUP(repo_file_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) != 0) {
+		return repo_file_error(diag, "make durable", path);
+	}
+	return 0;
+}
+
+int repo_file_sync_moved(const char *path, struct dcd_diag *diag)
+{
+	int err = repo_file_sync_content(path, diag);
+	return err != 0 ? err : repo_file_sync_parent(path, diag);
+}
+
 static int load_open_file(int fd, const char *path, size_t max, char **ret_data, size_t *ret_len, struct dcd_diag *diag)
 {
 	DCD_AUTO_FREE char *data = repo_alloc(max + 2, 1);

@@ -21,11 +21,18 @@ DCD_NODISCARD int repo_file_make_parents(const char *path, struct dcd_diag *diag
 
 /* A new file with this content, its data durable. An existing one is replaced. */
 DCD_NODISCARD int repo_file_write(const char *path, const void *data, size_t len, struct dcd_diag *diag);
-/* Renames, and makes both folders durable when `durable`. */
+/* Renames. Nothing of it is durable yet. */
 DCD_NODISCARD int repo_file_rename(const char *from, const char *to, struct dcd_diag *diag);
 /* Makes the names in a folder durable; of the folder that `path` lies in. */
 DCD_NODISCARD int repo_file_sync_folder(const char *folder, struct dcd_diag *diag);
 DCD_NODISCARD int repo_file_sync_parent(const char *path, struct dcd_diag *diag);
+/*
+ * Makes durable what a name leads to. After a rename FAT needs it again: it keeps a file's length and place in its name's entry,
+ * and under the new name the file is empty until it is synced there.
+ */
+DCD_NODISCARD int repo_file_sync_content(const char *path, struct dcd_diag *diag);
+/* The same, and then the name: for one that was renamed to `path`. */
+DCD_NODISCARD int repo_file_sync_moved(const char *path, struct dcd_diag *diag);
 
 /* Reads a file of at most `max` bytes; caller frees (NUL behind the last byte). DCD_ERR_NOT_FOUND when there is none. */
 DCD_NODISCARD int repo_file_load(const char *path, size_t max, char **ret_data, size_t *ret_len, struct dcd_diag *diag);

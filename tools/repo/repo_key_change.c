@@ -86,7 +86,7 @@ static int make_key(struct change *c, struct dcd_diag *diag)
 	DCD_AUTO_FREE char *path = repo_text("%s/%s-%.12s.pem", c->keys->folder, c->name, signer->keyid);
 	err = repo_file_rename(unfinished, path, diag);
 	if (err == 0) {
-		err = repo_file_sync_parent(path, diag);
+		err = repo_file_sync_moved(path, diag);
 	}
 	if (err != 0) {
 		dcd_signer_close(signer);

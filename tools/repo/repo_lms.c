@@ -187,7 +187,7 @@ static int finish_key(const char *unfinished, const char *folder, const char *na
 	dcd_signer_close(signer);
 	err = repo_file_rename(unfinished, path, diag);
 	if (err == 0) {
-		err = repo_file_sync_parent(path, diag);
+		err = repo_file_sync_moved(path, diag);
 	}
 	if (err == 0) {
 		err = home_open(path, options, &home, diag);

@@ -241,7 +241,7 @@ static int write_list(const struct repo_publish *publish, struct dcd_diag *diag)
 	if (err == 0) {
 		err = repo_file_rename(unfinished, list, diag);
 	}
-	return err == 0 ? repo_file_sync_folder(publish->place->staging, diag) : err;
+	return err == 0 ? repo_file_sync_moved(list, diag) : err;
 }
 
 /* Only timestamp.json is ever replaced. Anything else that has one of our names is not ours to touch. */
@@ -278,6 +278,12 @@ static int move_one(const struct repo_publish *publish, size_t index, struct dcd
 	return repo_file_rename(from, to, diag);
 }
 
+static int sync_one(const struct repo_publish *publish, size_t index, struct dcd_diag *diag)
+{
+	DCD_AUTO_FREE char *path = repo_text("%s/%s", publish->place->root, publish->paths[index]);
+	return repo_file_sync_content(path, diag);
+}
+
 int repo_publish_commit(struct repo_publish *publish, struct dcd_diag *diag)
 {
 	/* A single file needs no commit: its rename is one. */
@@ -294,12 +300,19 @@ int repo_publish_commit(struct repo_publish *publish, struct dcd_diag *diag)
 	for (size_t i = 0; err == 0 && i + 1 < publish->count; i++) {
 		err = move_one(publish, i, diag);
 	}
+	/* When all are moved: a file system with a journal then has them all in one commit. */
+	for (size_t i = 0; err == 0 && i + 1 < publish->count; i++) {
+		err = sync_one(publish, i, diag);
+	}
 	/* All that the new timestamp leads to is durable before the timestamp is there to lead to it. */
 	if (err == 0) {
 		err = sync_repository(publish->place, diag);
 	}
 	if (err == 0) {
 		err = move_one(publish, publish->count - 1, diag);
+	}
+	if (err == 0) {
+		err = sync_one(publish, publish->count - 1, diag);
 	}
 	if (err == 0) {
 		DCD_AUTO_FREE char *metadata = repo_text("%s/metadata", publish->place->root);

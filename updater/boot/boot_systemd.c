@@ -25,7 +25,8 @@ struct slot_files {
 	int count;
 	bool present; /* `best` is filled: the entry that the loader would take */
 	struct dcd_bls_entry best;
-	uint8_t *text; /* of the template */
+	const char *best_name; /* into `name` */
+	uint8_t *text;         /* of the template */
 	size_t text_len;
 };
 
@@ -114,6 +115,7 @@ static int read_entry(struct scan *scan, int slot, const char *name)
 	if (err == 0 && dcd_bls_parse(name, scan->sd->kept.bootname, &entry) == DCD_BLS_ENTRY &&
 	    (!files->present || dcd_bls_counts_before(&entry, &files->best))) {
 		files->best = entry;
+		files->best_name = name;
 		files->present = true;
 	}
 	return err;
@@ -208,21 +210,14 @@ static bool same_entry(const struct dcd_bls_entry *a, const struct dcd_bls_entry
 	return a->slot == b->slot && a->rank == b->rank && a->good == b->good && a->left == b->left;
 }
 
-/* The file of the slot that says the same as the plan already, with whatever count of boots that were done, or "". */
+/*
+ * The file of the slot that says the same as the plan already, with whatever count of boots that were done, or "". Never an empty
+ * one that differs in that count alone: the one that boots would go as stale.
+ */
 static const char *kept_name(const struct scan *scan, const struct dcd_bls_entry *entry)
 {
 	const struct slot_files *files = &scan->slot[entry->slot];
-	if (!files->present || !same_entry(&files->best, entry)) {
-		return "";
-	}
-	for (int i = 0; i < files->count; i++) {
-		struct dcd_bls_entry found;
-		if (dcd_bls_parse(files->name[i], scan->sd->kept.bootname, &found) == DCD_BLS_ENTRY &&
-		    same_entry(&found, entry)) {
-			return files->name[i];
-		}
-	}
-	return "";
+	return files->present && same_entry(&files->best, entry) ? files->best_name : "";
 }
 
 static int make_plan(const struct scan *scan, const struct dcd_boot_state *state, struct plan *plan, struct dcd_diag *diag)

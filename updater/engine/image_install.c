@@ -496,7 +496,8 @@ int dcd_image_job_run(struct dcd_image_job *job, struct dcd_diag *diag)
 			return dcd_diag_set(
 				diag, DCD_ERR_NOT_FOUND,
 				"%s: %llu segments of '%s' need full frames, which are not in it, because the running slot is "
-				"not what it should be; what was written is kept, go on from the network or a full bundle",
+				"not what it should be, or their deltas need a newer decade; what was written is kept, go on "
+				"from the network or a full bundle",
 				job->ports->source->name, (unsigned long long)count_status(job, SEGMENT_TODO_FULL),
 				job->image->class_name);
 		}
