@@ -41,7 +41,8 @@ struct encoding {
 	struct dcd_flat_images flat;     /* empty: no compressed blocks are laid open */
 	struct dcd_ref_view view;        /* what the matcher sees of base and image in the second round; else empty */
 	struct dcd_ref_samples *samples; /* one a worker: the first round's outcome */
-	bool surveying;                  /* the first round */
+	bool surveying;                  /* not the last round */
+	int round;                       /* of surveying */
 	struct dcd_payload_writer writer;
 	unsigned workers;
 	struct dcd_segment_encoder *encoders[DCD_POOL_WORKERS_MAX];
@@ -59,6 +60,7 @@ static struct dcd_effort effort_of(int effort)
 	static const int delta_levels[] = { 3, 6, 12, 17, 19, 19, 19, 22, 22 };
 	struct dcd_effort ret = { .full_level = full_levels[effort - 1], .delta_level = delta_levels[effort - 1] };
 	ret.surveys = effort <= 3 ? 1 : 2;
+	ret.hasty_surveys = effort <= 3 ? 0 : effort <= 6 ? 2 : 1;
 	ret.patience = effort <= 3 ? 5 : effort <= 6 ? 8 : 31;
 	ret.whole_base_max = effort <= 3 ? 1U << 20 : effort <= 7 ? 16U << 20 : DCD_SUFFIX_TEXT_MAX;
 	ret.suffix_text_max = effort <= 7 ? 16U << 20 : DCD_SUFFIX_TEXT_MAX;
@@ -269,12 +271,12 @@ static bool range_needs_matching(const struct encoding *e, uint64_t first, uint6
 }
 
 /*
- * To learn where code went, from bytes in which every reference differs, blocks that are equal are enough: the view that this
- * makes is surveyed again, with suffix arrays.
+ * To learn where code went, from bytes in which every reference differs, blocks that are equal are enough; and with the view that
+ * this makes, they are nearly enough to learn the rest.
  */
 static bool blocks_are_enough(const struct encoding *e)
 {
-	return e->surveying && e->view.base.data == NULL && e->effort.surveys > 1;
+	return e->surveying && e->round < e->effort.hasty_surveys;
 }
 
 static int piece_encode(struct encoding *e, const struct dcd_base_range *ranges, size_t count, uint64_t first, uint64_t end)
@@ -442,7 +444,7 @@ static int view_prepare(struct encoding *e)
 		return 0;
 	}
 	int err = 0;
-	for (int round = 0; err == 0 && round < e->effort.surveys; round++) {
+	for (e->round = 0; err == 0 && e->round < e->effort.surveys; e->round++) {
 		e->surveying = true;
 		err = matching_run(e);
 		e->surveying = false;

@@ -15,6 +15,7 @@ struct dcd_effort {
 	int full_level;           /* zstd level of full frames */
 	int delta_level;          /* zstd level of delta streams: they are small, so it may be high */
 	int surveys;              /* rounds of matching before the one that encodes, when there are references */
+	int hasty_surveys;        /* of these, the first so many look at equal blocks alone */
 	unsigned patience;        /* of struct dcd_seed_finder */
 	uint64_t whole_base_max;  /* bytes; a base up to this size is searched by suffix array alone */
 	uint64_t suffix_text_max; /* bytes of base for one suffix array */
@@ -34,11 +35,11 @@ void dcd_segment_encoder_free(struct dcd_segment_encoder *encoder);
 
 /* What a segment is encoded with. All of it is the caller's and read only. */
 struct dcd_segment_sources {
-	const struct dcd_seed_finder *finder;       /* null: a full frame */
+	const struct dcd_seed_finder *finder; /* null: a full frame */
 	const struct dcd_ref_context *references;
-	const struct dcd_flat_images *flat;         /* null: no compressed blocks are laid open */
+	const struct dcd_flat_images *flat; /* null: no compressed blocks are laid open */
 	const struct dcd_flat_segment *flat_segment;
-	const struct dcd_bytes *full; /* the full frame, where it is known already, or null */
+	const struct dcd_bytes *full;   /* the full frame, where it is known already, or null */
 	const struct dcd_segment *view; /* what the finder sees: belongs to its base; the (flat) segment itself as a rule */
 };
 
