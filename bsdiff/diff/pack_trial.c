@@ -132,16 +132,22 @@ static int params_fit(const struct trial *t, struct bench *bench, const struct d
 static int listed_fit(const struct trial *t, struct bench *bench, const struct dcd_packed_block *block, uint32_t listed,
 		      uint32_t *ret_params)
 {
-	static const uint32_t behind[] = { 0, DCD_EROFS_FOLLOWED, 8, 16, 24, 32, 48, DCD_PACKED_BEHIND_MAX };
+	static const uint32_t behind[] = { 0,
+					   DCD_EROFS_FOLLOWED,
+					   8U << DCD_EROFS_CARRIED_SHIFT,
+					   16U << DCD_EROFS_CARRIED_SHIFT,
+					   24U << DCD_EROFS_CARRIED_SHIFT,
+					   32U << DCD_EROFS_CARRIED_SHIFT,
+					   48U << DCD_EROFS_CARRIED_SHIFT,
+					   DCD_PACKED_BEHIND_MAX << DCD_EROFS_CARRIED_SHIFT };
 	bool erofs = block->method == DCD_PACK_EROFS;
 	for (size_t i = 0; i < (erofs ? sizeof behind / sizeof behind[0] : 1); i++) {
-		uint32_t carried = behind[i] != DCD_EROFS_FOLLOWED ? behind[i] : 0, params = listed;
+		uint32_t params = listed | behind[i];
 		bool fits;
-		if (carried > block->behind_len) {
+		if (DCD_EROFS_CARRIED(behind[i]) > block->behind_len) {
 			break;
 		}
 		if (erofs) {
-			params |= carried != 0 ? carried << DCD_EROFS_CARRIED_SHIFT : behind[i];
 			params |= (block->coded / DCD_EROFS_UNIT - 1) << DCD_EROFS_UNITS_SHIFT;
 		}
 		int err = params_fit(t, bench, block, params, &fits);

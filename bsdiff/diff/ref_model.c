@@ -516,7 +516,10 @@ static void regions_prune(struct dcd_ref_model *model)
 		}
 		size_t steps = model->module_steps[module];
 		if (kept > before) {
-			memmove(model->steps.steps + steps_kept, model->steps.steps + step, steps * sizeof *model->steps.steps);
+			if (steps > 0) { /* without any there may be no array */
+				memmove(model->steps.steps + steps_kept, model->steps.steps + step,
+					steps * sizeof *model->steps.steps);
+			}
 			model->module_steps[modules_kept++] = steps;
 			steps_kept += steps;
 		}
