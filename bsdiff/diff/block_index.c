@@ -60,6 +60,16 @@ static void index_add(struct dcd_block_index *index, uint32_t block, uint64_t ha
 	}
 }
 
+/* How many blocks are worth an entry. */
+static uint32_t blocks_count(const struct dcd_bytes *base, uint32_t block_size, uint32_t blocks)
+{
+	uint32_t count = 0;
+	for (uint32_t block = 0; block < blocks; block++) {
+		count += !one_byte_only(base->data + (uint64_t)block * block_size, block_size);
+	}
+	return count;
+}
+
 /* Adds all blocks, each a few after its place in memory was asked for. */
 static void index_fill(struct dcd_block_index *index, uint32_t blocks)
 {
@@ -103,8 +113,9 @@ int dcd_block_index_new(const struct dcd_bytes *base, struct dcd_block_index **r
 		index->top_power *= MULTIPLIER;
 	}
 	uint32_t blocks = (uint32_t)(base->len / index->block_size);
+	uint64_t entries = blocks_count(base, index->block_size, blocks);
 	index->bits = 10;
-	while (((uint64_t)1 << index->bits) < 2 * (uint64_t)blocks) {
+	while (((uint64_t)1 << index->bits) < entries + entries / 2) { /* at most two thirds are taken */
 		index->bits++;
 	}
 	index->slots = dcd_large_alloc(((size_t)1 << index->bits) * sizeof *index->slots);

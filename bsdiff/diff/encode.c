@@ -282,7 +282,7 @@ static bool blocks_are_enough(const struct encoding *e)
 static int piece_encode(struct encoding *e, const struct dcd_base_range *ranges, size_t count, uint64_t first, uint64_t end)
 {
 	struct dcd_suffix_index *suffixes = NULL;
-	if (count > 0 && !blocks_are_enough(e) && range_needs_matching(e, first, end)) {
+	if (count > 0 && range_needs_matching(e, first, end)) {
 		report(e, "indexing", first, e->image_leaves.count);
 		struct dcd_bytes base = matched_base(e);
 		int err = dcd_suffix_index_new(&base, ranges, count, &suffixes);
@@ -375,15 +375,21 @@ static int encode_by_pieces(struct encoding *e)
 {
 	struct dcd_bytes base = matched_base(e);
 	int err = dcd_block_index_new(&base, &e->blocks);
-	err = err != 0 ? err : dcd_base_coverage_new(base.len, &e->coverage);
 	if (err != 0) {
 		return err;
+	}
+	e->finder.blocks = e->blocks;
+	if (blocks_are_enough(e)) {
+		return segments_encode(e, 0, e->image_leaves.count);
 	}
 	e->anchors = calloc(e->image_leaves.count + (size_t)1, sizeof *e->anchors);
 	if (e->anchors == NULL) {
 		return DCD_ERR_NO_MEMORY;
 	}
-	e->finder.blocks = e->blocks;
+	err = dcd_base_coverage_new(base.len, &e->coverage);
+	if (err != 0) {
+		return err;
+	}
 	e->anchors_kept = 0;
 	useless_mark(e);
 	struct dcd_pool_job pool = { .work = mark_work, .deliver = mark_deliver, .context = e, .workers = e->workers };

@@ -23,7 +23,7 @@ struct dcd_bytes {
  * Grows whenever the same inputs would give other bytes. Together with zstd's version, which has a say in them too, it tells
  * whether payloads that were made elsewhere, or earlier, are those that this encoder would make.
  */
-#define DCD_ENCODER_VERSION 4
+#define DCD_ENCODER_VERSION 5
 /* "2-zstd1.5.4"; letters, digits, '.' and '-'. */
 #define DCD_ENCODER_NAME_SIZE 48
 void dcd_encoder_name(char ret[DCD_ENCODER_NAME_SIZE]);
@@ -33,10 +33,11 @@ struct dcd_encode_options {
 	int effort;            /* 1..9; 0: 6 */
 	int threads;           /* 0: one a core */
 	const struct dcd_hash_alg *alg;
-	bool keep_packed;     /* take compressed blocks as they are, so that any version-1 reader applies the payload */
+	bool keep_packed; /* take compressed blocks as they are, so that any version-1 reader applies the payload */
 	/*
-	 * Bytes that a frame may need in which blocks are packed: itself, its streams, the blocks, the compressor. 0: as many as leave
-	 * a device with segments of up to 1 MiB at 4 MiB in all (4 segments of any size above), and what zstd or xz want beyond deflate.
+	 * Bytes that a frame may need in which blocks are packed: itself, its streams, the blocks, the compressor. 0: as many as
+	 * leave a device with segments of up to 1 MiB at 4 MiB in all (4 segments of any size above), and what zstd or xz want
+	 * beyond deflate.
 	 */
 	uint32_t pack_memory;
 	/* May be null. `done` of `total` bytes of the new image are encoded; called from one thread at a time. */

@@ -2,6 +2,9 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <sys/mman.h>
 
 #define HUGE_PAGE ((size_t)2 << 20)
@@ -40,4 +43,11 @@ void dcd_large_free(void *memory, size_t size)
 	} else if (memory != NULL) {
 		(void)munmap(memory, (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
 	}
+}
+
+void dcd_large_memory_setup(void)
+{
+#ifdef __GLIBC__
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE / 2);
+#endif
 }

@@ -12,4 +12,10 @@
 void *dcd_large_alloc(size_t size);
 void dcd_large_free(void *memory, size_t size);
 
+/*
+ * For a program that encodes, once, before it begins: has the C library give large pieces of memory back as soon as they are
+ * freed. By itself glibc's allocator learns to keep them, 50 MB for each thread here.
+ */
+void dcd_large_memory_setup(void);
+
 #endif

@@ -14,6 +14,9 @@
 
 #define COPY_SAMPLE 256
 
+/* Of samples that are alike two are enough. Most that are met again are met soon: this many places remember one each. */
+#define SEEN_BITS 13
+
 /* Lists of samples shorter than this are let grow. */
 #define REDUCE_MIN (1U << 16)
 
@@ -29,11 +32,17 @@ struct used_region {
 	int64_t saved;   /* difference bytes that prediction spares */
 };
 
+struct seen_sample {
+	struct dcd_ref_sample sample;
+	uint32_t count; /* 0: nothing was seen */
+};
+
 struct dcd_ref_model {
 	struct used_region *regions;
 	size_t region_count;
 	size_t region_capacity;
 	struct dcd_ref_samples samples;
+	struct seen_sample seen[1U << SEEN_BITS];
 	struct dcd_step_map steps;
 	size_t *module_steps; /* per module of the map: how many steps */
 	size_t module_count;
@@ -417,6 +426,19 @@ static int run(struct dcd_ref_model *model, const struct dcd_ref_context *contex
 	return err != 0 ? err : model->error;
 }
 
+/* Was this sample noted twice already, as far as is remembered? */
+static bool seen_twice(struct dcd_ref_model *model, const struct dcd_ref_sample *sample)
+{
+	uint64_t hash = (sample->target ^ sample->shift << 1) * UINT64_C(0x9e3779b97f4a7c15);
+	struct seen_sample *seen = &model->seen[hash >> (64 - SEEN_BITS)];
+	if (seen->count == 0 || seen->sample.target != sample->target || seen->sample.shift != sample->shift ||
+	    seen->sample.module != sample->module) {
+		*seen = (struct seen_sample){ *sample, 0 };
+	}
+	seen->count += seen->count < 3;
+	return seen->count == 3;
+}
+
 /* First run: where does each old target lead? */
 static void watch_targets(void *context, const struct dcd_ref_site *site, const uint8_t *settled)
 {
@@ -431,7 +453,9 @@ static void watch_targets(void *context, const struct dcd_ref_site *site, const 
 		return;
 	}
 	const struct dcd_ref_sample sample = { region->module, site->target, site->actual - site->target };
-	model->error = dcd_ref_samples_add(&model->samples, &sample, 1);
+	if (!seen_twice(model, &sample)) {
+		model->error = dcd_ref_samples_add(&model->samples, &sample, 1);
+	}
 }
 
 static int wrong_bytes(const uint8_t *a, const uint8_t *b, size_t len)
@@ -505,11 +529,13 @@ static int gates_set(struct dcd_ref_model *model)
 static void regions_prune(struct dcd_ref_model *model)
 {
 	size_t kept = 0, step = 0, steps_kept = 0, modules_kept = 0;
+	model->result.saved = 0;
 	for (size_t i = 0; i < model->region_count;) {
 		uint32_t module = model->regions[i].module;
 		size_t before = kept;
 		for (; i < model->region_count && model->regions[i].module == module; i++) {
 			if (model->regions[i].saved > REGION_COST) {
+				model->result.saved += (uint64_t)model->regions[i].saved;
 				model->regions[kept] = model->regions[i];
 				model->regions[kept++].module = (uint32_t)modules_kept;
 			}
@@ -556,6 +582,7 @@ static int targets_find(struct dcd_ref_model *model, const struct dcd_ref_contex
 {
 	model->segment = segment;
 	model->samples.count = 0;
+	memset(model->seen, 0, sizeof model->seen);
 	model->result.gates.len = 0;
 	int err = regions_collect(model, context, copies);
 	if (err != 0 || model->region_count == 0) {
@@ -627,12 +654,15 @@ int dcd_ref_model_predict(struct dcd_ref_model *model, const struct dcd_ref_cont
 	if (err != 0) {
 		return err;
 	}
+	size_t regions = model->region_count;
 	regions_prune(model);
 	if (model->region_count == 0) {
 		return 0;
 	}
 	err = gates_set(model);
-	err = err != 0 ? err : run(model, context, copies, NULL);
+	if (err == 0 && (model->region_count < regions || model->result.gates.len > 0)) {
+		err = run(model, context, copies, NULL);
+	}
 	model->result.predicted = model->predicted;
 	*ret = err == 0 ? &model->result : NULL;
 	return err;

@@ -25,6 +25,7 @@ struct dcd_ref_prediction {
 	struct dcd_byte_buffer map; /* the streams; `gates` may be empty */
 	struct dcd_byte_buffer gates;
 	uint64_t memory; /* workspace bytes that the decoder needs for it */
+	uint64_t saved;  /* bytes that are right because of it */
 };
 
 /* One a thread. */

@@ -14,6 +14,9 @@
 #define CLEARLY_SMALLER 8
 #define HASTY_LEVEL 1
 
+/* A prediction that sets this many times more bytes right than its map has (before both are compressed) is better than none. */
+#define CLEARLY_PAYS 4
+
 /* A whole delta frame. */
 struct delta_candidate {
 	struct dcd_byte_buffer frame;
@@ -218,6 +221,12 @@ static int copies_cut(struct dcd_segment_encoder *encoder, const struct dcd_segm
 	return 0;
 }
 
+/* True when a delta with this prediction was made, and one without it need not be tried. */
+static bool prediction_pays(const struct dcd_segment_encoder *encoder, const struct dcd_ref_prediction *prediction)
+{
+	return prediction != NULL && encoder->delta.fits && prediction->saved / CLEARLY_PAYS > prediction->map.len;
+}
+
 /* Makes the best delta frame in encoder->delta, if any fits. */
 static int delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *sources,
 		       const struct dcd_segment *segment)
@@ -230,13 +239,15 @@ static int delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_seg
 		return err;
 	}
 	err = flat != NULL ? copies_cut(encoder, sources) : 0;
-	err = err != 0 ? err : delta_try(encoder, flat, base, source, segment->len, NULL);
-	if (err != 0) {
+	const struct dcd_ref_prediction *prediction = NULL;
+	err = err != 0 ? err : dcd_ref_model_predict(encoder->model, sources->references, &encoder->copies, source, &prediction);
+	if (err == 0 && prediction != NULL) {
+		err = delta_try(encoder, flat, base, source, segment->len, prediction);
+	}
+	if (err != 0 || prediction_pays(encoder, prediction)) {
 		return err;
 	}
-	const struct dcd_ref_prediction *prediction;
-	err = dcd_ref_model_predict(encoder->model, sources->references, &encoder->copies, source, &prediction);
-	return err != 0 || prediction == NULL ? err : delta_try(encoder, flat, base, source, segment->len, prediction);
+	return delta_try(encoder, flat, base, source, segment->len, NULL);
 }
 
 static int proof_read(void *context, uint64_t offset, void *buf, size_t len)

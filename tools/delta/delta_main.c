@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bsdiff/diff/large_memory.h"
 #include "bsdiff/format.h"
 #include "tools/delta/delta_commands.h"
 
@@ -167,6 +168,7 @@ static int run(const struct command *command, char **paths, const struct dcd_del
 int main(int argc, char **argv)
 {
 	struct dcd_delta_options options = { 0 };
+	dcd_large_memory_setup();
 	for (int option; (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
 		if (option == OPTION_HELP || option == 'h') {
 			printf("%s%s", usage_text, help_text);

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bsdiff/diff/large_memory.h"
 #include "tools/repo/repo_commands.h"
 #include "tools/repo/repo_help.h"
 
@@ -69,6 +70,7 @@ int main(int argc, char **argv)
 		puts("decade-repo " DCD_VERSION);
 		return 0;
 	}
+	dcd_large_memory_setup();
 	for (size_t i = 0; argc >= 2 && i < sizeof commands / sizeof commands[0]; i++) {
 		if (strcmp(argv[1], commands[i].name) == 0) {
 			return run(&commands[i], argc - 1, argv + 1);
