@@ -106,8 +106,9 @@ static int filter_streams_write(struct dcd_delta_streams *streams, const struct 
 						 prediction->gates.len);
 }
 
-int dcd_delta_streams_write(struct dcd_delta_streams *streams, const struct dcd_copy_list *copies, const struct dcd_bytes *base,
-			    const struct dcd_segment *segment, const struct dcd_ref_prediction *prediction)
+int dcd_delta_streams_write(struct dcd_delta_streams *streams, const struct dcd_copy_list *copies,
+			    const struct dcd_ref_context *context, const struct dcd_segment *segment,
+			    const struct dcd_ref_prediction *prediction)
 {
 	for (size_t i = 0; i < DCD_STREAM_COUNT; i++) {
 		streams->streams[i].len = 0;
@@ -130,7 +131,8 @@ int dcd_delta_streams_write(struct dcd_delta_streams *streams, const struct dcd_
 					    dcd_zigzag((int64_t)(copy->base - base_end)));
 		}
 		err = err != 0 ? err : dcd_byte_buffer_append(&streams->streams[DCD_STREAM_EXTRA], segment->data + at, extra);
-		const uint8_t *from = prediction != NULL ? prediction->predicted + copy->at : base->data + copy->base;
+		const uint8_t *from =
+			prediction != NULL ? prediction->predicted + copy->at : dcd_ref_base_at(context, copy->base, copy->len);
 		err = err != 0 ? err : differences_write(&w, from, segment->data + copy->at, copy->len);
 		at = copy->at + copy->len;
 		base_end = copy->base + copy->len;

@@ -13,11 +13,11 @@ struct dcd_delta_streams {
 };
 
 /*
- * Replaces the streams' content by what makes `segment` from `base` with these copies; with a prediction (may be null),
- * differences are taken against that, and its own streams are added.
+ * Replaces the streams' content by what makes `segment` from the context's base with these copies; with a prediction (may be
+ * null), differences are taken against that, and its own streams are added.
  */
 DCD_NODISCARD int dcd_delta_streams_write(struct dcd_delta_streams *streams, const struct dcd_copy_list *copies,
-					  const struct dcd_bytes *base, const struct dcd_segment *segment,
+					  const struct dcd_ref_context *context, const struct dcd_segment *segment,
 					  const struct dcd_ref_prediction *prediction);
 void dcd_delta_streams_free(struct dcd_delta_streams *streams);
 

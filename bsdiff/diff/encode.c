@@ -14,6 +14,7 @@
 #include "bsdiff/codec/packer.h"
 #include "bsdiff/codec/zstd_encode.h"
 #include "bsdiff/diff/base_coverage.h"
+#include "bsdiff/diff/effort.h"
 #include "bsdiff/diff/encode_plan.h"
 #include "bsdiff/diff/flat_images.h"
 #include "bsdiff/diff/ordered_pool.h"
@@ -46,26 +47,13 @@ struct encoding {
 	struct dcd_payload_writer writer;
 	unsigned workers;
 	struct dcd_segment_encoder *encoders[DCD_POOL_WORKERS_MAX];
-	struct dcd_copy_list *marks;   /* one a worker */
-	struct dcd_byte_buffer *seen;  /* one a worker: the view of its segment */
-	struct dcd_copy_list *anchors; /* one a segment: its block matches, found once and used again; may be null */
+	struct dcd_copy_list *marks;    /* one a worker */
+	struct dcd_byte_buffer *seen;   /* one a worker: the view of its segment */
+	struct dcd_byte_buffer *opened; /* one a worker: its segment laid open */
+	struct dcd_copy_list *anchors;  /* one a segment: its block matches, found once and used again; may be null */
 	atomic_size_t anchors_kept;
 	struct dcd_encoded_segment *slots;
 };
-
-/* Full frames carry most bytes of a first install, so their level is what effort buys; 6 is about 10 MB/s a core. */
-static struct dcd_effort effort_of(int effort)
-{
-	static const int full_levels[] = { 1, 3, 5, 7, 9, 12, 16, 19, 22 };
-	static const int delta_levels[] = { 3, 6, 12, 17, 19, 19, 19, 22, 22 };
-	struct dcd_effort ret = { .full_level = full_levels[effort - 1], .delta_level = delta_levels[effort - 1] };
-	ret.surveys = effort <= 3 ? 1 : 2;
-	ret.hasty_surveys = effort <= 3 ? 0 : effort <= 6 ? 2 : 1;
-	ret.patience = effort <= 3 ? 5 : effort <= 6 ? 8 : 31;
-	ret.whole_base_max = effort <= 3 ? 1U << 20 : effort <= 7 ? 16U << 20 : DCD_SUFFIX_TEXT_MAX;
-	ret.suffix_text_max = effort <= 7 ? 16U << 20 : DCD_SUFFIX_TEXT_MAX;
-	return ret;
-}
 
 /* Base and image as deltas are taken between them. */
 static struct dcd_bytes open_base(const struct encoding *e)
@@ -78,10 +66,22 @@ static struct dcd_bytes open_image(const struct encoding *e)
 	return e->flat.base.data != NULL ? e->flat.image : e->image;
 }
 
+/* Where a segment is; its data belongs to segment_open(). */
 static struct dcd_segment open_segment(const struct encoding *e, uint64_t index)
 {
 	return e->flat.base.data != NULL ? dcd_flat_segment_at(&e->flat, e->options.segment_size, index).segment
 					 : dcd_segment_at(&e->image, e->options.segment_size, index);
+}
+
+/* A segment as deltas are taken of it, its bytes the worker's until its next. Of what isn't laid open, all but `segment` is 0. */
+static int segment_open(struct encoding *e, unsigned worker, uint64_t index, struct dcd_flat_segment *ret)
+{
+	if (e->flat.base.data == NULL) {
+		*ret = (struct dcd_flat_segment){ .segment = dcd_segment_at(&e->image, e->options.segment_size, index) };
+		return 0;
+	}
+	*ret = dcd_flat_segment_at(&e->flat, e->options.segment_size, index);
+	return dcd_flat_segment_fill(&e->flat, ret, &e->opened[worker]);
 }
 
 /* And as the matcher sees them. */
@@ -122,19 +122,20 @@ static bool segment_has_modules(const struct encoding *e, const struct dcd_segme
 	return region != NULL && region->offset < segment->offset + segment->len;
 }
 
-/* What the matcher sees of a segment: itself, or its view, which is the worker's until its next. */
-static int matched_segment(struct encoding *e, unsigned worker, uint64_t index, struct dcd_segment *ret)
+/* Opens a segment. *ret_view is what the matcher sees of it: itself, or its view, which is the worker's until its next. */
+static int matched_segment(struct encoding *e, unsigned worker, uint64_t index, struct dcd_flat_segment *ret,
+			   struct dcd_segment *ret_view)
 {
-	struct dcd_segment segment = open_segment(e, index);
-	if (e->view.base.data != NULL && segment_has_modules(e, &segment)) {
-		int err = dcd_ref_view_segment(&e->view, &e->refs, &segment, &e->seen[worker]);
-		if (err != 0) {
-			return err;
-		}
-		segment.data = e->seen[worker].data;
+	int err = segment_open(e, worker, index, ret);
+	if (err != 0) {
+		return err;
 	}
-	*ret = segment;
-	return 0;
+	*ret_view = ret->segment;
+	if (e->view.base.data != NULL && segment_has_modules(e, &ret->segment)) {
+		err = dcd_ref_view_segment(&e->view, &e->refs, &ret->segment, &e->seen[worker]);
+		ret_view->data = e->seen[worker].data;
+	}
+	return err;
 }
 
 /* First pass over the changed segments: what do exact block matches use of the base? */
@@ -151,7 +152,8 @@ static int mark_work(void *context, unsigned worker, uint64_t index, void *slot)
 		return 0;
 	}
 	struct dcd_copy_list *copies = &e->marks[worker];
-	int err = matched_segment(e, worker, index, &segment);
+	struct dcd_flat_segment open;
+	int err = matched_segment(e, worker, index, &open, &segment);
 	err = err != 0 ? err : dcd_seed_finder_blocks(&e->finder, &segment, copies);
 	for (size_t i = 0; err == 0 && i < copies->count; i++) {
 		dcd_base_coverage_mark(e->coverage, copies->items[i].base, copies->items[i].len);
@@ -194,19 +196,18 @@ static int segment_work(void *context, unsigned worker, uint64_t index, void *sl
 		return 0;
 	}
 	struct dcd_segment view;
-	int err = matched_segment(e, worker, index, &view);
+	struct dcd_flat_segment open;
+	int err = matched_segment(e, worker, index, &open, &view);
 	if (err != 0) {
 		return err;
 	}
-	struct dcd_flat_segment flat_segment;
 	struct dcd_segment_sources sources = { .references = &e->refs, .view = &view };
 	if (e->base.len > 0) {
 		sources.finder = &e->finder;
 	}
 	if (e->flat.base.data != NULL) {
-		flat_segment = dcd_flat_segment_at(&e->flat, e->options.segment_size, index);
 		sources.flat = &e->flat;
-		sources.flat_segment = &flat_segment;
+		sources.flat_segment = &open;
 	}
 	struct dcd_bytes full;
 	sources.full = known_full(e, index, &full);
@@ -223,9 +224,10 @@ static int survey_work(void *context, unsigned worker, uint64_t index, void *slo
 		return 0;
 	}
 	struct dcd_segment view;
-	int err = matched_segment(e, worker, index, &view);
+	struct dcd_flat_segment open;
+	int err = matched_segment(e, worker, index, &open, &view);
 	return err != 0 ? err
-			: dcd_segment_encoder_survey(e->encoders[worker], &e->finder, &e->refs, &segment, &view,
+			: dcd_segment_encoder_survey(e->encoders[worker], &e->finder, &e->refs, &open.segment, &view,
 						     &e->samples[worker]);
 }
 
@@ -439,6 +441,22 @@ static int matching_run(struct encoding *e)
 }
 
 /*
+ * With a view to match, the base is read itself, and the flat base only where its blocks are open, or a copy runs on into these:
+ * copies are no longer than a segment.
+ */
+static void base_forget(struct encoding *e)
+{
+	uint64_t longest = 0;
+	for (uint32_t i = 0; i < e->image_leaves.count; i++) {
+		uint64_t len = open_segment(e, i).len;
+		longest = len > longest ? len : longest;
+	}
+	if (e->flat.base.data != NULL && e->view.base.data != NULL && longest < e->base.len) {
+		dcd_flat_base_forget(&e->flat, e->base.len - longest);
+	}
+}
+
+/*
  * First round: match the bytes as they are, only to learn where code went, and make the views. Matching the views teaches more,
  * so this may be done again; then comes the round that encodes.
  */
@@ -454,13 +472,14 @@ static int view_prepare(struct encoding *e)
 		e->surveying = true;
 		err = matching_run(e);
 		e->surveying = false;
-		dcd_ref_view_free(&e->view);
 		for (unsigned i = 1; err == 0 && i < e->workers; i++) {
 			err = dcd_ref_samples_add(&e->samples[0], e->samples[i].items, e->samples[i].count);
 			dcd_ref_samples_free(&e->samples[i]);
 		}
 		if (err == 0 && e->samples[0].count > 0) {
+			dcd_ref_view_free(&e->view);
 			err = dcd_ref_view_new(&e->refs, e->samples[0].items, e->samples[0].count, &e->view);
+			base_forget(e);
 		}
 		dcd_ref_samples_free(&e->samples[0]);
 	}
@@ -514,15 +533,34 @@ static int leaves_begin(struct encoding *e)
 	return err == 0 && e->base.len > 0 ? leaves_find(e, &e->options.base_table, &e->base, &e->base_leaves) : err;
 }
 
+/* Once its modules are known the flat image is opened again by each worker, but for BTF, which is looked at as a whole. */
+static void image_forget(struct encoding *e)
+{
+	uint64_t from = 0;
+	for (size_t i = 0; e->flat.base.data != NULL && i < e->refs.new_modules.region_count; i++) {
+		const struct dcd_elf_region *region = &e->refs.new_modules.regions[i];
+		if (region->kind == DCD_REGION_BTF) {
+			dcd_flat_image_forget(&e->flat, from, region->offset);
+			from = region->offset + region->len + region->strings_len;
+		}
+	}
+	if (e->flat.base.data != NULL) {
+		dcd_flat_image_forget(&e->flat, from, e->flat.image.len);
+	}
+}
+
 static int encoding_begin(struct encoding *e, int fd)
 {
 	int err = leaves_begin(e);
 	if (err == 0 && e->base.len > 0) {
 		err = e->options.keep_packed ? 0 : blocks_open(e);
 		e->refs.base = open_base(e);
+		e->refs.plain = e->base;
+		e->refs.options = &e->options;
 		e->refs.image = open_image(e);
 		err = err != 0 ? err : dcd_elf_modules_find(&e->refs.base, &e->refs.old_modules);
 		err = err != 0 ? err : dcd_elf_modules_find(&e->refs.image, &e->refs.new_modules);
+		image_forget(e);
 	}
 	if (err != 0) {
 		return err;
@@ -536,9 +574,10 @@ static int encoding_begin(struct encoding *e, int fd)
 	}
 	e->marks = calloc(e->workers, sizeof *e->marks);
 	e->seen = calloc(e->workers, sizeof *e->seen);
+	e->opened = calloc(e->workers, sizeof *e->opened);
 	e->samples = calloc(e->workers, sizeof *e->samples);
 	e->slots = calloc(dcd_pool_slots(e->workers), sizeof *e->slots);
-	if (e->marks == NULL || e->seen == NULL || e->samples == NULL || e->slots == NULL) {
+	if (e->marks == NULL || e->seen == NULL || e->opened == NULL || e->samples == NULL || e->slots == NULL) {
 		return DCD_ERR_NO_MEMORY;
 	}
 	e->finder = (struct dcd_seed_finder){ .base = e->base, .patience = e->effort.patience };
@@ -566,6 +605,9 @@ static void encoding_free(struct encoding *e)
 		if (e->seen != NULL) {
 			dcd_byte_buffer_free(&e->seen[i]);
 		}
+		if (e->opened != NULL) {
+			dcd_byte_buffer_free(&e->opened[i]);
+		}
 		if (e->samples != NULL) {
 			dcd_ref_samples_free(&e->samples[i]);
 		}
@@ -576,6 +618,7 @@ static void encoding_free(struct encoding *e)
 	free(e->full_at);
 	free(e->marks);
 	free(e->seen);
+	free(e->opened);
 	free(e->samples);
 	dcd_ref_view_free(&e->view);
 	dcd_flat_images_free(&e->flat);
@@ -628,7 +671,7 @@ int dcd_encode_payload(const struct dcd_bytes *base, const struct dcd_bytes *ima
 		encoding_free(e);
 		return err;
 	}
-	e->effort = effort_of(e->options.effort);
+	e->effort = dcd_effort_of(e->options.effort);
 	err = encoding_begin(e, fd);
 	if (err == 0 && e->base.len == 0) {
 		err = segments_encode(e, 0, e->image_leaves.count);

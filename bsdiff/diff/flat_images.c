@@ -7,13 +7,12 @@
 #include "base/checked.h"
 #include "bsdiff/apply/repack.h"
 #include "bsdiff/codec/packer.h"
+#include "bsdiff/diff/large_memory.h"
 #include "bsdiff/diff/pack_trial.h"
 
 /* Unchanged blocks between changed ones are laid open too, up to this many in a row: a program that changed stays in one piece.
  */
 #define BRIDGE_MAX 8
-
-#define TELL_EVERY (UINT64_C(16) << 20) /* bytes */
 
 /* ---- which blocks ---- */
 
@@ -136,21 +135,6 @@ static uint64_t blocks_growth(const struct dcd_packed_blocks *blocks)
 	return sum;
 }
 
-/* What was copied need not stay in memory: whoever mapped the images hears how far that is. */
-static void copy_told(const struct dcd_flat_images *flat, uint8_t *to, const struct dcd_bytes *from, uint64_t begin, uint64_t end)
-{
-	while (begin < end) {
-		uint64_t len = dcd_min_u64(end - begin, TELL_EVERY - begin % TELL_EVERY);
-		dcd_sparse_copy(to, from->data + begin, len);
-		to += len;
-		begin += len;
-		if (flat->options->progress != NULL && begin % TELL_EVERY == 0) {
-			flat->options->progress(flat->options->context, "unpacking", dcd_min_u64(begin, flat->image_len),
-						flat->image_len);
-		}
-	}
-}
-
 static int base_open(struct dcd_flat_images *flat, const struct dcd_bytes *base)
 {
 	uint64_t len = base->len + blocks_growth(&flat->base_blocks);
@@ -160,7 +144,7 @@ static int base_open(struct dcd_flat_images *flat, const struct dcd_bytes *base)
 	if (data == NULL || flat->base_at == NULL) {
 		return DCD_ERR_NO_MEMORY;
 	}
-	copy_told(flat, data, base, 0, base->len);
+	dcd_sparse_copy_told(data, base, 0, base->len, flat->options, "unpacking");
 	uint64_t at = base->len;
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < flat->base_blocks.count; i++) {
@@ -186,7 +170,7 @@ static int image_open(struct dcd_flat_images *flat, const struct dcd_bytes *imag
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < flat->blocks.count; i++) {
 		const struct dcd_packed_block *block = &flat->blocks.items[i];
-		copy_told(flat, data + at, image, from, block->offset);
+		dcd_sparse_copy_told(data + at, image, from, block->offset, flat->options, "unpacking");
 		at += block->offset - from;
 		flat->at[i] = at;
 		flat->features |= DCD_FEATURE_PACK(block->method);
@@ -194,7 +178,7 @@ static int image_open(struct dcd_flat_images *flat, const struct dcd_bytes *imag
 		at += block->len;
 		from = block->offset + block->coded;
 	}
-	copy_told(flat, data + at, image, from, image->len);
+	dcd_sparse_copy_told(data + at, image, from, image->len, flat->options, "unpacking");
 	flat->image.len = at + image->len - from;
 	return err;
 }
@@ -202,7 +186,7 @@ static int image_open(struct dcd_flat_images *flat, const struct dcd_bytes *imag
 int dcd_flat_images_make(const struct dcd_bytes *base, const struct dcd_bytes *image, const struct dcd_encode_options *options,
 			 struct dcd_flat_images *ret)
 {
-	struct dcd_flat_images flat = { .base_len = base->len, .image_len = image->len, .options = options };
+	struct dcd_flat_images flat = { .packed = *image, .base_len = base->len, .image_len = image->len, .options = options };
 	uint32_t len_max = dcd_pack_trial_length_max(options);
 	int err = dcd_packed_blocks_find(image, len_max, &flat.blocks);
 	if (err == 0 && flat.blocks.count > 0) {
@@ -277,10 +261,47 @@ struct dcd_flat_segment dcd_flat_segment_at(const struct dcd_flat_images *flat, 
 	} else {
 		to = flat_place(flat, ret.last, ret.end);
 	}
-	ret.segment = (struct dcd_segment){
-		.data = flat->image.data + from, .len = (uint32_t)(to - from), .index = (uint32_t)index, .offset = from
-	};
+	ret.segment = (struct dcd_segment){ .len = (uint32_t)(to - from), .index = (uint32_t)index, .offset = from };
 	return ret;
+}
+
+int dcd_flat_segment_fill(const struct dcd_flat_images *flat, struct dcd_flat_segment *segment, struct dcd_byte_buffer *room)
+{
+	uint64_t from = segment->begin;
+	if (segment->first == segment->last) {
+		segment->segment.data = flat->packed.data + from;
+		return 0;
+	}
+	int err = dcd_byte_buffer_reserve(room, segment->segment.len);
+	room->len = 0;
+	for (size_t i = segment->first; err == 0 && i < segment->last; i++) {
+		const struct dcd_packed_block *block = &flat->blocks.items[i];
+		if (from < block->offset) {
+			err = dcd_byte_buffer_append(room, flat->packed.data + from, (size_t)(block->offset - from));
+		}
+		err = err != 0 ? err : dcd_byte_buffer_append(room, flat->image.data + flat->at[i], block->len);
+		from = block->offset + block->coded;
+	}
+	if (err == 0 && from < segment->end) {
+		err = dcd_byte_buffer_append(room, flat->packed.data + from, (size_t)(segment->end - from));
+	}
+	segment->segment.data = room->data;
+	return err;
+}
+
+void dcd_flat_image_forget(struct dcd_flat_images *flat, uint64_t from, uint64_t end)
+{
+	uint64_t at = 0;
+	for (size_t i = 0; i < flat->blocks.count && at < end; i++) {
+		dcd_large_forget(flat->image.data, at > from ? at : from, dcd_min_u64(flat->at[i], end));
+		at = flat->at[i] + flat->blocks.items[i].len;
+	}
+	dcd_large_forget(flat->image.data, at > from ? at : from, end);
+}
+
+void dcd_flat_base_forget(struct dcd_flat_images *flat, uint64_t end)
+{
+	dcd_large_forget(flat->base.data, 0, dcd_min_u64(end, flat->base_len));
 }
 
 uint64_t dcd_flat_base_origin(const struct dcd_flat_images *flat, uint64_t offset)

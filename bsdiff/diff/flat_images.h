@@ -13,9 +13,10 @@
 
 /* Zero-initialised is empty: nothing is laid open. */
 struct dcd_flat_images {
-	struct dcd_bytes base;  /* owned */
-	struct dcd_bytes image; /* owned */
-	uint64_t base_len;      /* of the base as it is */
+	struct dcd_bytes base;   /* owned */
+	struct dcd_bytes image;  /* owned; what lies between blocks may be forgotten */
+	struct dcd_bytes packed; /* the image as it is; the caller's */
+	uint64_t base_len;       /* of the base as it is */
 	uint64_t image_len;
 	struct dcd_packed_blocks base_blocks; /* that are laid open */
 	uint64_t *base_at;                    /* where: offsets in the flat base */
@@ -43,7 +44,19 @@ struct dcd_flat_segment {
 	size_t last;
 };
 
+/* Where it is; its data is null. */
 struct dcd_flat_segment dcd_flat_segment_at(const struct dcd_flat_images *flat, uint32_t segment_size, uint64_t index);
+
+/* Its data: the image's own when no block lies in it, else in `room`, which is the caller's and whose content goes. */
+DCD_NODISCARD int dcd_flat_segment_fill(const struct dcd_flat_images *flat, struct dcd_flat_segment *segment,
+					struct dcd_byte_buffer *room);
+
+/*
+ * Gives memory back, of [from, end) of the flat image what no block lies in, and of [0, end) of the flat base what the base has
+ * itself. These bytes must not be read any more.
+ */
+void dcd_flat_image_forget(struct dcd_flat_images *flat, uint64_t from, uint64_t end);
+void dcd_flat_base_forget(struct dcd_flat_images *flat, uint64_t end);
 
 /* Where in the base the bytes at `offset` of the flat base come from. */
 uint64_t dcd_flat_base_origin(const struct dcd_flat_images *flat, uint64_t offset);

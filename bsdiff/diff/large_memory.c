@@ -6,6 +6,7 @@
 #include <malloc.h>
 #endif
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define HUGE_PAGE ((size_t)2 << 20)
 #define LARGE (4 * HUGE_PAGE) /* below, the allocator serves as well, and sanitizers watch its bounds */
@@ -42,6 +43,15 @@ void dcd_large_free(void *memory, size_t size)
 		free(memory);
 	} else if (memory != NULL) {
 		(void)munmap(memory, (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
+	}
+}
+
+void dcd_large_forget(const uint8_t *bytes, uint64_t from, uint64_t end)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t first = ((uintptr_t)bytes + from + page - 1) / page * page, last = ((uintptr_t)bytes + end) / page * page;
+	if (first < last) {
+		(void)madvise((void *)first, last - first, MADV_DONTNEED);
 	}
 }
 

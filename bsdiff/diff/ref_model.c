@@ -386,7 +386,14 @@ static int run_settle(void *context, uint8_t *bytes, size_t len)
 
 static int base_read(void *context, uint64_t offset, void *buf, size_t len)
 {
-	memcpy(buf, (const uint8_t *)context + offset, len);
+	const struct dcd_ref_context *known = context;
+	size_t plain = (size_t)dcd_min_u64(len, known->plain.len - dcd_min_u64(offset, known->plain.len));
+	if (plain > 0) {
+		memcpy(buf, known->plain.data + offset, plain);
+	}
+	if (plain < len) {
+		memcpy((uint8_t *)buf + plain, known->base.data + offset + plain, len - plain);
+	}
 	return 0;
 }
 
@@ -404,7 +411,7 @@ static int run(struct dcd_ref_model *model, const struct dcd_ref_context *contex
 		model->memory_size = 0;
 		return DCD_ERR_NO_MEMORY;
 	}
-	struct dcd_reader base = { base_read, (void *)(uintptr_t)context->base.data, context->base.len };
+	struct dcd_reader base = { base_read, (void *)(uintptr_t)context, context->base.len };
 	struct dcd_refs refs = { .base = &base,
 				 .gates = model->result.gates.data,
 				 .gate_count = model->result.gates.len,
@@ -420,7 +427,7 @@ static int run(struct dcd_ref_model *model, const struct dcd_ref_context *contex
 		const struct dcd_copy *copy = &copies->items[i];
 		dcd_refs_extra(&refs, done, model->segment->data + done, copy->at - done);
 		done = copy->at + (size_t)copy->len;
-		memcpy(model->work + copy->at, context->base.data + copy->base, copy->len);
+		memcpy(model->work + copy->at, dcd_ref_base_at(context, copy->base, copy->len), copy->len);
 		err = dcd_refs_copy(&refs, model->segment->offset, copy->at, copy->base, model->work + copy->at, copy->len);
 	}
 	return err != 0 ? err : model->error;

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "base/checked.h"
 #include "bsdiff/diff/byte_buffer.h"
 #include "bsdiff/diff/copy_list.h"
 #include "bsdiff/diff/elf_modules.h"
@@ -14,11 +15,21 @@
 
 /* What is known of both images; read by all workers. */
 struct dcd_ref_context {
-	struct dcd_bytes base; /* as they are, whatever view the matcher has */
-	struct dcd_bytes image;
+	struct dcd_bytes base; /* as deltas are taken from it, whatever view the matcher has; of this ... */
+	struct dcd_bytes
+		plain; /* ... the first bytes, which may not be in memory there any more: dcd_ref_base_at(); may be empty */
+	struct dcd_bytes image; /* likewise; only its BTF is looked at */
 	struct dcd_elf_modules old_modules;
 	struct dcd_elf_modules new_modules;
+	const struct dcd_encode_options *options; /* whom to tell of progress; may be null */
 };
+
+/* base[offset..offset + len). */
+static inline const uint8_t *dcd_ref_base_at(const struct dcd_ref_context *context, uint64_t offset, uint64_t len)
+{
+	bool plain = dcd_range_inside(offset, len, context->plain.len);
+	return (plain ? context->plain.data : context->base.data) + offset;
+}
 
 struct dcd_ref_prediction {
 	const uint8_t *predicted;   /* the segment's length; right where copies are: what differences are taken against */

@@ -177,14 +177,15 @@ static void map_free(struct dcd_view_map *map)
 
 static int base_make(const struct dcd_ref_context *context, const struct dcd_view_map *map, struct dcd_bytes *ret)
 {
-	const struct dcd_bytes *base = &context->base;
+	const struct dcd_bytes *base = &context->base, *plain = &context->plain;
 	uint8_t *copy = calloc(1, (size_t)base->len + 1);
 	if (copy == NULL) {
 		return DCD_ERR_NO_MEMORY;
 	}
 	*ret = (struct dcd_bytes){ copy, base->len };
-	dcd_sparse_copy(copy, base->data, base->len);
-	return range_rewrite(map, &context->old_modules, base, 0, base->len, copy);
+	dcd_sparse_copy_told(copy, plain, 0, plain->len, context->options, "surveying");
+	dcd_sparse_copy(copy + plain->len, base->data + plain->len, base->len - plain->len);
+	return range_rewrite(map, &context->old_modules, ret, 0, base->len, copy);
 }
 
 int dcd_ref_view_new(const struct dcd_ref_context *context, struct dcd_ref_sample *samples, size_t count,

@@ -169,12 +169,13 @@ static int recipe_append(struct dcd_segment_encoder *encoder, const struct dcd_s
  * Makes the delta frame of encoder->copies for `source`, and keeps it in encoder->delta when it is better than what is there.
  * `segment_len` is that of the segment that comes out; `flat` is null when its blocks stay packed.
  */
-static int delta_try(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *flat, const struct dcd_bytes *base,
-		     const struct dcd_segment *source, uint32_t segment_len, const struct dcd_ref_prediction *prediction)
+static int delta_try(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *flat,
+		     const struct dcd_ref_context *references, const struct dcd_segment *source, uint32_t segment_len,
+		     const struct dcd_ref_prediction *prediction)
 {
 	uint64_t memory = prediction != NULL ? prediction->memory : 0;
 	struct dcd_flat_memory packing = { 0, UINT64_MAX };
-	int err = dcd_delta_streams_write(&encoder->streams, &encoder->copies, base, source, prediction);
+	int err = dcd_delta_streams_write(&encoder->streams, &encoder->copies, references, source, prediction);
 	err = err != 0 || flat == NULL ? err : recipe_append(encoder, flat, memory, &packing);
 	err = err != 0 ? err : delta_pack(encoder, memory, segment_len);
 	if (err != 0) {
@@ -231,7 +232,7 @@ static bool prediction_pays(const struct dcd_segment_encoder *encoder, const str
 static int delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_segment_sources *sources,
 		       const struct dcd_segment *segment)
 {
-	const struct dcd_bytes *base = &sources->references->base;
+	const struct dcd_ref_context *references = sources->references;
 	const struct dcd_segment *source = sources->flat != NULL ? &sources->flat_segment->segment : segment;
 	const struct dcd_segment_sources *flat = sources->flat != NULL ? sources : NULL;
 	int err = copies_find(encoder, sources->finder, sources->view);
@@ -240,14 +241,14 @@ static int delta_frame(struct dcd_segment_encoder *encoder, const struct dcd_seg
 	}
 	err = flat != NULL ? copies_cut(encoder, sources) : 0;
 	const struct dcd_ref_prediction *prediction = NULL;
-	err = err != 0 ? err : dcd_ref_model_predict(encoder->model, sources->references, &encoder->copies, source, &prediction);
+	err = err != 0 ? err : dcd_ref_model_predict(encoder->model, references, &encoder->copies, source, &prediction);
 	if (err == 0 && prediction != NULL) {
-		err = delta_try(encoder, flat, base, source, segment->len, prediction);
+		err = delta_try(encoder, flat, references, source, segment->len, prediction);
 	}
 	if (err != 0 || prediction_pays(encoder, prediction)) {
 		return err;
 	}
-	return delta_try(encoder, flat, base, source, segment->len, NULL);
+	return delta_try(encoder, flat, references, source, segment->len, NULL);
 }
 
 static int proof_read(void *context, uint64_t offset, void *buf, size_t len)
@@ -273,7 +274,7 @@ static int delta_prove(struct dcd_segment_encoder *encoder, const struct dcd_seg
 {
 	struct dcd_decoder zstd = dcd_zstd_decoder();
 	struct dcd_packer packer = dcd_block_packer();
-	struct dcd_bytes bytes = { sources->flat->base.data, sources->flat->base_len };
+	struct dcd_bytes bytes = sources->references->plain;
 	struct dcd_reader base = { proof_read, &bytes, bytes.len };
 	const struct dcd_payload_entry entry = { .kind = DCD_FRAME_DELTA,
 						 .filter = encoder->delta.filter,
@@ -304,8 +305,7 @@ static int packed_delta_frame(struct dcd_segment_encoder *encoder, const struct 
 	struct dcd_copy_list packed = encoder->seeds;
 	encoder->seeds = encoder->copies;
 	encoder->copies = packed;
-	return err != 0 || packed.count == 0 ? err
-					     : delta_try(encoder, NULL, &sources->references->base, segment, segment->len, NULL);
+	return err != 0 || packed.count == 0 ? err : delta_try(encoder, NULL, sources->references, segment, segment->len, NULL);
 }
 
 /* True when the delta frame is so small that only a hasty full frame need be compared with it. */

@@ -4,22 +4,12 @@
 
 #include "base/hash.h"
 #include "bsdiff/diff/byte_buffer.h"
+#include "bsdiff/diff/effort.h"
 #include "bsdiff/diff/flat_images.h"
 #include "bsdiff/diff/ref_model.h"
 #include "bsdiff/diff/seed_finder.h"
 
 struct dcd_segment_encoder;
-
-/* How hard to try, from the effort. */
-struct dcd_effort {
-	int full_level;           /* zstd level of full frames */
-	int delta_level;          /* zstd level of delta streams: they are small, so it may be high */
-	int surveys;              /* rounds of matching before the one that encodes, when there are references */
-	int hasty_surveys;        /* of these, the first so many look at equal blocks alone */
-	unsigned patience;        /* of struct dcd_seed_finder */
-	uint64_t whole_base_max;  /* bytes; a base up to this size is searched by suffix array alone */
-	uint64_t suffix_text_max; /* bytes of base for one suffix array */
-};
 
 /* A segment's outcome; the frame's memory is used again. Zero-initialised is empty. */
 struct dcd_encoded_segment {
