@@ -27,6 +27,15 @@
 /* Block matches are kept while they take less memory than the index of blocks, which isn't needed any more when all are. */
 #define ANCHORS_MAX ((64U << 20) / sizeof(struct dcd_copy))
 
+/* What each thread has of its own. */
+struct worker {
+	struct dcd_segment_encoder *encoder;
+	struct dcd_copy_list marks;     /* block matches of its segment */
+	struct dcd_byte_buffer opened;  /* its segment laid open */
+	struct dcd_byte_buffer seen;    /* the view of its segment */
+	struct dcd_ref_samples samples; /* what a survey found */
+};
+
 struct encoding {
 	struct dcd_bytes base; /* empty: a full payload */
 	struct dcd_bytes image;
@@ -37,20 +46,16 @@ struct encoding {
 	uint64_t *full_at; /* where each segment's frame is in options.full; null: there is none */
 	struct dcd_block_index *blocks;
 	struct dcd_base_coverage *coverage;
-	struct dcd_seed_finder finder;   /* read by all workers while a piece is encoded */
-	struct dcd_ref_context refs;     /* likewise */
-	struct dcd_flat_images flat;     /* empty: no compressed blocks are laid open */
-	struct dcd_ref_view view;        /* what the matcher sees of base and image in the second round; else empty */
-	struct dcd_ref_samples *samples; /* one a worker: the first round's outcome */
-	bool surveying;                  /* not the last round */
-	int round;                       /* of surveying */
+	struct dcd_seed_finder finder; /* read by all workers while a piece is encoded */
+	struct dcd_ref_context refs;   /* likewise */
+	struct dcd_flat_images flat;   /* empty: no compressed blocks are laid open */
+	struct dcd_ref_view view;      /* what the matcher sees of base and image in the second round; else empty */
+	bool surveying;                /* not the last round */
+	int round;                     /* of surveying */
 	struct dcd_payload_writer writer;
 	unsigned workers;
-	struct dcd_segment_encoder *encoders[DCD_POOL_WORKERS_MAX];
-	struct dcd_copy_list *marks;    /* one a worker */
-	struct dcd_byte_buffer *seen;   /* one a worker: the view of its segment */
-	struct dcd_byte_buffer *opened; /* one a worker: its segment laid open */
-	struct dcd_copy_list *anchors;  /* one a segment: its block matches, found once and used again; may be null */
+	struct worker *each;
+	struct dcd_copy_list *anchors; /* one a segment: its block matches, found once and used again; may be null */
 	atomic_size_t anchors_kept;
 	struct dcd_encoded_segment *slots;
 };
@@ -81,7 +86,7 @@ static int segment_open(struct encoding *e, unsigned worker, uint64_t index, str
 		return 0;
 	}
 	*ret = dcd_flat_segment_at(&e->flat, e->options.segment_size, index);
-	return dcd_flat_segment_fill(&e->flat, ret, &e->opened[worker]);
+	return dcd_flat_segment_fill(&e->flat, ret, &e->each[worker].opened);
 }
 
 /* And as the matcher sees them. */
@@ -132,8 +137,8 @@ static int matched_segment(struct encoding *e, unsigned worker, uint64_t index, 
 	}
 	*ret_view = ret->segment;
 	if (e->view.base.data != NULL && segment_has_modules(e, &ret->segment)) {
-		err = dcd_ref_view_segment(&e->view, &e->refs, &ret->segment, &e->seen[worker]);
-		ret_view->data = e->seen[worker].data;
+		err = dcd_ref_view_segment(&e->view, &e->refs, &ret->segment, &e->each[worker].seen);
+		ret_view->data = e->each[worker].seen.data;
 	}
 	return err;
 }
@@ -151,7 +156,7 @@ static int mark_work(void *context, unsigned worker, uint64_t index, void *slot)
 		}
 		return 0;
 	}
-	struct dcd_copy_list *copies = &e->marks[worker];
+	struct dcd_copy_list *copies = &e->each[worker].marks;
 	struct dcd_flat_segment open;
 	int err = matched_segment(e, worker, index, &open, &segment);
 	err = err != 0 ? err : dcd_seed_finder_blocks(&e->finder, &segment, copies);
@@ -211,7 +216,7 @@ static int segment_work(void *context, unsigned worker, uint64_t index, void *sl
 	}
 	struct dcd_bytes full;
 	sources.full = known_full(e, index, &full);
-	return dcd_segment_encoder_encode(e->encoders[worker], &sources, &segment, out);
+	return dcd_segment_encoder_encode(e->each[worker].encoder, &sources, &segment, out);
 }
 
 static int survey_work(void *context, unsigned worker, uint64_t index, void *slot)
@@ -227,8 +232,8 @@ static int survey_work(void *context, unsigned worker, uint64_t index, void *slo
 	struct dcd_flat_segment open;
 	int err = matched_segment(e, worker, index, &open, &view);
 	return err != 0 ? err
-			: dcd_segment_encoder_survey(e->encoders[worker], &e->finder, &e->refs, &open.segment, &view,
-						     &e->samples[worker]);
+			: dcd_segment_encoder_survey(e->each[worker].encoder, &e->finder, &e->refs, &open.segment, &view,
+						     &e->each[worker].samples);
 }
 
 static int survey_deliver(void *context, uint64_t index, void *slot)
@@ -473,15 +478,15 @@ static int view_prepare(struct encoding *e)
 		err = matching_run(e);
 		e->surveying = false;
 		for (unsigned i = 1; err == 0 && i < e->workers; i++) {
-			err = dcd_ref_samples_add(&e->samples[0], e->samples[i].items, e->samples[i].count);
-			dcd_ref_samples_free(&e->samples[i]);
+			err = dcd_ref_samples_add(&e->each[0].samples, e->each[i].samples.items, e->each[i].samples.count);
+			dcd_ref_samples_free(&e->each[i].samples);
 		}
-		if (err == 0 && e->samples[0].count > 0) {
+		if (err == 0 && e->each[0].samples.count > 0) {
 			dcd_ref_view_free(&e->view);
-			err = dcd_ref_view_new(&e->refs, e->samples[0].items, e->samples[0].count, &e->view);
+			err = dcd_ref_view_new(&e->refs, e->each[0].samples.items, e->each[0].samples.count, &e->view);
 			base_forget(e);
 		}
-		dcd_ref_samples_free(&e->samples[0]);
+		dcd_ref_samples_free(&e->each[0].samples);
 	}
 	return err;
 }
@@ -566,19 +571,16 @@ static int encoding_begin(struct encoding *e, int fd)
 		return err;
 	}
 	e->workers = dcd_pool_workers(e->options.threads);
+	e->each = calloc(e->workers, sizeof *e->each);
+	e->slots = calloc(dcd_pool_slots(e->workers), sizeof *e->slots);
+	if (e->each == NULL || e->slots == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
 	for (unsigned i = 0; i < e->workers; i++) {
-		err = dcd_segment_encoder_new(&e->effort, &e->encoders[i]);
+		err = dcd_segment_encoder_new(&e->effort, &e->each[i].encoder);
 		if (err != 0) {
 			return err;
 		}
-	}
-	e->marks = calloc(e->workers, sizeof *e->marks);
-	e->seen = calloc(e->workers, sizeof *e->seen);
-	e->opened = calloc(e->workers, sizeof *e->opened);
-	e->samples = calloc(e->workers, sizeof *e->samples);
-	e->slots = calloc(dcd_pool_slots(e->workers), sizeof *e->slots);
-	if (e->marks == NULL || e->seen == NULL || e->opened == NULL || e->samples == NULL || e->slots == NULL) {
-		return DCD_ERR_NO_MEMORY;
 	}
 	e->finder = (struct dcd_seed_finder){ .base = e->base, .patience = e->effort.patience };
 	e->writer = (struct dcd_payload_writer){ .fd = fd,
@@ -597,29 +599,18 @@ static int encoding_begin(struct encoding *e, int fd)
 
 static void encoding_free(struct encoding *e)
 {
-	for (unsigned i = 0; i < e->workers; i++) {
-		dcd_segment_encoder_free(e->encoders[i]);
-		if (e->marks != NULL) {
-			dcd_copy_list_free(&e->marks[i]);
-		}
-		if (e->seen != NULL) {
-			dcd_byte_buffer_free(&e->seen[i]);
-		}
-		if (e->opened != NULL) {
-			dcd_byte_buffer_free(&e->opened[i]);
-		}
-		if (e->samples != NULL) {
-			dcd_ref_samples_free(&e->samples[i]);
-		}
+	for (unsigned i = 0; e->each != NULL && i < e->workers; i++) {
+		dcd_segment_encoder_free(e->each[i].encoder);
+		dcd_copy_list_free(&e->each[i].marks);
+		dcd_byte_buffer_free(&e->each[i].opened);
+		dcd_byte_buffer_free(&e->each[i].seen);
+		dcd_ref_samples_free(&e->each[i].samples);
 	}
 	for (unsigned i = 0; e->slots != NULL && i < dcd_pool_slots(e->workers); i++) {
 		dcd_byte_buffer_free(&e->slots[i].frame);
 	}
 	free(e->full_at);
-	free(e->marks);
-	free(e->seen);
-	free(e->opened);
-	free(e->samples);
+	free(e->each);
 	dcd_ref_view_free(&e->view);
 	dcd_flat_images_free(&e->flat);
 	free(e->slots);
