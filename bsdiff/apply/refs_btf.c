@@ -92,6 +92,43 @@ static uint32_t starts_next(const struct dcd_ref_starts *starts, uint32_t place)
 	return place < starts->places ? place : starts->places;
 }
 
+/* Bit i: the i-th of eight bytes is 0. */
+static uint32_t zeros_of(uint64_t bytes)
+{
+	const uint64_t low7 = UINT64_C(0x7f7f7f7f7f7f7f7f);
+	uint64_t high = ~(((bytes & low7) + low7) | bytes | low7); /* the highest bit of each byte that is 0 */
+	return (uint32_t)((high >> 7) * UINT64_C(0x0102040810204080) >> 56);
+}
+
+/* Marks where strings begin in the next n bytes; `at` is a multiple of 32. Returns whether another one begins behind them. */
+static bool strings_mark(struct dcd_ref_starts *starts, uint32_t at, const uint8_t *chunk, uint32_t n, bool begins)
+{
+	uint32_t mark = begins, i = 0;
+	for (; n - i >= 8; i += 8) {
+		uint32_t zeros = zeros_of(dcd_le64_get(chunk + i)), place = at + i;
+		starts->bits[place / 32] |= ((zeros << 1 | mark) & 0xff) << place % 32;
+		mark = zeros >> 7;
+	}
+	for (; i < n; i++) {
+		starts->bits[(at + i) / 32] |= mark << (at + i) % 32;
+		mark = chunk[i] == 0;
+	}
+	return mark != 0;
+}
+
+/* Marks where types begin in the next n bytes. Returns whether another one begins behind them. */
+static bool types_mark(struct dcd_ref_starts *starts, uint32_t at, const uint8_t *chunk, uint32_t n, bool begins,
+		       struct dcd_btf_walk *walk)
+{
+	for (uint32_t i = 0; n - i >= 4; i += 4) {
+		if (begins) {
+			starts_set(starts, (at + i) / 4);
+		}
+		begins = dcd_btf_step(walk, dcd_le32_get(chunk + i));
+	}
+	return begins;
+}
+
 /* Reads base bytes [offset, offset + len) chunk by chunk, and marks where types or strings begin. */
 static int starts_read(struct dcd_ref_btf *btf, struct dcd_reader *base, uint64_t offset, uint32_t len, bool strings,
 		       uint8_t *chunk)
@@ -102,17 +139,13 @@ static int starts_read(struct dcd_ref_btf *btf, struct dcd_reader *base, uint64_
 		return DCD_ERR_WRONG_BASE;
 	}
 	for (uint32_t at = 0; at < len;) {
-		uint32_t n = len - at < CHUNK ? len - at : CHUNK, unit = strings ? 1 : 4;
+		uint32_t n = len - at < CHUNK ? len - at : CHUNK;
 		int err = base->read(base->context, offset + at, chunk, n);
 		if (err != 0) {
 			return err;
 		}
-		for (uint32_t i = 0; n - i >= unit; i += unit) {
-			if (begins) {
-				starts_set(strings ? &btf->string_starts : &btf->type_starts, (at + i) / unit);
-			}
-			begins = strings ? chunk[i] == 0 : dcd_btf_step(&walk, dcd_le32_get(chunk + i));
-		}
+		begins = strings ? strings_mark(&btf->string_starts, at, chunk, n, begins)
+				 : types_mark(&btf->type_starts, at, chunk, n, begins, &walk);
 		at += n;
 	}
 	return 0;

@@ -101,11 +101,15 @@ struct dcd_ref_spelling dcd_ref_arm_spelling(void);
 struct dcd_ref_spelling dcd_ref_riscv_spelling(void);
 
 /*
- * value / divisor, bit by bit: small processors have no 64-bit division, and theirs would be an import. *ret_rest is the
- * remainder.
+ * value / divisor, which isn't 0; *ret_rest is the remainder. Bit by bit where 64-bit division would be an import: small
+ * processors have none.
  */
 static inline uint64_t dcd_ref_divide(uint64_t value, uint32_t divisor, uint32_t *ret_rest)
 {
+#if UINTPTR_MAX > UINT32_MAX
+	*ret_rest = (uint32_t)(value % divisor);
+	return value / divisor;
+#else
 	uint64_t quotient = 0, rest = 0;
 	for (unsigned bit = 64; bit-- > 0;) {
 		rest = rest << 1 | (value >> bit & 1);
@@ -117,6 +121,7 @@ static inline uint64_t dcd_ref_divide(uint64_t value, uint32_t divisor, uint32_t
 	}
 	*ret_rest = (uint32_t)rest;
 	return quotient;
+#endif
 }
 
 /* Three bytes, the highest first. */

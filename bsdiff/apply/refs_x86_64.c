@@ -94,8 +94,11 @@ static bool reference_at(const struct dcd_ref_piece *piece, size_t pos, const st
 		}
 	}
 	uint64_t target = plain_address(dcd_le32_get(piece->bytes + pos), module);
+	if (target - module->low >= module->plain) {
+		return false;
+	}
 	*ret = (struct dcd_ref_found){ .pos = pos, .field = DCD_FIELD_ABS32, .gate = DCD_GATE_LOW, .target = target };
-	return target - module->low < module->plain;
+	return true;
 }
 
 int dcd_ref_scan_x86_64(struct dcd_ref_piece *piece)

@@ -56,6 +56,8 @@ THIRD_PARTY = [
     (r"(zlib|lzma|lz4|lz4hc)\.h", "bsdiff/codec", "folder"),
     (r"divsufsort(64)?\.h", "bsdiff/diff", "one file"),
     (r"(mbedtls|psa)/.*", "manifest/crypto", "folder"),
+    # SHA-256 alone, by the processor's instructions.
+    (r"nettle/.*", "manifest/crypto", "one file"),
     # Ed25519, which mbedTLS lacks: one file verifies, one signs, so that the device never links the signing half.
     (r"sodium\.h", "manifest/crypto", "folder"),
     (r"jansson\.h", "manifest/json", "one file"),

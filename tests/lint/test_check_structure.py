@@ -86,6 +86,7 @@ class Structure(unittest.TestCase):
     def test_third_party_headers_pass_in_their_place_only(self):
         for header, home in [
             ("zstd.h", "bsdiff/codec"), ("divsufsort.h", "bsdiff/diff"), ("mbedtls/pk.h", "manifest/crypto"), ("psa/crypto.h", "manifest/crypto"),
+            ("nettle/sha2.h", "manifest/crypto"),
             ("jansson.h", "manifest/json"), ("curl/curl.h", "updater/source"), ("ini.h", "updater/config"),
         ]:
             with self.subTest(header=header):

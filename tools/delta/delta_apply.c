@@ -11,6 +11,7 @@
 #include "bsdiff/codec/packer.h"
 #include "bsdiff/codec/zstd_decode.h"
 #include "manifest/crypto/sha256.h"
+#include "tools/delta/base_cache.h"
 #include "tools/delta/delta_commands.h"
 #include "tools/delta/mapped_file.h"
 #include "tools/delta/new_file.h"
@@ -23,7 +24,9 @@ struct application {
 	struct dcd_decoder zstd;
 	struct dcd_packer packer;
 	int base_fd;
-	struct dcd_reader base;
+	struct dcd_reader base_file;
+	struct dcd_base_cache cache;
+	struct dcd_reader base; /* through the cache */
 	uint8_t *segment;
 	uint8_t *memory; /* a frame, and its workspace behind it */
 	size_t memory_size;
@@ -58,7 +61,9 @@ static int base_open(struct application *a, struct dcd_diag *diag)
 				    "%s: has %llu bytes, but the payload was made against an image of %llu bytes: give that one",
 				    a->old_path, (unsigned long long)size, (unsigned long long)payload->base_size);
 	}
-	a->base = (struct dcd_reader){ base_read, a, payload->base_size };
+	a->base_file = (struct dcd_reader){ base_read, a, payload->base_size };
+	a->cache.file = &a->base_file;
+	a->base = dcd_base_cache_reader(&a->cache);
 	return 0;
 }
 
@@ -76,6 +81,10 @@ static int memory_take(struct application *a, uint64_t max_memory, struct dcd_di
 	a->segment = malloc(payload->segment_size);
 	if (a->segment == NULL || a->memory == NULL) {
 		return dcd_diag_set(diag, DCD_ERR_NO_MEMORY, "no memory for %llu bytes of workspace", (unsigned long long)need);
+	}
+	/* Where the limit leaves no room for it, or the machine none, it is done without, only slower. */
+	if (payload->base_size > 0 && (max_memory == 0 || DCD_BASE_CACHE_SIZE <= max_memory - need)) {
+		a->cache.pages = malloc(DCD_BASE_CACHE_SIZE);
 	}
 	return 0;
 }
@@ -132,6 +141,12 @@ static int segment_fail(struct application *a, uint32_t index, int err, struct d
 	}
 }
 
+/* The medium may begin now, while the next segments are made; what goes wrong there, the sync at the end reports. */
+static void write_early(const struct application *a, uint64_t offset, size_t len)
+{
+	(void)sync_file_range(a->out.fd, (off64_t)offset, (off64_t)len, SYNC_FILE_RANGE_WRITE);
+}
+
 static int write_at(const struct application *a, uint64_t offset, const uint8_t *data, size_t len, struct dcd_diag *diag)
 {
 	while (len > 0) {
@@ -175,6 +190,7 @@ static int segment_apply(struct application *a, uint32_t index, uint64_t *frame_
 	/* The file has its size already and holes read as zeros, so a sparse image stays sparse. */
 	if (entry.kind != DCD_FRAME_ZERO) {
 		err = write_at(a, entry.segment_offset, a->segment, entry.segment_length, diag);
+		write_early(a, entry.segment_offset, entry.segment_length);
 	}
 	dcd_progress_line_show(&a->line, "applying", entry.segment_offset + entry.segment_length, a->payload.payload.image_size);
 	return err;
@@ -228,6 +244,7 @@ int dcd_delta_command_apply(const char *old_path, const char *payload_path, cons
 	if (a.base_fd >= 0) {
 		close(a.base_fd);
 	}
+	free(a.cache.pages);
 	free(a.segment);
 	free(a.memory);
 	dcd_payload_file_close(&a.payload);
