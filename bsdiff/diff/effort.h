@@ -4,12 +4,14 @@
 
 #include <stdint.h>
 
+/* Rounds of matching before the one that encodes, when there are references. */
+#define DCD_SURVEYS 2
+
 /* How hard to try, from the effort. */
 struct dcd_effort {
 	int full_level;           /* zstd level of full frames */
 	int delta_level;          /* zstd level of delta streams: they are small, so it may be high */
-	int surveys;              /* rounds of matching before the one that encodes, when there are references */
-	int hasty_surveys;        /* of these, the first so many look at equal blocks alone */
+	int hasty_surveys;        /* of DCD_SURVEYS the first so many look at equal blocks alone */
 	unsigned patience;        /* of struct dcd_seed_finder */
 	uint64_t whole_base_max;  /* bytes; a base up to this size is searched by suffix array alone */
 	uint64_t suffix_text_max; /* bytes of base for one suffix array */

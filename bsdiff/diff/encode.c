@@ -473,7 +473,7 @@ static int view_prepare(struct encoding *e)
 		return 0;
 	}
 	int err = 0;
-	for (e->round = 0; err == 0 && e->round < e->effort.surveys; e->round++) {
+	for (e->round = 0; err == 0 && e->round < DCD_SURVEYS; e->round++) {
 		e->surveying = true;
 		err = matching_run(e);
 		e->surveying = false;
