@@ -39,6 +39,7 @@ from process_tree import Watched  # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 NEWEST = "2.0"
 BAR_MINUTES, BAR_BASES = 30, 120
+KILL_BASES = 3
 
 
 def delta_bench():
@@ -197,9 +198,9 @@ def finished_in(cache):
 
 
 def kill_in_the_middle(lab, measured):
-    """A release from the three newest bases is killed when one delta is done, and started again."""
+    """A release from the newest bases is killed when one delta is done, and started again."""
     repo = lab.copy_repo("killed")
-    cache, command = repo + ".cache", lab.release_command(repo, "--bases", "3")
+    cache, command = repo + ".cache", lab.release_command(repo, "--bases", str(KILL_BASES))
     first = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not finished_in(cache) and first.poll() is None:
         time.sleep(0.05)
@@ -214,7 +215,7 @@ def kill_in_the_middle(lab, measured):
     expected, found = lab.payloads(measured, NEWEST), lab.payloads(repo, NEWEST)
     same = all(filecmp.cmp(path, expected[version][0], shallow=False) for version, (path, _) in found.items())
     inodes = {os.stat(path).st_ino for path, _ in found.values()}
-    right = same and set(kept.values()) <= inodes and not os.path.exists(cache) and len(found) == 1 + min(3, lab.options.bases)
+    right = same and set(kept.values()) <= inodes and not os.path.exists(cache) and len(found) == 1 + KILL_BASES
     shutil.rmtree(repo)
     return {"right": right, "kept": len(kept), "again": second}
 
@@ -258,7 +259,7 @@ def measure(lab):
         print(f"no payload from: {', '.join(figures['missing'])}")
     versions = [f"1.{number}" for number in range(lab.options.bases) if f"1.{number}" in figures["deltas"]]
     figures["sample"] = [measure_pair(lab, repo, version) for version in sample_of(versions, lab.options.sample)]
-    if not lab.options.no_kill:
+    if not lab.options.no_kill and lab.options.bases >= KILL_BASES:
         figures["killed"] = kill_in_the_middle(lab, repo)
     print_checks(figures)
     if lab.options.json:
@@ -272,7 +273,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bases", type=int, default=BAR_BASES, metavar="N", help="releases before the newest; %(default)s unless given")
     parser.add_argument("--size", type=int, default=256, metavar="MIB",
-                        help="of each image; %(default)s unless given; below 256 with fewer packages, below 176 they don't fit")
+                        help="of each image; %(default)s unless given; below 256 with fewer packages, which need 176 or so")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="deltas at a time; %(default)s unless given")
     parser.add_argument("--seed", type=int, default=1, help="another one draws another history")
     parser.add_argument("--keep", metavar="FOLDER", help="the material stays there, and is used again; removed at the end unless given")
@@ -290,8 +291,12 @@ def main():
     os.makedirs(os.path.join(DELTA.ROOT, "build"), exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-bases-", dir=os.path.join(DELTA.ROOT, "build")) as temporary:
         lab = Lab(options.keep or temporary, options)
-        prepare(lab)
-        return 0 if options.prepare else measure(lab)
+        try:
+            prepare(lab)
+            return 0 if options.prepare else measure(lab)
+        except subprocess.CalledProcessError as error:
+            said = error.stderr.decode() if isinstance(error.stderr, bytes) else error.stderr
+            sys.exit(f"{' '.join(error.cmd)} failed:\n{said or ''}")
 
 
 if __name__ == "__main__":
