@@ -1,12 +1,18 @@
 #!/usr/bin/env bash
 # Makes real root file system images of two releases, and of a broken third one, from Debian packages:
 #
-#	make_release_images.sh [--size MIB] OUT
+#	make_release_images.sh [--size MIB] [--add PACKAGE]... OUT
 #
 #	OUT/release-1.img   every package in the oldest version that this machine's apt sources offer (the point release)
 #	OUT/release-2.img   the same packages, each in the newest version (security updates)
 #	OUT/broken.img      release 2 with a /sbin/init that can't run
 #	OUT/packages-1.txt, OUT/packages-2.txt   what went in, name and version
+#
+# Or one step at a time, for who wants other releases (tests/bench/bases/run.py makes ten years of them):
+#
+#	make_release_images.sh --lists [--add PACKAGE]... OUT    downloads; OUT/list-1.txt and list-2.txt: NAME VERSION FILE, a line each
+#	make_release_images.sh --image LIST [--size MIB] [--over FOLDER] OUT
+#	                    OUT/LIST'S NAME.img from the packages of such a list, the folder's files laid over them
 #
 # Nothing is installed and the system's state is not touched: packages are downloaded into OUT/debs and unpacked into folders; any user
 # may run it. The same packages give the same bytes: fixed UUID, hash seed and times, everything owned by root.
@@ -31,11 +37,21 @@ die() {
 }
 
 size=192
-if [ "${1-}" = --size ]; then
-	size=$2
-	shift 2
-fi
-[ $# -eq 1 ] || die "usage: make_release_images.sh [--size MIB] OUT"
+what=releases
+list=''
+over=''
+while [ $# -gt 1 ]; do
+	case $1 in
+	--size) size=$2 && shift ;;
+	--add) packages+=("$2") && shift ;;
+	--over) over=$2 && shift ;;
+	--lists) what=lists ;;
+	--image) what=image list=$2 && shift ;;
+	*) break ;;
+	esac
+	shift
+done
+[ $# -eq 1 ] || die "usage: make_release_images.sh [--size MIB] [--add PACKAGE]... [--lists | --image LIST [--over FOLDER]] OUT"
 mkdir -p "$1/debs"
 out=$(cd "$1" && pwd)
 work=$(mktemp -d "$out/work.XXXXXX")
@@ -109,6 +125,10 @@ unpack() {
 	done <"$1"
 	ln -sf ../lib/systemd/systemd "$2/usr/sbin/init"
 	awk '{ print $1, $2 }' "$1" >"$2/etc/decade-packages"
+	if [ -n "$over" ]; then
+		cp -r "$over/." "$2"
+		(cd "$over" && find . -type f -print0) | (cd "$2" && xargs -0 touch -d "@$epoch")
+	fi
 	fix_times "$2"
 }
 
@@ -125,21 +145,29 @@ make_image() {
 		as_root=(unshare -r)
 		"${as_root[@]}" true || die "needs root, or user namespaces (unshare -r), to make files that belong to root"
 	fi
-	rm -f "$2.new"
+	local new=$work/new.img
+	rm -f "$new"
 	# E2FSPROGS_FAKE_TIME: e2fsprogs before 1.47.1; SOURCE_DATE_EPOCH: since.
 	E2FSPROGS_FAKE_TIME=$epoch SOURCE_DATE_EPOCH=$epoch "${as_root[@]}" mke2fs -q -t ext4 -b 4096 -N 16384 -m 0 \
-		-U $fs_uuid -E "hash_seed=$hash_seed,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0" -L rootfs -d "$1" "$2.new" "${size}M" >/dev/null
+		-U $fs_uuid -E "hash_seed=$hash_seed,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0" -L rootfs -d "$1" "$new" "${size}M" >/dev/null
 	# mke2fs copies the change and access times of the unpacked files, which are today's.
-	dumpe2fs "$2.new" 2>/dev/null >"$work/groups" || die "dumpe2fs failed"
+	dumpe2fs "$new" 2>/dev/null >"$work/groups" || die "dumpe2fs failed"
 	used=$(awk -F': *' '/^Inode count/ { count = $2 } /^Free inodes/ { print count - $2; exit }' "$work/groups")
 	printf 'sif <2> mtime @%d\nsif <2> mtime_extra 0\n' $epoch >"$work/times" # the root's: lost+found was made in it
 	for ((inode = 1; inode <= used + 1; inode++)); do
 		printf 'sif <%d> atime @%d\nsif <%d> ctime @%d\nsif <%d> atime_extra 0\nsif <%d> ctime_extra 0\n' \
 			"$inode" $epoch "$inode" $epoch "$inode" "$inode"
 	done >>"$work/times"
-	E2FSPROGS_FAKE_TIME=$epoch SOURCE_DATE_EPOCH=$epoch debugfs -w -f "$work/times" "$2.new" &>/dev/null
-	mv "$2.new" "$2"
+	E2FSPROGS_FAKE_TIME=$epoch SOURCE_DATE_EPOCH=$epoch debugfs -w -f "$work/times" "$new" &>/dev/null
+	mv "$new" "$2"
 }
+
+if [ "$what" = image ]; then
+	unpack "$list" "$work/tree"
+	name=$(basename "$list")
+	make_image "$work/tree" "$out/${name%.*}.img"
+	exit 0
+fi
 
 # --- which packages ---------------------------------------------------------------------------------------------------------------
 # "NAME VERSION" of all that is on offer for this architecture, asked once: apt takes a second for each answer.
@@ -162,6 +190,12 @@ done
 if cmp -s "$work/list-1" "$work/list-2"; then
 	echo "apt offers one version of every package (no security source?): release 1 is made without the last three packages instead" >&2
 	head -n -3 "$work/list-2" >"$work/list-1"
+fi
+if [ "$what" = lists ]; then
+	for release in 1 2; do
+		mv "$work/list-$release" "$out/list-$release.txt"
+	done
+	exit 0
 fi
 
 # --- made already? ----------------------------------------------------------------------------------------------------------------
