@@ -33,7 +33,10 @@ static uint64_t bytes_hash(const uint8_t *data, size_t len)
 static int by_hash(const void *a, const void *b)
 {
 	const struct hashed_block *x = a, *y = b;
-	return x->hash < y->hash ? -1 : x->hash > y->hash;
+	if (x->hash != y->hash) {
+		return x->hash < y->hash ? -1 : 1;
+	}
+	return x->index < y->index ? -1 : x->index > y->index;
 }
 
 static struct hashed_block *blocks_hash(const struct dcd_bytes *image, const struct dcd_packed_blocks *blocks)
@@ -60,6 +63,24 @@ static void changed_find(const struct hashed_block *own, struct dcd_packed_block
 		}
 		open[own[i].index] = j == others->count || other[j].hash != own[i].hash;
 		blocks->items[own[i].index].twin = open[own[i].index] ? 0 : others->items[other[j].index].offset;
+	}
+}
+
+/*
+ * Of blocks of the base that are alike the first one is enough, as of packages that carry one changelog. With more, copies would
+ * lead to one and the other in turn, and a device that has room for one would unpack them again and again.
+ */
+static void twins_close(const struct dcd_bytes *base, const struct hashed_block *own, const struct dcd_packed_blocks *blocks,
+			bool *open)
+{
+	for (size_t i = 1, first = 0; i < blocks->count; i++) {
+		const struct dcd_packed_block *a = &blocks->items[own[first].index], *b = &blocks->items[own[i].index];
+		if (own[i].hash != own[first].hash || a->coded != b->coded ||
+		    memcmp(base->data + a->offset, base->data + b->offset, a->coded) != 0) {
+			first = i;
+		} else {
+			open[own[i].index] = false;
+		}
 	}
 }
 
@@ -104,6 +125,7 @@ static int blocks_choose(struct dcd_flat_images *flat, const struct dcd_bytes *b
 	if (err == 0) {
 		changed_find(old, &flat->base_blocks, new, &flat->blocks, old_open);
 		changed_find(new, &flat->blocks, old, &flat->base_blocks, new_open);
+		twins_close(base, old, &flat->base_blocks, old_open);
 		gaps_bridge(&flat->base_blocks, old_open);
 		gaps_bridge(&flat->blocks, new_open);
 		err = dcd_pack_trial_run(image, &flat->blocks, new_open, options);
