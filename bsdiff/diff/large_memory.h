@@ -1,6 +1,6 @@
 /*
- * Memory for tables that are read at random: in huge pages where the system has them, because most of such a read is finding the
- * page; and for copies that share what isn't written with what they were copied from.
+ * Memory by the page: for tables that are read at random, in huge pages where the system has them, because most of such a read is
+ * finding the page; and giving back what isn't needed any more before the rest is.
  */
 #ifndef DCD_BSDIFF_DIFF_LARGE_MEMORY_H
 #define DCD_BSDIFF_DIFF_LARGE_MEMORY_H
