@@ -12,12 +12,15 @@ PLOTS = [
     ("apply-memory", "Applying: memory", "MiB at the peak", lambda row: row["apply"]["mib"], 1),
 ]
 # Told apart also by who sees red and green alike; ours is the dark one.
-COLOURS = ["#1b2a41", "#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#8c8c8c", "#f0e442", "#0072b2"]
-LEFT, WIDTH, RIGHT, TOP, BAR, GAP, LINE = 330, 640, 110, 86, 12, 14, 16
+COLOURS = ["#1b2a41", "#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#8c8c8c", "#f0e442", "#0072b2", "#7f3c8d",
+           "#a5673f"]
+LEFT, WIDTH, RIGHT, TOP, BAR, GAP, LINE = 310, 640, 110, 86, 12, 14, 14
 
 
 def short(value):
     """A figure as one reads it at the end of a bar."""
+    if value <= 0:
+        return "about 0"
     for bound, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if value >= bound:
             return f"{value / (bound if unit != 'k' else 1e3):.3g} {unit}"
@@ -25,14 +28,14 @@ def short(value):
 
 
 class Scale:
-    """Figures to lengths, by whole decades."""
+    """Figures to lengths, by whole decades. The least figure has a bar as well."""
 
     def __init__(self, values, least):
-        self.low = math.floor(math.log10(max(least, min(values, default=least))))
+        self.low = math.floor(math.log10(max(least, min(values, default=least))) - 0.01)
         self.high = max(self.low + 1, math.ceil(math.log10(max(values, default=least) or least)))
 
     def length(self, value):
-        return max(2.0, (math.log10(max(value, 10 ** self.low)) - self.low) / (self.high - self.low) * WIDTH)
+        return max(1.0, (math.log10(max(value, 10.0 ** self.low)) - self.low) / (self.high - self.low) * WIDTH)
 
     def decades(self):
         return [10.0 ** power for power in range(self.low, self.high + 1)]
@@ -40,6 +43,14 @@ class Scale:
 
 def text(x, y, said, anchor="start", more=""):
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {more}>{html.escape(str(said))}</text>'
+
+
+def heading(pair, size, y):
+    """What is compared, beside its bars: name, versions, size."""
+    name, _, versions = pair.partition(" ") if " to " in pair else (pair, "", "")
+    small = 'font-size="10" fill="#555"'
+    lines = [(name, 'font-weight="bold"'), (versions, small), (f"{size:,} bytes", small)]
+    return [text(LEFT - 8, y + 10 + LINE * i, said, "end", more) for i, (said, more) in enumerate(line for line in lines if line[0])]
 
 
 def legend(tools, colours):
@@ -86,10 +97,8 @@ def draw(rows, title, unit, figure, least):
     for pair in dict.fromkeys(row["pair"] for row in rows):
         own = [row for row in rows if row["pair"] == pair]
         more, end = bars(own, tools, colours, scale, figure, y)
-        middle = (y + end) / 2
-        parts += [*more, text(LEFT - 8, middle, pair, "end"),
-                  text(LEFT - 8, middle + 13, f"{own[0]['size']:,} bytes", "end", 'font-size="10" fill="#777"')]
-        y = max(end, y + 2 * LINE) + GAP
+        parts += more + heading(pair, own[0]["size"], y)
+        y = max(end, y + 3 * LINE) + GAP
     width, height = LEFT + WIDTH + RIGHT, y + 24
     head = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="sans-serif" '
             'font-size="12">', f"<title>{html.escape(title)}</title>", f'<rect width="{width}" height="{height}" fill="#fff"/>',
