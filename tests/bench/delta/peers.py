@@ -79,7 +79,10 @@ class Zchunk(Tool):
     def table(self, path):
         """Length of the header; of each chunk: hash, offset, length."""
         said = run(["zck_read_header", "-c", path])
-        return int(self.HEADER.search(said)[1]), [(digest, int(at), int(size)) for digest, at, size in self.CHUNK.findall(said)]
+        header = self.HEADER.search(said)
+        if header is None:
+            raise ValueError("zck_read_header speaks in another way than is known here")
+        return int(header[1]), [(digest, int(at), int(size)) for digest, at, size in self.CHUNK.findall(said)]
 
     def sent(self, old, new, delta):
         header, chunks = self.table(scratch(delta, "new.zck"))

@@ -31,6 +31,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True
@@ -74,8 +75,8 @@ class Bench:
                 os.remove(path)
 
     def create_and_apply(self, tool, old, new):
-        """The row's figures."""
-        row, doing = {"right": False, "outcome": "failed", "bytes": None, "create": None, "apply": None}, "creating"
+        """The row's figures, or what went wrong."""
+        row, doing = {"right": False, "outcome": None, "bytes": None, "create": None, "apply": None}, "creating"
         try:
             tool.prepare(old, self.delta)
             row["create"] = measure(tool.create(old, new, self.delta), self.timeout)
@@ -84,11 +85,13 @@ class Bench:
                 row["apply"] = measure(tool.apply(old, self.rebuilt, self.delta), self.timeout)
         except GaveUp:
             return {**row, "outcome": f"gave up {doing} after {self.timeout} s"}
-        except (OSError, ValueError, TypeError, RuntimeError) as error:
-            return {**row, "outcome": f"failed: {error}"}
-        if row["apply"] and filecmp.cmp(new, self.rebuilt, shallow=False):
-            row.update(right=True, outcome="right", bytes=sent)
-        return row
+        except (subprocess.CalledProcessError, OSError, ValueError) as error:
+            return {**row, "outcome": f"failed {doing}: {error}"}
+        if not row["apply"]:
+            return {**row, "outcome": f"failed {doing}"}
+        if not os.path.exists(self.rebuilt) or not filecmp.cmp(new, self.rebuilt, shallow=False):
+            return {**row, "outcome": "made another file"}
+        return {**row, "right": True, "outcome": "right", "bytes": sent}
 
     def measure_tool(self, name, old, new):
         self.clean()
