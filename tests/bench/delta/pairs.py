@@ -9,7 +9,7 @@ import subprocess
 
 from debian_packages import Packages, sort_versions
 from kernel_payload import payload
-from measuring import ROOT, run
+from root_file_systems import FILE_SYSTEMS, ext4_images, file_systems
 
 # name, package (by its names, newest first), file in it (a pattern), architecture (None: this machine's)
 PROGRAMS = [
@@ -26,18 +26,6 @@ PROGRAMS = [
 # name, flavour of the package, architecture
 KERNELS = [("vmlinux-amd64", "amd64", "amd64"), ("Image-arm64", "arm64", "arm64"), ("Image-armhf", "armmp", "armhf")]
 KERNEL_STEPS = (1, 3)  # releases back from the newest: near, far
-EPOCH = "1700000000"  # the one time of everything that is made here, so that the same packages give the same bytes
-SQUASHFS = ["-noappend", "-quiet", "-no-progress", "-all-time", EPOCH, "-mkfs-time", EPOCH]
-EROFS = ["-T", EPOCH, "-U", "5f2b1f9e-2d0c-4f0b-9b4e-1f6f0c7a9d12"]
-# name, how it is made of `tree` into `out`
-FILE_SYSTEMS = [
-    ("squashfs-none", lambda tree, out: ["mksquashfs", tree, out, "-noI", "-noD", "-noF", "-noX", *SQUASHFS]),
-    *[("squashfs-" + kind, lambda tree, out, kind=kind: ["mksquashfs", tree, out, "-comp", kind, *SQUASHFS])
-      for kind in ("gzip", "zstd", "xz", "lz4")],
-    ("erofs-none", lambda tree, out: ["mkfs.erofs", *EROFS, out, tree]),
-    *[("erofs-" + kind, lambda tree, out, kind=kind: ["mkfs.erofs", "-z" + kind, *EROFS, out, tree])
-      for kind in ("lz4", "lz4hc")],
-]
 FAILURES = (subprocess.CalledProcessError, OSError, ValueError, IndexError)
 
 
@@ -143,42 +131,11 @@ def kernel_pairs(work):
 
 # ---- root file systems ----
 
-def root_images(work):
-    folder = os.path.join(work, "images")
-    if not os.path.exists(os.path.join(folder, "release-2.img")):
-        run([os.path.join(ROOT, "tests", "images", "make_release_images.sh"), folder])
-    return [os.path.join(folder, f"release-{release}.img") for release in (1, 2)]
-
-
-def trees(work):
-    """The roots' files."""
-    result = []
-    for image in root_images(work):
-        result.append(os.path.join(os.path.dirname(image), os.path.basename(image).replace("release-", "tree-").removesuffix(".img")))
-        if not os.path.isdir(result[-1]):
-            os.makedirs(result[-1] + ".part", exist_ok=True)
-            run(["debugfs", "-R", f"rdump / {result[-1]}.part", image])
-            os.rename(result[-1] + ".part", result[-1])
-    return result
-
-
-def file_systems(work, name, command):
-    paths = []
-    for image, tree in zip(root_images(work), trees(work)):
-        paths.append(image.removesuffix("img") + name)
-        if not os.path.exists(paths[-1]):
-            if os.path.exists(paths[-1] + ".part"):
-                os.remove(paths[-1] + ".part")
-            run(command(tree, paths[-1] + ".part"))
-            os.rename(paths[-1] + ".part", paths[-1])
-    return paths
-
-
 def image_pairs(work):
     """Roots of two dates, in the file systems that devices have."""
-    yield Pair("ext4 root", lambda: root_images(work))
-    for name, command in FILE_SYSTEMS:
-        yield Pair(name + " root", lambda name=name, command=command: file_systems(work, name, command))
+    yield Pair("ext4 root", lambda: ext4_images(work))
+    for name in FILE_SYSTEMS:
+        yield Pair(name + " root", lambda name=name: file_systems(work, name))
 
 
 # ---- what breaks matchers rather than models ----
