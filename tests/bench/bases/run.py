@@ -21,7 +21,6 @@ import argparse
 import concurrent.futures
 import filecmp
 import glob
-import importlib.util
 import json
 import os
 import shutil
@@ -32,25 +31,16 @@ import sys
 import tempfile
 import time
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
+sys.path.append(os.path.join(HERE, "..", "delta"))
+import measuring  # noqa: E402
 from history import History  # noqa: E402
 from process_tree import Watched  # noqa: E402
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 NEWEST = "2.0"
 BAR_MINUTES, BAR_BASES = 30, 120
 KILL_BASES = 3
-
-
-def delta_bench():
-    """The sibling, which has the same name."""
-    spec = importlib.util.spec_from_file_location("delta_bench", os.path.join(HERE, "..", "delta", "run.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-DELTA = delta_bench()
 
 
 class Lab:
@@ -64,7 +54,7 @@ class Lab:
         return os.path.join(self.options.programs, name)
 
     def decade_repo(self, *words):
-        return DELTA.run([self.program("decade-repo"), *words])
+        return measuring.run([self.program("decade-repo"), *words])
 
     def releases(self, repo):
         """By version: the rootfs of each release, as `decade-repo list` tells it."""
@@ -125,7 +115,7 @@ def prepare(lab):
     if not os.path.exists(lab.repo):
         lab.decade_repo("init", lab.repo, "--keys", lab.keys, "--product", "gateway")
     options = lab.options
-    history = History(os.path.join(DELTA.ROOT, "tests", "images", "make_release_images.sh"), options.downloads, work, options.bases, options.size,
+    history = History(os.path.join(measuring.ROOT, "tests", "images", "make_release_images.sh"), options.downloads, work, options.bases, options.size,
                       options.seed)
     print(f"{len(history.new)} packages; of those with two versions a base has on average {history.differing():.0%} in the older one", file=sys.stderr)
     there = lab.releases(lab.repo)
@@ -173,11 +163,11 @@ def measure_pair(lab, repo, version):
     old, delta, rebuilt = (os.path.join(lab.folder, name) for name in ("sample.old", "sample.delta", "sample.new"))
     tool = lab.program("decade-delta")
     made = lab.payloads(repo, NEWEST)[version][0]
-    DELTA.run([tool, "apply", "/dev/null", lab.payloads(repo, version)[None][0], old])
-    applied = DELTA.measure([tool, "apply", old, made, rebuilt])
+    measuring.run([tool, "apply", "/dev/null", lab.payloads(repo, version)[None][0], old])
+    applied = measuring.measure([tool, "apply", old, made, rebuilt])
     right = applied is not None and filecmp.cmp(rebuilt, lab.newest, shallow=False)
     threads = max(1, len(os.sched_getaffinity(0)) // lab.options.jobs)
-    alone = DELTA.measure([tool, "diff", "--threads", str(threads), old, lab.newest, delta])
+    alone = measuring.measure([tool, "diff", "--threads", str(threads), old, lab.newest, delta])
     for path in (old, delta, rebuilt):
         if os.path.exists(path):
             os.remove(path)
@@ -209,7 +199,7 @@ def kill_in_the_middle(lab, measured):
     time.sleep(1)  # its child goes with it, soon
     kept = finished_in(cache)
     published = NEWEST in lab.releases(repo)
-    second = DELTA.measure(command)
+    second = measuring.measure(command)
     if second is None or not kept or published:
         return {"right": False, "kept": len(kept), "again": second}
     expected, found = lab.payloads(measured, NEWEST), lab.payloads(repo, NEWEST)
@@ -280,16 +270,16 @@ def main():
     parser.add_argument("--prepare", action="store_true", help="makes the material and stops; needs --keep")
     parser.add_argument("--sample", type=int, default=5, metavar="K", help="payloads that are applied and encoded again; %(default)s unless given")
     parser.add_argument("--no-kill", action="store_true", help="without the release that is killed")
-    parser.add_argument("--programs", default=os.path.join(DELTA.ROOT, "build", "dev", "bin"), metavar="FOLDER", help="where decade-repo and decade-delta are")
-    parser.add_argument("--downloads", default=os.path.join(DELTA.ROOT, "build", "images"), metavar="FOLDER", help="where packages are kept, in debs/")
+    parser.add_argument("--programs", default=os.path.join(measuring.ROOT, "build", "dev", "bin"), metavar="FOLDER", help="where decade-repo and decade-delta are")
+    parser.add_argument("--downloads", default=os.path.join(measuring.ROOT, "build", "images"), metavar="FOLDER", help="where packages are kept, in debs/")
     parser.add_argument("--json", metavar="FILE", help="the figures, for machines")
     options = parser.parse_args()
     if options.bases < 1 or options.jobs < 1:
         parser.error("--bases and --jobs must be at least 1")
     if options.prepare and options.keep is None:
         parser.error("--prepare needs --keep FOLDER")
-    os.makedirs(os.path.join(DELTA.ROOT, "build"), exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-bases-", dir=os.path.join(DELTA.ROOT, "build")) as temporary:
+    os.makedirs(os.path.join(measuring.ROOT, "build"), exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-bases-", dir=os.path.join(measuring.ROOT, "build")) as temporary:
         lab = Lab(options.keep or temporary, options)
         try:
             prepare(lab)
