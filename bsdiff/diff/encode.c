@@ -546,7 +546,9 @@ static void image_forget(struct encoding *e)
 		const struct dcd_elf_region *region = &e->refs.new_modules.regions[i];
 		if (region->kind == DCD_REGION_BTF) {
 			dcd_flat_image_forget(&e->flat, from, region->offset);
-			from = region->offset + region->len + region->strings_len;
+			/* What only looks like BTF may lie in another one's strings. */
+			uint64_t end = region->offset + region->len + region->strings_len;
+			from = end > from ? end : from;
 		}
 	}
 	if (e->flat.base.data != NULL) {

@@ -40,7 +40,10 @@ struct dcd_encode_options {
 	 * beyond deflate.
 	 */
 	uint32_t pack_memory;
-	/* May be null. `done` of `total` bytes of the new image are encoded; called from one thread at a time. */
+	/*
+	 * May be null. A phase has gone through `done` of `total` bytes, as a rule of the new image, but some go through the
+	 * base, which may be longer; "indexing" counts segments. Called from one thread at a time.
+	 */
 	void (*progress)(void *context, const char *phase, uint64_t done, uint64_t total);
 	void *context;
 	/*

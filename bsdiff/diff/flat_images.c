@@ -294,8 +294,8 @@ int dcd_flat_segment_fill(const struct dcd_flat_images *flat, struct dcd_flat_se
 		segment->segment.data = flat->packed.data + from;
 		return 0;
 	}
-	int err = dcd_byte_buffer_reserve(room, segment->segment.len);
 	room->len = 0;
+	int err = dcd_byte_buffer_reserve(room, segment->segment.len);
 	for (size_t i = segment->first; err == 0 && i < segment->last; i++) {
 		const struct dcd_packed_block *block = &flat->blocks.items[i];
 		if (from < block->offset) {

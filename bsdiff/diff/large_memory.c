@@ -49,7 +49,8 @@ void dcd_large_free(void *memory, size_t size)
 void dcd_large_forget(const uint8_t *bytes, uint64_t from, uint64_t end)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t first = ((uintptr_t)bytes + from + page - 1) / page * page, last = ((uintptr_t)bytes + end) / page * page;
+	uintptr_t first = ((uintptr_t)bytes + (uintptr_t)from + page - 1) / page * page;
+	uintptr_t last = ((uintptr_t)bytes + (uintptr_t)end) / page * page;
 	if (first < last) {
 		(void)madvise((void *)first, last - first, MADV_DONTNEED);
 	}

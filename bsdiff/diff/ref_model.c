@@ -589,12 +589,12 @@ static int targets_find(struct dcd_ref_model *model, const struct dcd_ref_contex
 {
 	model->segment = segment;
 	model->samples.count = 0;
-	memset(model->seen, 0, sizeof model->seen);
 	model->result.gates.len = 0;
 	int err = regions_collect(model, context, copies);
 	if (err != 0 || model->region_count == 0) {
 		return err;
 	}
+	memset(model->seen, 0, sizeof model->seen);
 	err = modules_number(model);
 	err = err != 0 ? err : buffers_prepare(model);
 	return err != 0 ? err : run(model, context, copies, watch_targets);

@@ -171,6 +171,17 @@ class Making(RepoCase):
         self.release("2", image)
         self.assertLess(self.listing()["releases"][0]["images"][0]["payloads"][0]["length"], 2 << 20)
 
+    def test_an_image_may_be_much_shorter_than_its_base(self):
+        with open(REPO_TOOL, "rb") as file:
+            program = file.read()
+        old = self.image("old.img", program)
+        os.truncate(old, 64 << 20)
+        self.init()
+        self.release("1", old)
+        self.release("2", self.image("new.img", noise(9, 100) + program))
+        self.assertEqual(len(self.listing()["releases"][0]["images"][0]["payloads"]), 2)
+        self.check("--deep")
+
     def test_refresh_signs_timestamp_and_snapshot_anew(self):
         self.two_releases()
         before = self.listing()["metadata"]

@@ -263,7 +263,7 @@ static bool options_read(int argc, char **argv)
 
 static void report(double seconds)
 {
-	static const char *const shapes[PAIR_SHAPES] = { "stretches", "programs", "members", "given files", "strangers" };
+	static const char *const shapes[PAIR_SHAPES] = { "stretches", "programs", "members", "both", "given files", "strangers" };
 	printf("seed %llu: %llu pairs from number %llu on, %.1f MiB of images, in %.0f s;", (unsigned long long)run.seed,
 	       (unsigned long long)tally.done, (unsigned long long)run.first, (double)tally.bytes / 1048576, seconds);
 	for (size_t i = 0; i < PAIR_SHAPES; i++) {

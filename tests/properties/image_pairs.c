@@ -139,11 +139,10 @@ static size_t member_put(struct pair_maker *m, uint8_t *image, size_t at, uint32
 	return put(image, at + n, tail, sizeof tail);
 }
 
-static void members_make(struct pair_maker *m, uint64_t *seed)
+/* Behind what there is. */
+static void members_add(struct pair_maker *m, uint64_t *seed)
 {
 	static const uint32_t params[] = { 9 | DCD_DEFLATE_GZIP, 6 | DCD_DEFLATE_GZIP, 9, 6, 1, 8 | DCD_DEFLATE_MEMORY_9 };
-	m->base_len = 0;
-	m->image_len = 0;
 	for (size_t members = 1 + below(seed, 4); members > 0; members--) {
 		size_t len = 1 + below(seed, one_in(seed, 10) ? TEXT_MAX : 6000);
 		uint32_t how = params[below(seed, 6)];
@@ -225,7 +224,11 @@ static enum pair_shape some_shape(const struct pair_maker *m, uint64_t *seed)
 	if (choice < 10 && m->given_count >= 2) {
 		return PAIR_GIVEN;
 	}
-	return choice < 60 ? PAIR_STRANGERS : choice < 110 ? PAIR_MEMBERS : choice < 300 ? PAIR_PROGRAM : PAIR_STRETCHES;
+	return choice < 60    ? PAIR_STRANGERS
+	       : choice < 110 ? PAIR_MEMBERS
+	       : choice < 140 ? PAIR_BOTH
+	       : choice < 300 ? PAIR_PROGRAM
+			      : PAIR_STRETCHES;
 }
 
 void pair_make(struct pair_maker *m, uint64_t *seed)
@@ -236,7 +239,13 @@ void pair_make(struct pair_maker *m, uint64_t *seed)
 		programs_make(m, seed);
 		break;
 	case PAIR_MEMBERS:
-		members_make(m, seed);
+		m->base_len = 0;
+		m->image_len = 0;
+		members_add(m, seed);
+		break;
+	case PAIR_BOTH:
+		programs_make(m, seed);
+		members_add(m, seed);
 		break;
 	case PAIR_GIVEN:
 		given_make(m, seed);

@@ -12,6 +12,7 @@ enum pair_shape {
 	PAIR_STRETCHES, /* noise, zeros, periods, text */
 	PAIR_PROGRAM,   /* a linked program whose code has moved, between stretches */
 	PAIR_MEMBERS,   /* gzip members of texts that have changed a little */
+	PAIR_BOTH,      /* a program, and members behind it */
 	PAIR_GIVEN,     /* one of the caller's pairs of files */
 	PAIR_STRANGERS, /* nothing in common */
 	PAIR_SHAPES,

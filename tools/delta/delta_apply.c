@@ -144,7 +144,7 @@ static int segment_fail(struct application *a, uint32_t index, int err, struct d
 /* The medium may begin now, while the next segments are made; what goes wrong there, the sync at the end reports. */
 static void write_early(const struct application *a, uint64_t offset, size_t len)
 {
-	(void)sync_file_range(a->out.fd, (off64_t)offset, (off64_t)len, SYNC_FILE_RANGE_WRITE);
+	(void)sync_file_range(a->out.fd, (off_t)offset, (off_t)len, SYNC_FILE_RANGE_WRITE);
 }
 
 static int write_at(const struct application *a, uint64_t offset, const uint8_t *data, size_t len, struct dcd_diag *diag)

@@ -8,6 +8,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/checked.h"
+
 /* A multiple of every page size. */
 #define FORGET_BYTES (1U << 20)
 
@@ -72,6 +74,7 @@ int dcd_mapped_file_open(const char *path, struct dcd_mapped_file *ret, struct d
 
 void dcd_mapped_file_forget(const struct dcd_mapped_file *file, uint64_t done)
 {
+	done = dcd_min_u64(done, file->bytes.len); /* what lies behind is somebody else's memory */
 	if (file->bytes.data != NULL) {
 		(void)madvise((void *)(uintptr_t)file->bytes.data, (size_t)(done - done % FORGET_BYTES), MADV_DONTNEED);
 	}

@@ -11,7 +11,7 @@ struct dcd_mapped_file {
 
 /* Maps a regular file or a block device. DCD_ERR_NOT_FOUND, DCD_ERR_IO, DCD_ERR_USAGE (a folder, a pipe). */
 DCD_NODISCARD int dcd_mapped_file_open(const char *path, struct dcd_mapped_file *ret, struct dcd_diag *diag);
-/* Gives back the memory of the bytes before `done`; they are read again when they are looked at again. */
+/* Gives back the memory of the file's bytes before `done`, however far that is; they are read again when looked at again. */
 void dcd_mapped_file_forget(const struct dcd_mapped_file *file, uint64_t done);
 void dcd_mapped_file_close(struct dcd_mapped_file *file);
 

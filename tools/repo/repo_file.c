@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/checked.h"
 #include "base/cleanup.h"
 #include "manifest/crypto/sha256.h"
 #include "tools/repo/repo_text.h"
@@ -255,6 +256,7 @@ int repo_file_map(const char *path, struct repo_mapping *ret, struct dcd_diag *d
 
 void repo_file_map_forget(const struct repo_mapping *mapping, uint64_t done)
 {
+	done = dcd_min_u64(done, mapping->len); /* what lies behind is somebody else's memory */
 	if (mapping->address != NULL) {
 		(void)madvise(mapping->address, (size_t)(done - done % FORGET_BYTES), MADV_DONTNEED);
 	}

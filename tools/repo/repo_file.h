@@ -50,7 +50,7 @@ struct repo_mapping {
 	void *address; /* what to unmap, or null */
 };
 DCD_NODISCARD int repo_file_map(const char *path, struct repo_mapping *ret, struct dcd_diag *diag);
-/* Gives back the memory of the bytes before `done`; they are read again when they are looked at again. */
+/* Gives back the memory of the file's bytes before `done`, however far that is; they are read again when looked at again. */
 void repo_file_map_forget(const struct repo_mapping *mapping, uint64_t done);
 void repo_file_unmap(struct repo_mapping *mapping);
 
