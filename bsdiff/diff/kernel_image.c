@@ -68,14 +68,35 @@ bool dcd_kernel_image_find(const struct dcd_bytes *image, uint64_t from, uint64_
 	return false;
 }
 
-/* Words of 8 bytes that are addresses of a kernel which begins at `low`. */
-static uint64_t addresses_count(const struct dcd_bytes *bytes, uint64_t low)
+/* Words of 8 bytes by the stretch of ALIGNMENT that they are addresses in, from `first` on. */
+#define STRETCHES_MAX (2 * (IMAGE_SIZE_MAX / ALIGNMENT) + 1)
+struct address_counts {
+	uint64_t first;
+	uint32_t all[STRETCHES_MAX];
+	uint32_t begin[STRETCHES_MAX]; /* of these, in as much of the stretch's begin as a kernel has of its last one */
+};
+
+static void addresses_count(const struct dcd_bytes *bytes, uint64_t first, struct address_counts *ret)
 {
-	uint64_t count = 0;
+	memset(ret, 0, sizeof *ret);
+	ret->first = first;
 	for (uint64_t at = 0; at + 8 <= bytes->len; at += 8) {
-		count += dcd_le64_get(bytes->data + at) - low < bytes->len;
+		uint64_t distance = dcd_le64_get(bytes->data + at) - first;
+		if (distance / ALIGNMENT < STRETCHES_MAX) {
+			ret->all[distance / ALIGNMENT]++;
+			ret->begin[distance / ALIGNMENT] += distance % ALIGNMENT < bytes->len % ALIGNMENT;
+		}
 	}
-	return count;
+}
+
+/* How many are addresses of a kernel of `len` bytes that begins at `low`. */
+static uint64_t addresses_inside(const struct address_counts *counts, uint64_t low, uint64_t len)
+{
+	uint64_t stretch = (low - counts->first) / ALIGNMENT, last = stretch + len / ALIGNMENT, sum = counts->begin[last];
+	for (; stretch < last; stretch++) {
+		sum += counts->all[stretch];
+	}
+	return sum;
 }
 
 /*
@@ -95,8 +116,10 @@ static uint64_t low_guess(const struct dcd_bytes *bytes)
 		}
 		last = low;
 		tries++;
+		struct address_counts counts;
+		addresses_count(bytes, low - (bytes->len - 1) / ALIGNMENT * ALIGNMENT, &counts);
 		for (uint64_t back = 0; back < bytes->len; back += ALIGNMENT) {
-			uint64_t count = addresses_count(bytes, low - back);
+			uint64_t count = addresses_inside(&counts, low - back, bytes->len);
 			if (count > best_count) {
 				best_count = count;
 				best = low - back;

@@ -18,6 +18,7 @@ struct rewriting {
 	uint64_t begin;         /* in the region */
 	struct dcd_ref_map map; /* regions: one at a time; modules and their steps: all */
 	const struct dcd_elf_region *region;
+	const uint8_t *btf; /* the region's view, where it is known */
 };
 
 static uint64_t spread(uint64_t target)
@@ -78,19 +79,26 @@ static int leave(void *context, uint8_t *bytes, size_t len)
 	return 0;
 }
 
-/* Types have their view all together. */
-static int btf_rewrite(struct rewriting *w, const struct dcd_bytes *image)
+/* Types have their view all together. The caller frees *ret. */
+static int btf_view(const struct dcd_elf_region *region, const struct dcd_bytes *image, uint8_t **ret)
 {
-	uint8_t *whole = malloc((size_t)w->region->len + 1);
-	if (whole == NULL) {
+	uint8_t *view = malloc((size_t)region->len + 1);
+	if (view == NULL) {
 		return DCD_ERR_NO_MEMORY;
 	}
-	memcpy(whole, image->data + w->region->offset, (size_t)w->region->len);
-	int err = dcd_btf_view(image, w->region, whole);
+	memcpy(view, image->data + region->offset, (size_t)region->len);
+	*ret = view;
+	return dcd_btf_view(image, region, view);
+}
+
+static int btf_rewrite(struct rewriting *w, const struct dcd_bytes *image)
+{
+	uint8_t *made = NULL;
+	int err = w->btf != NULL ? 0 : btf_view(w->region, image, &made);
 	if (err == 0) {
-		memcpy(w->bytes, whole + w->begin, w->len);
+		memcpy(w->bytes, (w->btf != NULL ? w->btf : made) + w->begin, w->len);
 	}
-	free(whole);
+	free(made);
 	return err;
 }
 
@@ -122,9 +130,9 @@ static int piece_rewrite(struct rewriting *w, const struct dcd_bytes *image)
 	return dcd_refs_copy(&refs, at, 0, at, w->bytes, w->len);
 }
 
-/* Rewrites what regions have of image[from..end), which `bytes` are a copy of. */
+/* Rewrites what regions have of image[from..end), which `bytes` are a copy of. `btf`: views of BTF by region, or null. */
 static int range_rewrite(const struct dcd_view_map *map, const struct dcd_elf_modules *modules, const struct dcd_bytes *image,
-			 uint64_t from, uint64_t end, uint8_t *bytes)
+			 uint8_t *const *btf, uint64_t from, uint64_t end, uint8_t *bytes)
 {
 	const struct dcd_elf_region *region = dcd_elf_modules_at(modules, from);
 	const struct dcd_elf_region *behind = modules->regions + modules->region_count;
@@ -135,6 +143,7 @@ static int range_rewrite(const struct dcd_view_map *map, const struct dcd_elf_mo
 		struct rewriting w = {
 			.bytes = bytes + (region->offset + begin - from), .len = (size_t)len, .begin = begin, .region = region
 		};
+		w.btf = btf != NULL ? btf[region - modules->regions] : NULL;
 		w.map = (struct dcd_ref_map){ .steps = map->steps.steps,
 					      .modules = map->modules,
 					      .module_count = modules->count };
@@ -185,7 +194,21 @@ static int base_make(const struct dcd_ref_context *context, const struct dcd_vie
 	*ret = (struct dcd_bytes){ copy, base->len };
 	dcd_sparse_copy_told(copy, plain, 0, plain->len, context->options, "surveying");
 	dcd_sparse_copy(copy + plain->len, base->data + plain->len, base->len - plain->len);
-	return range_rewrite(map, &context->old_modules, ret, 0, base->len, copy);
+	return range_rewrite(map, &context->old_modules, ret, NULL, 0, base->len, copy);
+}
+
+static int image_btf_make(const struct dcd_ref_context *context, struct dcd_ref_view *view)
+{
+	const struct dcd_elf_modules *modules = &context->new_modules;
+	view->btf_count = modules->region_count;
+	view->btf = calloc(modules->region_count + 1, sizeof *view->btf);
+	int err = view->btf == NULL ? DCD_ERR_NO_MEMORY : 0;
+	for (size_t i = 0; err == 0 && i < modules->region_count; i++) {
+		if (modules->regions[i].kind == DCD_REGION_BTF) {
+			err = btf_view(&modules->regions[i], &context->image, &view->btf[i]);
+		}
+	}
+	return err;
 }
 
 int dcd_ref_view_new(const struct dcd_ref_context *context, struct dcd_ref_sample *samples, size_t count,
@@ -199,6 +222,7 @@ int dcd_ref_view_new(const struct dcd_ref_context *context, struct dcd_ref_sampl
 	int err = map_make(&context->old_modules, samples, count, &old);
 	err = err != 0 ? err : base_make(context, &old, &view.base);
 	err = err != 0 ? err : map_make(&context->new_modules, NULL, 0, &view.map);
+	err = err != 0 ? err : image_btf_make(context, &view);
 	map_free(&old);
 	if (err != 0) {
 		dcd_ref_view_free(&view);
@@ -214,7 +238,7 @@ int dcd_ref_view_segment(const struct dcd_ref_view *view, const struct dcd_ref_c
 	ret->len = 0;
 	int err = dcd_byte_buffer_append(ret, segment->data, segment->len);
 	return err != 0 ? err
-			: range_rewrite(&view->map, &context->new_modules, &context->image, segment->offset,
+			: range_rewrite(&view->map, &context->new_modules, &context->image, view->btf, segment->offset,
 					segment->offset + segment->len, ret->data);
 }
 
@@ -222,5 +246,9 @@ void dcd_ref_view_free(struct dcd_ref_view *view)
 {
 	free((void *)(uintptr_t)view->base.data);
 	map_free(&view->map);
+	for (size_t i = 0; view->btf != NULL && i < view->btf_count; i++) {
+		free(view->btf[i]);
+	}
+	free(view->btf);
 	*view = (struct dcd_ref_view){ 0 };
 }
