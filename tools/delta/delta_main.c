@@ -13,7 +13,7 @@ static const char usage_text[] =
 	"usage: decade-delta diff  [--segment-size BYTES] [--effort 1..9] [--threads N] [--keep-packed] [--pack-memory BYTES]\n"
 	"                          OLD NEW PAYLOAD\n"
 	"       decade-delta full  [--segment-size BYTES] [--effort 1..9] [--threads N] NEW PAYLOAD\n"
-	"       decade-delta apply [--max-memory BYTES] OLD PAYLOAD NEW\n"
+	"       decade-delta apply [--max-memory BYTES] [--threads N] OLD PAYLOAD NEW\n"
 	"       decade-delta info  [--json] PAYLOAD\n"
 	"       decade-delta id    [--segment-size BYTES] [--threads N] IMAGE\n"
 	"       decade-delta --help | --version\n";
@@ -26,7 +26,8 @@ static const char help_text[] =
 	"\n"
 	"  --segment-size BYTES  a power of two from 4096 to 67108864 (K and M are understood); default 1M\n"
 	"  --effort 1..9         1 is fastest, 9 makes the smallest payload; default 6\n"
-	"  --threads N           default: one a core; the payload is the same for any number\n"
+	"  --threads N           default: one a core, for apply one, since each takes the memory that info states; the result is the\n"
+	"                        same for any number\n"
 	"  --keep-packed         don't look into compressed file systems and files: larger, but takes no compressor on the device\n"
 	"  --pack-memory BYTES   what a device may need for a frame that compresses blocks again\n"
 	"  --max-memory BYTES    refuse a payload that needs more (K, M and G are understood)\n"

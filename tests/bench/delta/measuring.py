@@ -36,8 +36,9 @@ def measure(command, limit=None):
     return {"cpu": float(user) + float(system), "elapsed": float(elapsed), "mib": float(peak) / 1024}
 
 
-def measure_often(command, times):
-    """The same of one run among so many, on one core."""
+def measure_often(command, times, cores=1):
+    """The same of one run among so many, on so many cores."""
     loop = f'i=0; while [ $i -lt {times} ]; do "$@" >/dev/null || exit 1; i=$((i + 1)); done'
-    whole = measure(["taskset", "-c", str(min(os.sched_getaffinity(0))), "sh", "-c", loop, "sh", *command])
+    chosen = ",".join(map(str, sorted(os.sched_getaffinity(0))[:cores]))
+    whole = measure(["taskset", "-c", chosen, "sh", "-c", loop, "sh", *command])
     return whole and {"cpu": whole["cpu"] / times, "elapsed": whole["elapsed"] / times, "mib": whole["mib"]}

@@ -66,12 +66,14 @@ def print_against_writing(rows):
     """Throughput of applying, as a part of that of writing and hashing alone."""
     rows = [row for row in rows if "writing" in row and row["apply_often"] and None not in row["writing"].values()]
     if rows:
-        print("\n| throughput of apply / of | dd and openssl: CPU | time | dd and decade-delta id: CPU | time | apply MiB/s |\n"
-              "|---|---|---|---|---|---|")
+        print("\n| throughput of apply / of | dd and openssl: CPU | time | dd and decade-delta id: CPU | time | time, threads | apply MiB/s |\n"
+              "|---|---|---|---|---|---|---|")
     for row in rows:
         apply = row["apply_often"]
         parts = [ratio(row["writing"][name][what], apply[what]) for name in ("dd and openssl", "dd and decade-delta id")
                  for what in ("cpu", "elapsed")]
+        threads = row.get("apply_threads")
+        parts.append(ratio(row["writing"]["dd and decade-delta id"]["elapsed"], threads["elapsed"]) if threads else "-")
         print(f"| {row['pair']} | {' | '.join(parts)} | {ratio(row['size'] / (1 << 20), apply['elapsed'])} |")
 
 

@@ -15,7 +15,7 @@ else at hand. A tool that isn't done within --timeout is told as "gave up".
 Applying is also held against the least that any updater does: in the same run, the same bytes are written to the same folder, synced,
 and hashed with SHA-256; once by dd and openssl, which has the processor's instructions, and once by dd and `decade-delta id`, whose
 SHA-256 is the one that apply checks frames and segments with. All three run on one core, small files as often as it takes to
-have something to measure.
+have something to measure. Applying is measured once more with a thread for each core.
 
 Examples:
     tests/bench/delta/run.py                                    everything; hours
@@ -40,6 +40,9 @@ from pairs import GROUPS, pairs_of  # noqa: E402
 from peers import scratch, tools  # noqa: E402
 from plot import draw_all  # noqa: E402
 from report import HEAD, print_row, print_summaries  # noqa: E402
+
+
+CORES = len(os.sched_getaffinity(0))
 
 
 def often(new):
@@ -103,6 +106,8 @@ class Bench:
             row["apply_often"] = measure_often(tool.apply(old, self.rebuilt, self.delta), often(new))
         if row["right"] and name == "decade":
             row["writing"] = measure_writing(self.decade_delta, new, self.written)
+            command = [self.decade_delta, "apply", "--threads", str(CORES), old, self.delta, self.rebuilt]
+            row["apply_threads"] = measure_often(command, often(new), CORES)
         self.clean()
         return row
 
