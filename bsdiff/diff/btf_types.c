@@ -5,6 +5,7 @@
 
 #include "base/le.h"
 #include "bsdiff/apply/btf_walk.h"
+#include "bsdiff/diff/magic_find.h"
 
 #define TYPES_MIN 1000U     /* less than a kernel has isn't worth a region */
 #define PART_MAX (1U << 27) /* bytes of types, and of strings */
@@ -53,7 +54,7 @@ bool dcd_btf_find(const struct dcd_bytes *bytes, struct dcd_elf_region *ret)
 {
 	uint64_t at = 0;
 	while (at < bytes->len) {
-		const uint8_t *hit = memmem(bytes->data + at, bytes->len - at, magic, sizeof magic);
+		const uint8_t *hit = dcd_magic_find(bytes->data + at, bytes->len - at, magic, sizeof magic);
 		if (hit == NULL) {
 			return false;
 		}

@@ -10,6 +10,7 @@
 #include "bsdiff/diff/elf_headers.h"
 #include "bsdiff/diff/kernel_image.h"
 #include "bsdiff/diff/kernel_tables.h"
+#include "bsdiff/diff/magic_find.h"
 
 #define ELF_SPAN_MAX (UINT64_C(1) << 32)
 #define ELF_PLAIN_MIN 0x10000 /* below it, addresses are numbers more often */
@@ -434,7 +435,7 @@ int dcd_elf_modules_find(const struct dcd_bytes *image, struct dcd_elf_modules *
 	bool kernels = dcd_kernel_image_find(image, 0, &kernel);
 	int err = 0;
 	while (err == 0 && at < image->len) {
-		const uint8_t *hit = memmem(image->data + at, image->len - at, "\177ELF", 4);
+		const uint8_t *hit = dcd_magic_find(image->data + at, image->len - at, "\177ELF", 4);
 		uint64_t file = hit != NULL ? (uint64_t)(hit - image->data) : image->len;
 		if (kernels && kernel < file) {
 			regions_cut(&modules, kernel);

@@ -1,11 +1,13 @@
 #include "bsdiff/diff/kernel_image.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/le.h"
 #include "bsdiff/diff/btf_types.h"
 #include "bsdiff/diff/kernel_tables.h"
+#include "bsdiff/diff/magic_find.h"
 
 /* The header's fields. */
 enum {
@@ -53,7 +55,7 @@ bool dcd_kernel_image_find(const struct dcd_bytes *image, uint64_t from, uint64_
 {
 	while (image->len >= HEADER_SIZE && from <= image->len - HEADER_SIZE) {
 		const uint8_t *start = image->data + from + HEADER_MAGIC;
-		const uint8_t *hit = memmem(start, (size_t)(image->len - from - HEADER_MAGIC), "ARM\x64", 4);
+		const uint8_t *hit = dcd_magic_find(start, (size_t)(image->len - from - HEADER_MAGIC), "ARM\x64", 4);
 		if (hit == NULL) {
 			return false;
 		}
@@ -68,7 +70,38 @@ bool dcd_kernel_image_find(const struct dcd_bytes *image, uint64_t from, uint64_
 	return false;
 }
 
-/* Words of 8 bytes by the stretch of ALIGNMENT that they are addresses in, from `first` on. */
+/* Could the word be an address of a kernel? -1 and its like aren't. */
+static bool address_like(uint64_t word)
+{
+	return word >= KERNEL_HALF && word < 0U - ALIGNMENT;
+}
+
+/* The words of 8 bytes that could be addresses, in order: a small part of a kernel. */
+struct words {
+	uint64_t *items; /* the caller frees them */
+	size_t count;
+};
+
+static int addresses_take(const struct dcd_bytes *bytes, struct words *ret)
+{
+	size_t count = 0;
+	for (uint64_t at = 0; at + 8 <= bytes->len; at += 8) {
+		count += address_like(dcd_le64_get(bytes->data + at));
+	}
+	*ret = (struct words){ reallocarray(NULL, count + 1, sizeof *ret->items), 0 };
+	if (ret->items == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	for (uint64_t at = 0; ret->count < count; at += 8) {
+		uint64_t word = dcd_le64_get(bytes->data + at);
+		if (address_like(word)) {
+			ret->items[ret->count++] = word;
+		}
+	}
+	return 0;
+}
+
+/* Words by the stretch of ALIGNMENT that they are addresses in, from `first` on. */
 #define STRETCHES_MAX (2 * (IMAGE_SIZE_MAX / ALIGNMENT) + 1)
 struct address_counts {
 	uint64_t first;
@@ -76,15 +109,15 @@ struct address_counts {
 	uint32_t begin[STRETCHES_MAX]; /* of these, in as much of the stretch's begin as a kernel has of its last one */
 };
 
-static void addresses_count(const struct dcd_bytes *bytes, uint64_t first, struct address_counts *ret)
+static void addresses_count(const struct words *words, uint64_t len, uint64_t first, struct address_counts *ret)
 {
 	memset(ret, 0, sizeof *ret);
 	ret->first = first;
-	for (uint64_t at = 0; at + 8 <= bytes->len; at += 8) {
-		uint64_t distance = dcd_le64_get(bytes->data + at) - first;
+	for (size_t i = 0; i < words->count; i++) {
+		uint64_t distance = words->items[i] - first;
 		if (distance / ALIGNMENT < STRETCHES_MAX) {
 			ret->all[distance / ALIGNMENT]++;
-			ret->begin[distance / ALIGNMENT] += distance % ALIGNMENT < bytes->len % ALIGNMENT;
+			ret->begin[distance / ALIGNMENT] += distance % ALIGNMENT < len % ALIGNMENT;
 		}
 	}
 }
@@ -103,23 +136,22 @@ static uint64_t addresses_inside(const struct address_counts *counts, uint64_t l
  * The kernel's first address, which its header doesn't say: most of the words that look like addresses of the upper half lie
  * behind it, and the smallest frequent ones next to it. Tried are the beginnings that the first addresses seen would have.
  */
-static uint64_t low_guess(const struct dcd_bytes *bytes)
+static uint64_t low_guess(const struct words *words, uint64_t len)
 {
 	uint64_t best = 0, best_count = 0, last = 0;
 	unsigned tries = 0;
-	for (uint64_t at = 0; at + 8 <= bytes->len && tries < 16; at += 8) {
-		uint64_t value = dcd_le64_get(bytes->data + at);
-		uint64_t low = value - value % ALIGNMENT;
-		/* One address of each neighbourhood; -1 and its like are no addresses. */
-		if (value < KERNEL_HALF || value >= 0U - ALIGNMENT || value - last < bytes->len) {
+	for (size_t i = 0; i < words->count && tries < 16; i++) {
+		uint64_t low = words->items[i] - words->items[i] % ALIGNMENT;
+		/* One address of each neighbourhood. */
+		if (words->items[i] - last < len) {
 			continue;
 		}
 		last = low;
 		tries++;
 		struct address_counts counts;
-		addresses_count(bytes, low - (bytes->len - 1) / ALIGNMENT * ALIGNMENT, &counts);
-		for (uint64_t back = 0; back < bytes->len; back += ALIGNMENT) {
-			uint64_t count = addresses_inside(&counts, low - back, bytes->len);
+		addresses_count(words, len, low - (len - 1) / ALIGNMENT * ALIGNMENT, &counts);
+		for (uint64_t back = 0; back < len; back += ALIGNMENT) {
+			uint64_t count = addresses_inside(&counts, low - back, len);
 			if (count > best_count) {
 				best_count = count;
 				best = low - back;
@@ -238,10 +270,16 @@ int dcd_kernel_image_add(struct dcd_elf_modules *modules, const struct dcd_bytes
 	uint64_t size = dcd_le64_get(image->data + offset + HEADER_IMAGE_SIZE);
 	struct kernel_image k = { .modules = modules, .offset = offset };
 	k.bytes = (struct dcd_bytes){ image->data + offset, dcd_min_u64(size, image->len - offset) };
-	k.low = low_guess(&k.bytes);
+	struct words words;
+	int err = addresses_take(&k.bytes, &words);
+	if (err != 0) {
+		return err;
+	}
+	k.low = low_guess(&words, k.bytes.len);
+	free(words.items);
 	*ret_end = offset + k.bytes.len;
 	const struct dcd_elf_module code = { .low = k.low, .span = size }, types = { .low = 0, .span = DCD_BTF_SPAN };
-	int err = dcd_elf_modules_add(modules, &code, &k.module);
+	err = dcd_elf_modules_add(modules, &code, &k.module);
 	uint32_t types_module;
 	err = err != 0 ? err : dcd_elf_modules_add(modules, &types, &types_module);
 	return err != 0 ? err : parts_add(&k);

@@ -17,9 +17,6 @@
 /* Of samples that are alike two are enough. Most that are met again are met soon: this many places remember one each. */
 #define SEEN_BITS 13
 
-/* Lists of samples shorter than this are let grow. */
-#define REDUCE_MIN (1U << 16)
-
 /* A region that copies of this segment touch. */
 struct used_region {
 	const struct dcd_elf_region *old;
@@ -97,44 +94,6 @@ static int array_grow(void **items, size_t *capacity, size_t count, size_t size)
 	*items = grown;
 	*capacity = more;
 	return 0;
-}
-
-/* Sorts, and drops all but two of each. */
-static void samples_reduce(struct dcd_ref_samples *samples)
-{
-	size_t kept = 0;
-	if (samples->count > 0) {
-		qsort(samples->items, samples->count, sizeof *samples->items, dcd_ref_sample_order);
-	}
-	for (size_t i = 0; i < samples->count; i++) {
-		bool third = kept >= 2 && dcd_ref_sample_order(&samples->items[kept - 2], &samples->items[i]) == 0;
-		if (!third) {
-			samples->items[kept++] = samples->items[i];
-		}
-	}
-	samples->count = kept;
-}
-
-int dcd_ref_samples_add(struct dcd_ref_samples *samples, const struct dcd_ref_sample *items, size_t count)
-{
-	size_t room = samples->count + count;
-	if (room > samples->capacity && samples->count >= REDUCE_MIN) {
-		samples_reduce(samples);
-		room = samples->count + count;
-		room = room > samples->capacity / 2 ? samples->capacity + count : room;
-	}
-	int err = array_grow((void **)&samples->items, &samples->capacity, room, sizeof *samples->items);
-	if (err == 0 && count > 0) {
-		memcpy(samples->items + samples->count, items, count * sizeof *items);
-		samples->count += count;
-	}
-	return err;
-}
-
-void dcd_ref_samples_free(struct dcd_ref_samples *samples)
-{
-	free(samples->items);
-	*samples = (struct dcd_ref_samples){ 0 };
 }
 
 /* Notes the part of a copy that lies in `old`, when the new image has the same kind of bytes at its other end. */
@@ -485,10 +444,7 @@ static void watch_savings(void *context, const struct dcd_ref_site *site, const 
 
 static int steps_fit(struct dcd_ref_model *model, const struct dcd_ref_context *context)
 {
-	if (model->samples.count == 0) {
-		return 0;
-	}
-	qsort(model->samples.items, model->samples.count, sizeof *model->samples.items, dcd_ref_sample_order);
+	dcd_ref_samples_sort(model->samples.items, model->samples.count);
 	size_t first = 0, region = 0;
 	while (first < model->samples.count) {
 		uint32_t module = model->samples.items[first].module;

@@ -11,7 +11,7 @@
 #include "bsdiff/diff/byte_buffer.h"
 #include "bsdiff/diff/copy_list.h"
 #include "bsdiff/diff/elf_modules.h"
-#include "bsdiff/diff/step_map.h"
+#include "bsdiff/diff/ref_samples.h"
 
 /* What is known of both images; read by all workers. */
 struct dcd_ref_context {
@@ -57,16 +57,8 @@ DCD_NODISCARD int dcd_ref_model_predict(struct dcd_ref_model *model, const struc
  * Notes where the references in these copies lead, for dcd_ref_view_new(): added to *samples, by old module of the context. The
  * list is the caller's and grows.
  */
-struct dcd_ref_samples {
-	struct dcd_ref_sample *items;
-	size_t count;
-	size_t capacity;
-};
 DCD_NODISCARD int dcd_ref_model_survey(struct dcd_ref_model *model, const struct dcd_ref_context *context,
 				       const struct dcd_copy_list *copies, const struct dcd_segment *segment,
 				       struct dcd_ref_samples *samples);
-/* Adds; of samples that are alike two are enough (bsdiff/diff/step_map.h), and others are dropped when the list would grow. */
-DCD_NODISCARD int dcd_ref_samples_add(struct dcd_ref_samples *samples, const struct dcd_ref_sample *items, size_t count);
-void dcd_ref_samples_free(struct dcd_ref_samples *samples);
 
 #endif

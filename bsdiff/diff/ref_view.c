@@ -178,6 +178,18 @@ static int map_make(const struct dcd_elf_modules *modules, const struct dcd_ref_
 	return err;
 }
 
+/* How many of the samples went elsewhere than the steps say. */
+static size_t unexplained_count(const struct dcd_view_map *map, const struct dcd_elf_modules *modules,
+				const struct dcd_ref_sample *samples, size_t count)
+{
+	const struct dcd_ref_map steps = { .steps = map->steps.steps, .modules = map->modules, .module_count = modules->count };
+	size_t sum = 0;
+	for (size_t i = 0; i < count; i++) {
+		sum += dcd_ref_map_shift(&steps, &steps.modules[samples[i].module], samples[i].target) != samples[i].shift;
+	}
+	return sum;
+}
+
 static void map_free(struct dcd_view_map *map)
 {
 	dcd_step_map_free(&map->steps);
@@ -216,10 +228,11 @@ int dcd_ref_view_new(const struct dcd_ref_context *context, struct dcd_ref_sampl
 {
 	struct dcd_ref_view view = { 0 };
 	struct dcd_view_map old = { 0 };
-	if (count > 0) {
-		qsort(samples, count, sizeof *samples, dcd_ref_sample_order);
-	}
+	dcd_ref_samples_sort(samples, count);
 	int err = map_make(&context->old_modules, samples, count, &old);
+	if (err == 0) {
+		view.unexplained = unexplained_count(&old, &context->old_modules, samples, count);
+	}
 	err = err != 0 ? err : base_make(context, &old, &view.base);
 	err = err != 0 ? err : map_make(&context->new_modules, NULL, 0, &view.map);
 	err = err != 0 ? err : image_btf_make(context, &view);

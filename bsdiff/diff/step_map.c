@@ -39,19 +39,6 @@ struct fit {
 
 #define NO_DECISION UINT32_MAX
 
-int dcd_ref_sample_order(const void *a, const void *b)
-{
-	const struct dcd_ref_sample *x = a, *y = b;
-	if (x->module != y->module) {
-		return x->module < y->module ? -1 : 1;
-	}
-	if (x->target != y->target) {
-		/* Signed: a kernel's addresses are negative, but its per-processor data begin at 0. */
-		return (int64_t)x->target < (int64_t)y->target ? -1 : 1;
-	}
-	return x->shift < y->shift ? -1 : x->shift > y->shift;
-}
-
 static struct lane *lane_of(struct fit *fit, uint64_t shift)
 {
 	size_t at = (size_t)((shift * UINT64_C(0x9e3779b97f4a7c15)) >> 20) & fit->lane_mask;

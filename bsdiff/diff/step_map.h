@@ -6,13 +6,7 @@
 #include <stdint.h>
 
 #include "bsdiff/apply/refs.h"
-
-/* A reference to `target` led to target + shift. */
-struct dcd_ref_sample {
-	uint32_t module;
-	uint64_t target;
-	uint64_t shift;
-};
+#include "bsdiff/diff/ref_samples.h"
 
 /* Zero-initialised is empty. */
 struct dcd_step_map {
@@ -22,13 +16,10 @@ struct dcd_step_map {
 };
 
 /*
- * Appends the steps for samples[0..count), all of one module and sorted by dcd_ref_sample_order(). Minimises steps and
+ * Appends the steps for samples[0..count), all of one module and sorted by dcd_ref_samples_sort(). Minimises steps and
  * mispredicted targets together. 0 or DCD_ERR_NO_MEMORY.
  */
 DCD_NODISCARD int dcd_step_map_fit(struct dcd_step_map *map, const struct dcd_ref_sample *samples, size_t count, uint64_t low);
 void dcd_step_map_free(struct dcd_step_map *map);
-
-/* For qsort(): by module, target, shift. */
-int dcd_ref_sample_order(const void *a, const void *b);
 
 #endif
