@@ -11,7 +11,7 @@
 #include "bsdiff/diff/delta_streams.h"
 
 /* A delta this many times smaller than a hasty full frame needs no careful one to compare with. */
-#define CLEARLY_SMALLER 8
+#define CLEARLY_SMALLER 4
 #define HASTY_LEVEL 1
 
 /* A prediction that sets this many times more bytes right than its map has (before both are compressed) is better than none. */
