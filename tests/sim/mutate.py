@@ -26,7 +26,8 @@ import time
 
 from mutants import HERE, ROOT, equivalents, mutants
 
-UNIT = ["life", "boot_control", "boot_file", "journal_file", "segment_writer", "engine", "engine_content", "tuf_client", "tuf_attacks"]
+UNIT = ["life", "boot_control", "boot_file", "boot_grub", "boot_systemd", "boot_uboot", "journal_file", "segment_writer", "engine", "engine_content",
+        "tuf_client", "tuf_attacks"]
 PROGRAMS = ["explore"] + ["test_" + unit for unit in UNIT]
 CUTS = ["--quick", "--stop-first", "--second", "0", "--jobs", "1", "--no-faults"]
 FAULTS = ["--quick", "--stop-first", "--second", "0", "--jobs", "1", "--memory", "0"]
