@@ -283,7 +283,7 @@ int dcd_pack_trial_run(const struct dcd_bytes *image, struct dcd_packed_blocks *
 	struct dcd_pool_job pool = { .work = trial_work, .context = &t, .workers = workers };
 	err = err != 0 ? err : dcd_pool_run(&pool, 0, blocks->count);
 	for (size_t i = 0; err == 0 && i < blocks->count; i++) {
-		blocks->items[i].params = blocks->items[tried_for(&t, i)].params;
+		blocks->items[i].params = wanted[i] ? blocks->items[tried_for(&t, i)].params : 0;
 	}
 	for (unsigned i = 0; t.benches != NULL && i < workers; i++) {
 		free(t.benches[i].content);
