@@ -126,8 +126,8 @@ class Packed(unittest.TestCase):
                 if kind == "chunks":
                     continue  # in one place as a rule; exact is what counts
                 self.assertEqual(list(info["packers"]), ["deflate"])
-                self.assertTrue(info["in_pieces"])
-                self.assertFalse(kept["in_pieces"])
+                self.assertTrue(info["split_blocks"])
+                self.assertFalse(kept["split_blocks"])
                 self.assertTrue(info["packs_alike"])
                 self.assertLess(info["payload_size"], kept["payload_size"] / 10)
 
@@ -147,7 +147,7 @@ class Packed(unittest.TestCase):
                 file.write(image)
         info = self.measure(*images)
         self.assertEqual(list(info["packers"]), ["deflate"])
-        self.assertFalse(info["in_pieces"])
+        self.assertFalse(info["split_blocks"])
         self.assertLess(info["payload_size"], 3000)
         self.assertGreater(self.measure(*images, "--keep-packed")["payload_size"], 20000)
 
