@@ -232,6 +232,36 @@ static void a_last_part_across_two_units_is_not_believed(void **state)
 	}
 }
 
+/* All that is read lies in the image: of a last part behind its end nothing is seen, nor of an empty first part at its end. */
+static void parts_behind_the_images_end_are_not_read(void **state)
+{
+	const struct lab *lab = *state;
+	uint64_t seed = 38;
+	size_t size = member_with_tail(lab, &seed, 2000), tail = size % EROFS_UNIT;
+	struct erofs_fixture fs;
+	image_begin(&fs, lab->image, 0);
+	size_t node = (size_t)erofs_fixture_number(0) * 32, behind = node + 32 + 12 + 4 * (size_t)65534;
+	(void)erofs_fixture_inline(&fs, lab->member, size, false, 0);
+	erofs_fixture_end(&fs);
+	dcd_le16_put(fs.data + node + 2, 65535);
+	assert_true(behind > fs.len);
+	memcpy(fs.data + behind, fs.data + node + 32, tail);
+	for (size_t len = fs.len; len <= behind + tail; len += behind + tail - fs.len) {
+		struct dcd_packed_blocks blocks = image_find(fs.data, len);
+		assert_int_equal(blocks.count, len == fs.len ? 0 : 2);
+		dcd_packed_blocks_free(&blocks);
+	}
+	dcd_le16_put(fs.data + node + 2, 0);
+	dcd_le32_put(fs.data + node + 8, 100);
+	dcd_le32_put(fs.data + node + 16, (uint32_t)(fs.len / EROFS_UNIT));
+	uint8_t *tight = malloc(fs.len);
+	memcpy(tight, fs.data, fs.len);
+	struct dcd_packed_blocks blocks = image_find(tight, fs.len);
+	assert_int_equal(blocks.count, 0);
+	dcd_packed_blocks_free(&blocks);
+	free(tight);
+}
+
 static void both_pieces_get_the_parameters_that_fit_the_whole(void **state)
 {
 	const struct lab *lab = *state;
@@ -475,6 +505,7 @@ int main(void)
 		cmocka_unit_test(a_last_piece_that_is_not_worth_its_content_stays_as_it_is),
 		cmocka_unit_test(what_is_no_such_file_is_left_alone),
 		cmocka_unit_test(a_last_part_across_two_units_is_not_believed),
+		cmocka_unit_test(parts_behind_the_images_end_are_not_read),
 		cmocka_unit_test(both_pieces_get_the_parameters_that_fit_the_whole),
 		cmocka_unit_test(a_block_in_two_pieces_is_in_the_flat_base_once_and_in_the_flat_image_twice),
 		cmocka_unit_test(a_member_that_only_lies_otherwise_is_copied_as_it_is),

@@ -191,17 +191,49 @@ static void the_block_behind_a_piece_is_a_whole_one(void **state)
 	assert_int_equal(next_check(0, 20), DCD_ERR_MALFORMED);
 }
 
+/* One block that was begun in the segment before, and isn't in pieces. */
+static int whole_check(uint64_t skip, uint8_t *ret_first)
+{
+	const uint64_t values[] = { 0, 100, PIECES_LONGEST, 1, 1, 0, skip, 3, DCD_PACK_DEFLATE, 9, 100 };
+	struct pieces_lab lab;
+	uint8_t *at;
+	size_t room;
+	assert_int_equal(pieces_open(&lab, values, sizeof values / sizeof values[0], 80), 0);
+	assert_int_equal(dcd_repack_room(&lab.r, &at, &room), 0);
+	memset(at, 'x', room);
+	int err = dcd_repack_advance(&lab.r, room);
+	*ret_first = lab.out[0];
+	pieces_close(&lab);
+	return err;
+}
+
+static void a_whole_block_has_a_byte_in_the_segment(void **state)
+{
+	uint8_t first;
+	(void)state;
+	assert_int_equal(whole_check(63, &first), 0);
+	assert_int_equal(first, 63);
+	assert_int_equal(whole_check(64, &first), DCD_ERR_WRONG_BASE);
+	assert_int_equal(whole_check(65, &first), DCD_ERR_WRONG_BASE);
+}
+
 static void methods_are_known_whether_in_pieces_or_not(void **state)
 {
-	static const uint64_t methods[] = { DCD_PACK_ZSTD | DCD_PACK_SPLIT, 15 | DCD_PACK_SPLIT,
-					    2 * DCD_PACK_SPLIT | DCD_PACK_DEFLATE, 3 * DCD_PACK_SPLIT | DCD_PACK_DEFLATE };
+	/* Numbers beyond those of pieces say nothing of what follows. */
+	static const struct {
+		uint64_t method;
+		size_t left_out;
+	} cases[] = { { DCD_PACK_ZSTD | DCD_PACK_SPLIT, 0 },
+		      { 15 | DCD_PACK_SPLIT, 0 },
+		      { 2 * DCD_PACK_SPLIT | DCD_PACK_DEFLATE, 2 },
+		      { 3 * DCD_PACK_SPLIT | DCD_PACK_DEFLATE, 2 } };
 	(void)state;
-	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-		const uint64_t values[] = { 0, 100, PIECES_LONGEST, 1, 1, 0, 0, 3, methods[i], 9, 10, 20, 100 };
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const uint64_t values[] = { 0, 100, PIECES_LONGEST, 1, 1, 0, 0, 3, cases[i].method, 9, 100, 20, 100 };
 		struct pieces_lab lab;
 		uint8_t *at;
 		size_t room;
-		assert_int_equal(pieces_open(&lab, values, sizeof values / sizeof values[0], 80), 0);
+		assert_int_equal(pieces_open(&lab, values, sizeof values / sizeof values[0] - cases[i].left_out, 80), 0);
 		assert_int_equal(dcd_repack_room(&lab.r, &at, &room), DCD_ERR_UNSUPPORTED);
 		pieces_close(&lab);
 	}
@@ -298,6 +330,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_a_block_in_pieces_the_segment_has_what_is_kept),
 		cmocka_unit_test(the_block_behind_a_piece_is_a_whole_one),
+		cmocka_unit_test(a_whole_block_has_a_byte_in_the_segment),
 		cmocka_unit_test(methods_are_known_whether_in_pieces_or_not),
 		cmocka_unit_test(a_block_of_the_base_goes_on_where_the_recipe_says),
 		cmocka_unit_test(where_a_block_goes_on_is_refused_unless_there_is_one_and_room),
