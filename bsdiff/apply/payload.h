@@ -23,7 +23,7 @@ struct dcd_payload {
 	uint64_t frames_length; /* bytes */
 	uint32_t max_frame;     /* bytes */
 	uint32_t max_scratch;   /* bytes */
-	uint32_t features;      /* bits DCD_FEATURE_PACK() of the methods that its repacked frames use */
+	uint32_t features;      /* bits DCD_FEATURE_PACK() of the methods that its repacked frames use, DCD_FEATURE_SPLIT */
 	uint32_t pack_memory;   /* bytes; what they need beside max_frame and max_scratch */
 	uint32_t pack_mark;     /* what dcd_packer.mark(features) was on the host */
 	struct dcd_hash image_id;

@@ -42,13 +42,34 @@ static int method_known(const struct dcd_repack *r, uint64_t method)
 	return known ? 0 : DCD_ERR_UNSUPPORTED;
 }
 
-/* One block of the base, from the one before: head, then what differs. `seen_end` and `base_end` are that one's ends. */
-static int block_read(struct dcd_repack *r, const struct dcd_repack_block *previous, uint64_t *seen_end, uint64_t *base_end,
-		      struct dcd_repack_block *ret)
+/* More compressed bytes of the block before, of which there is no more than one such entry: both fit into its memory. */
+static int more_read(struct dcd_repack *r, size_t i, uint64_t head, struct dcd_repack_block *ret)
+{
+	uint64_t coded = head >> 3, offset, end;
+	const struct dcd_repack_block *before = i > 0 ? &r->blocks[i - 1] : NULL;
+	if (before == NULL || before->len == 0 || (head & 6) != 0 || coded == 0 ||
+	    coded > DCD_REPACK_CODED_MAX(r->block_max) - before->coded || !recipe_value(r, &offset) ||
+	    !dcd_add_u64(offset, coded, &end)) {
+		return DCD_ERR_MALFORMED;
+	}
+	*ret = (struct dcd_repack_block){
+		.at = before->at + before->len, .offset = offset, .coded = (uint32_t)coded, .method = before->method
+	};
+	return 0;
+}
+
+/* Block `i` of the base, from the one before: head, then what differs. `seen_end` and `base_end` are that one's ends. */
+static int block_read(struct dcd_repack *r, size_t i, const struct dcd_repack_block *previous, uint64_t *seen_end,
+		      uint64_t *base_end, struct dcd_repack_block *ret)
 {
 	uint64_t head, method = previous->method, len = previous->len, seen_gap = 0, base_gap = 0, end;
-	if (!recipe_value(r, &head) || ((head & 1) != 0 && !recipe_value(r, &method)) ||
-	    ((head & 2) != 0 && !recipe_value_max(r, r->block_max, &len)) ||
+	if (!recipe_value(r, &head) || ((head & 1) != 0 && !recipe_value(r, &method))) {
+		return DCD_ERR_MALFORMED;
+	}
+	if (method == DCD_PACK_SPLIT) {
+		return more_read(r, i, head, ret);
+	}
+	if (((head & 2) != 0 && !recipe_value_max(r, r->block_max, &len)) ||
 	    ((head & 4) != 0 && (!recipe_value(r, &seen_gap) || !recipe_value(r, &base_gap)))) {
 		return DCD_ERR_MALFORMED;
 	}
@@ -74,17 +95,17 @@ static int blocks_read(struct dcd_repack *r)
 	struct dcd_repack_block previous = { 0 };
 	uint64_t seen_end = r->base->size, base_end = 0;
 	for (size_t i = 0; i < r->block_count; i++) {
-		int err = block_read(r, &previous, &seen_end, &base_end, &r->blocks[i]);
+		int err = block_read(r, i, &previous, &seen_end, &base_end, &r->blocks[i]);
 		if (err != 0) {
 			return err;
 		}
-		previous = r->blocks[i];
+		previous = r->blocks[i].len > 0 ? r->blocks[i] : previous;
 	}
 	r->reader.size = seen_end;
 	return 0;
 }
 
-/* The block of the base that is seen at `offset`, or the count. */
+/* The block of the base that is seen at `offset`, or the count. Never one without content: it ends where the one before does. */
 static size_t block_find(const struct dcd_repack *r, uint64_t offset)
 {
 	size_t low = 0, high = r->block_count;
@@ -114,6 +135,19 @@ static size_t slot_choose(const struct dcd_repack *r, size_t block)
 	return oldest;
 }
 
+/* Brings the block's compressed bytes together; how many. */
+static int coded_load(struct dcd_repack *r, size_t index, size_t *ret_len)
+{
+	const struct dcd_repack_block *block = &r->blocks[index];
+	const struct dcd_repack_block *more = index + 1 < r->block_count && block[1].len == 0 ? &block[1] : NULL;
+	int err = dcd_delta_read_base(r->base, block->offset, r->coded, block->coded);
+	if (err == 0 && more != NULL) {
+		err = dcd_delta_read_base(r->base, more->offset, r->coded + block->coded, more->coded);
+	}
+	*ret_len = block->coded + (size_t)(more != NULL ? more->coded : 0);
+	return err;
+}
+
 /* Unpacks the block unless a slot has it. */
 static int block_load(struct dcd_repack *r, size_t index, const uint8_t **ret)
 {
@@ -127,11 +161,12 @@ static int block_load(struct dcd_repack *r, size_t index, const uint8_t **ret)
 		return 0;
 	}
 	slot->block = 0;
-	int err = dcd_delta_read_base(r->base, block->offset, r->coded, block->coded);
+	size_t coded;
+	int err = coded_load(r, index, &coded);
 	if (err != 0) {
 		return err;
 	}
-	err = r->packer->unpack(block->method, bytes, block->len, r->coded, block->coded, r->memory, r->memory_size);
+	err = r->packer->unpack(block->method, bytes, block->len, r->coded, coded, r->memory, r->memory_size);
 	if (err != 0) {
 		return DCD_ERR_WRONG_BASE;
 	}
@@ -250,6 +285,26 @@ static bool carried_read(struct dcd_repack *r)
 	return true;
 }
 
+/* What the piece says of how its block is packed: takes *method and *params unless they are as before; which bytes are kept. */
+static bool packing_read(struct dcd_repack *r, bool other, uint64_t *method, uint64_t *params)
+{
+	const uint64_t max = DCD_REPACK_CODED_MAX(r->block_max);
+	uint64_t before = 0, kept = 0;
+	if (other && (!recipe_value(r, method) || !recipe_value_max(r, UINT32_MAX, params))) {
+		return false;
+	}
+	if (other && *method >= DCD_PACK_SPLIT && *method < 2 * DCD_PACK_SPLIT) {
+		/* A byte at least is kept, and in the segment. */
+		if (!recipe_value_max(r, max, &before) || !recipe_value_max(r, max, &kept) || kept <= r->skip) {
+			return false;
+		}
+		*method -= DCD_PACK_SPLIT;
+	}
+	r->before = (size_t)before;
+	r->kept = (size_t)kept;
+	return true;
+}
+
 /* Takes the next piece of the recipe: a span, and the block behind it. Behind the last one, the rest is plain. */
 static int piece_read(struct dcd_repack *r)
 {
@@ -259,8 +314,7 @@ static int piece_read(struct dcd_repack *r)
 		return 0;
 	}
 	uint64_t head, method = r->method, params = r->params, len = r->len;
-	if (!recipe_value(r, &head) ||
-	    ((head & 1) != 0 && (!recipe_value(r, &method) || !recipe_value_max(r, UINT32_MAX, &params))) ||
+	if (!recipe_value(r, &head) || !packing_read(r, (head & 1) != 0, &method, &params) ||
 	    ((head & 2) != 0 && !recipe_value_max(r, r->block_max, &len)) || len == 0) {
 		return DCD_ERR_MALFORMED;
 	}
@@ -305,16 +359,20 @@ static int block_pack(struct dcd_repack *r)
 	int err = r->packer->pack(r->method, r->params, r->coded, (size_t)DCD_REPACK_CODED_MAX(r->block_max), r->plain,
 				  r->len + r->carried_len, r->memory, r->memory_size, &coded);
 	r->packed = true;
-	if (err != 0 || coded <= r->skip) {
+	if (err != 0 || coded < r->before || coded - r->before < r->kept) {
 		return DCD_ERR_WRONG_BASE;
 	}
-	size_t n = coded - r->skip, left = r->out_len - r->out_pos;
+	size_t kept = r->kept != 0 ? r->kept : coded - r->before, left = r->out_len - r->out_pos;
+	if (kept <= r->skip) {
+		return DCD_ERR_WRONG_BASE;
+	}
+	size_t n = kept - r->skip;
 	/* Only the last block may run on into the next segment. */
 	if (n > left && r->recipe_pos != r->recipe_len) {
 		return DCD_ERR_WRONG_BASE;
 	}
 	n = n < left ? n : left;
-	memcpy(r->out + r->out_pos, r->coded + r->skip, n);
+	memcpy(r->out + r->out_pos, r->coded + r->before + r->skip, n);
 	r->out_pos += n;
 	r->skip = 0;
 	r->block = false;

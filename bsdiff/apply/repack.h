@@ -13,12 +13,12 @@
 
 #include "bsdiff/apply/frame.h"
 
-/* A compressed block of the base. */
+/* A compressed block of the base, or more compressed bytes of the one before, which lie elsewhere. */
 struct dcd_repack_block {
 	uint64_t at;     /* where its content is seen: behind the base's own bytes */
 	uint64_t offset; /* of its compressed bytes in the base */
 	uint32_t coded;  /* their number */
-	uint32_t len;    /* bytes of content */
+	uint32_t len;    /* bytes of content; 0: of the block before, so that nothing is ever read from this one */
 	enum dcd_pack_method method;
 };
 
@@ -61,7 +61,9 @@ struct dcd_repack {
 	size_t filled;          /* of them that are made */
 	const uint8_t *carried; /* what the recipe has of the bytes behind it */
 	size_t carried_len;
-	bool packed; /* some block has been: what went wrong since then may be the base's fault */
+	size_t before; /* of its packed bytes, those that belong elsewhere and come first */
+	size_t kept;   /* those behind them that belong here; 0: all */
+	bool packed;   /* some block has been: what went wrong since then may be the base's fault */
 };
 
 /* Longest compressed form of a block of `n` bytes: what doesn't shrink isn't compressed, up to a few bytes of framing. */

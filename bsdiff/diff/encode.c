@@ -332,7 +332,9 @@ static void useless_mark(struct encoding *e)
 		}
 	}
 	for (size_t i = 0; i < e->flat.base_blocks.count; i++) {
-		dcd_base_coverage_mark(e->coverage, e->flat.base_blocks.items[i].offset, e->flat.base_blocks.items[i].coded);
+		const struct dcd_packed_block *block = &e->flat.base_blocks.items[i];
+		dcd_base_coverage_mark(e->coverage, block->offset, block->coded);
+		dcd_base_coverage_mark(e->coverage, block->other, dcd_packed_block_whole(block) - block->coded);
 	}
 }
 

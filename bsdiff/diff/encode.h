@@ -23,7 +23,7 @@ struct dcd_bytes {
  * Grows whenever the same inputs would give other bytes. Together with zstd's version, which has a say in them too, it tells
  * whether payloads that were made elsewhere, or earlier, are those that this encoder would make.
  */
-#define DCD_ENCODER_VERSION 5
+#define DCD_ENCODER_VERSION 6
 /* "2-zstd1.5.4"; letters, digits, '.' and '-'. */
 #define DCD_ENCODER_NAME_SIZE 48
 void dcd_encoder_name(char ret[DCD_ENCODER_NAME_SIZE]);

@@ -1,4 +1,7 @@
-/* Clusters of an erofs that begins the image, packed with LZ4: found by its directories, from the root on. */
+/*
+ * In an erofs that begins the image: clusters packed with LZ4, and gzip members whose last bytes lie behind their file's node.
+ * Both are found by its directories, from the root on.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +26,14 @@ enum { HEAD_PLAIN = 0, HEAD_FIRST = 1, HEAD_NONE = 2, HEAD_SECOND = 3 };
 #define LARGE_COUNT 0x800U /* marks the length of a large cluster */
 #define GROUP_MAX 16U
 
+#define MEMBER_MAX (8U << 20) /* bytes of a file that are looked at as a member */
+/*
+ * A shorter last piece costs less as it is; one that is less than such a share of its block's content costs a device more time
+ * and memory than it saves bytes.
+ */
+#define PIECE_MIN 64U
+#define PIECE_SHARE 512U
+
 struct erofs {
 	const struct dcd_bytes *image;
 	uint64_t nodes; /* where number 0 would be */
@@ -30,7 +41,9 @@ struct erofs {
 	uint8_t *content;
 	size_t content_size;
 	struct dcd_packed_blocks *blocks;
-	uint8_t *nodes_seen; /* a bit each */
+	struct dcd_byte_buffer room; /* a file of two parts, brought together */
+	bool padded;                 /* FEATURE_PADDED */
+	uint8_t *nodes_seen;         /* a bit each */
 	uint64_t node_count;
 	uint8_t *units_seen;
 	uint64_t *waiting; /* numbers of nodes to look at */
@@ -300,11 +313,54 @@ static int clusters_take(struct erofs *fs, const struct file *file)
 	return err != 0 || !walk.begun || file->cut ? err : extent_take(fs, file, &walk, file->size);
 }
 
+/* ---- members ---- */
+
+/*
+ * The deflate stream at room[from..from + coded) goes on behind the node, at `behind`, after the `head` bytes that lie at
+ * `start`: two pieces.
+ */
+static int pieces_take(struct erofs *fs, struct dcd_packed_block member, uint64_t start, uint64_t head, uint64_t behind)
+{
+	uint32_t first = (uint32_t)(head - member.offset);
+	struct dcd_packed_block pieces[2] = { member, member };
+	pieces[0].offset = pieces[1].other = start + member.offset;
+	pieces[1].offset = pieces[0].other = behind;
+	pieces[0].whole = pieces[1].whole = member.coded;
+	pieces[0].coded = pieces[1].before = first;
+	pieces[1].coded = member.coded - first;
+	int err = dcd_packed_blocks_add(fs->blocks, pieces[0]);
+	bool worth = pieces[1].coded >= PIECE_MIN && pieces[1].coded >= member.len / PIECE_SHARE;
+	return err != 0 || !worth ? err : dcd_packed_blocks_add(fs->blocks, pieces[1]);
+}
+
+/*
+ * A file that isn't compressed: its whole units lie at `start`, its last bytes behind its node, within one unit. Is it a gzip
+ * member? One that lies in one place, here or in other layouts, is found without our help.
+ */
+static int inline_take(struct erofs *fs, uint64_t size, uint64_t start, uint64_t behind)
+{
+	uint64_t tail = size % UNIT, head = size - tail;
+	if (head == 0 || tail == 0 || size > MEMBER_MAX || !dcd_range_inside(start, head, fs->image->len) ||
+	    !dcd_range_inside(behind, tail, fs->image->len) || tail > UNIT - behind % UNIT ||
+	    dcd_le16_get(fs->image->data + start) != 0x8b1f || !units_take(fs, start, (uint32_t)(head / UNIT))) {
+		return 0;
+	}
+	fs->room.len = 0;
+	int err = dcd_byte_buffer_append(&fs->room, fs->image->data + start, (size_t)head);
+	err = err != 0 ? err : dcd_byte_buffer_append(&fs->room, fs->image->data + behind, (size_t)tail);
+	struct dcd_packed_block member;
+	if (err != 0 || !dcd_gzip_member_at(fs->room.data, fs->room.len, fs->content, fs->len_max, &member) ||
+	    member.offset >= head || member.coded <= head - member.offset || member.coded > DCD_REPACK_CODED_MAX(member.len)) {
+		return err;
+	}
+	return pieces_take(fs, member, start, head, behind);
+}
+
 /* A compressed file's node ends at `end`; behind it lie a head and the index. */
 static int file_take(struct erofs *fs, unsigned layout, uint64_t size, uint64_t end)
 {
 	uint64_t head = (end + 7) & ~(uint64_t)7;
-	if (size == 0 || !dcd_range_inside(head, 8, fs->image->len)) {
+	if (size == 0 || !fs->padded || !dcd_range_inside(head, 8, fs->image->len)) {
 		return 0;
 	}
 	const uint8_t *data = fs->image->data + head;
@@ -328,6 +384,20 @@ static int file_take(struct erofs *fs, unsigned layout, uint64_t size, uint64_t 
 
 /* ---- nodes ---- */
 
+/* A regular file's. */
+static int contents_take(struct erofs *fs, unsigned layout, uint64_t size, uint64_t start, uint64_t end)
+{
+	switch (layout) {
+	case LAYOUT_FULL:
+	case LAYOUT_COMPACT:
+		return file_take(fs, layout, size, end);
+	case LAYOUT_INLINE:
+		return inline_take(fs, size, start * UNIT, end);
+	default:
+		return 0;
+	}
+}
+
 static int node_take(struct erofs *fs, uint64_t number)
 {
 	uint64_t at = fs->nodes + number * SLOT;
@@ -346,7 +416,7 @@ static int node_take(struct erofs *fs, uint64_t number)
 	case 0040000:
 		return directory_take(fs, layout, size, dcd_le32_get(node + 16), end);
 	case 0100000:
-		return layout == LAYOUT_FULL || layout == LAYOUT_COMPACT ? file_take(fs, layout, size, end) : 0;
+		return contents_take(fs, layout, size, dcd_le32_get(node + 16), end);
 	default:
 		return 0;
 	}
@@ -361,8 +431,9 @@ static bool super_read(const struct dcd_bytes *image, struct erofs *fs, uint32_t
 	uint32_t features = dcd_le32_get(super + 80);
 	fs->nodes = (uint64_t)dcd_le32_get(super + 40) * UNIT;
 	*ret_features = features;
-	return dcd_le32_get(super) == MAGIC && super[12] == 12 && super[90] == 0 && (features & FEATURE_PADDED) != 0 &&
-	       (features & ~FEATURES_KNOWN) == 0 && fs->nodes < image->len;
+	fs->padded = (features & FEATURE_PADDED) != 0;
+	return dcd_le32_get(super) == MAGIC && super[12] == 12 && super[90] == 0 && (features & ~FEATURES_KNOWN) == 0 &&
+	       fs->nodes < image->len;
 }
 
 static int nodes_walk(struct erofs *fs, uint32_t features)
@@ -394,6 +465,7 @@ int dcd_erofs_blocks_find(const struct dcd_bytes *image, uint32_t len_max, struc
 	fs.units_seen = calloc(1, (size_t)(image->len / UNIT / 8) + 1);
 	int err = fs.content == NULL || fs.nodes_seen == NULL || fs.units_seen == NULL ? DCD_ERR_NO_MEMORY : 0;
 	err = err != 0 ? err : nodes_walk(&fs, features);
+	dcd_byte_buffer_free(&fs.room);
 	free(fs.content);
 	free(fs.nodes_seen);
 	free(fs.units_seen);

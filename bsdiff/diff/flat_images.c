@@ -39,13 +39,22 @@ static int by_hash(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
+/* Pieces of a block have the hash of the whole one. Null when there is no memory. */
 static struct hashed_block *blocks_hash(const struct dcd_bytes *image, const struct dcd_packed_blocks *blocks)
 {
 	struct hashed_block *ret = calloc(blocks->count + 1, sizeof *ret);
+	struct dcd_byte_buffer room = { 0 };
 	for (size_t i = 0; ret != NULL && i < blocks->count; i++) {
 		const struct dcd_packed_block *block = &blocks->items[i];
-		ret[i] = (struct hashed_block){ bytes_hash(image->data + block->offset, block->coded), (uint32_t)i };
+		const uint8_t *bytes = dcd_packed_block_bytes(image, block, &room);
+		if (bytes == NULL) {
+			free(ret);
+			ret = NULL;
+			break;
+		}
+		ret[i] = (struct hashed_block){ bytes_hash(bytes, dcd_packed_block_whole(block)), (uint32_t)i };
 	}
+	dcd_byte_buffer_free(&room);
 	if (ret != NULL) {
 		qsort(ret, blocks->count, sizeof *ret, by_hash);
 	}
@@ -61,8 +70,10 @@ static void changed_find(const struct hashed_block *own, struct dcd_packed_block
 		while (j < others->count && other[j].hash < own[i].hash) {
 			j++;
 		}
-		open[own[i].index] = j == others->count || other[j].hash != own[i].hash;
-		blocks->items[own[i].index].twin = open[own[i].index] ? 0 : others->items[other[j].index].offset;
+		struct dcd_packed_block *block = &blocks->items[own[i].index];
+		bool changed = j == others->count || other[j].hash != own[i].hash;
+		open[own[i].index] = changed;
+		block->twin = changed ? 0 : dcd_packed_block_twin(block, &others->items[other[j].index]);
 	}
 }
 
@@ -70,18 +81,43 @@ static void changed_find(const struct hashed_block *own, struct dcd_packed_block
  * Of blocks of the base that are alike the first one is enough, as of packages that carry one changelog. With more, copies would
  * lead to one and the other in turn, and a device that has room for one would unpack them again and again.
  */
-static void twins_close(const struct dcd_bytes *base, const struct hashed_block *own, const struct dcd_packed_blocks *blocks,
-			bool *open)
+static int twins_close(const struct dcd_bytes *base, const struct hashed_block *own, const struct dcd_packed_blocks *blocks,
+		       bool *open)
 {
+	struct dcd_byte_buffer rooms[2] = { { 0 }, { 0 } };
+	int err = 0;
 	for (size_t i = 1, first = 0; i < blocks->count; i++) {
 		const struct dcd_packed_block *a = &blocks->items[own[first].index], *b = &blocks->items[own[i].index];
-		if (own[i].hash != own[first].hash || a->coded != b->coded ||
-		    memcmp(base->data + a->offset, base->data + b->offset, a->coded) != 0) {
+		if (own[i].hash != own[first].hash || dcd_packed_block_whole(a) != dcd_packed_block_whole(b)) {
+			first = i;
+			continue;
+		}
+		const uint8_t *x = dcd_packed_block_bytes(base, a, &rooms[0]), *y = dcd_packed_block_bytes(base, b, &rooms[1]);
+		if (x == NULL || y == NULL) {
+			err = DCD_ERR_NO_MEMORY;
+			break;
+		}
+		if (memcmp(x, y, dcd_packed_block_whole(a)) != 0) {
 			first = i;
 		} else {
 			open[own[i].index] = false;
 		}
 	}
+	dcd_byte_buffer_free(&rooms[0]);
+	dcd_byte_buffer_free(&rooms[1]);
+	return err;
+}
+
+/* In the base the first piece stands for the block. */
+static void later_pieces_drop(struct dcd_packed_blocks *blocks)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < blocks->count; i++) {
+		if (blocks->items[i].before == 0) {
+			blocks->items[kept++] = blocks->items[i];
+		}
+	}
+	blocks->count = kept;
 }
 
 /* Joins what is open over short rows of what isn't, where the blocks touch. */
@@ -125,10 +161,10 @@ static int blocks_choose(struct dcd_flat_images *flat, const struct dcd_bytes *b
 	if (err == 0) {
 		changed_find(old, &flat->base_blocks, new, &flat->blocks, old_open);
 		changed_find(new, &flat->blocks, old, &flat->base_blocks, new_open);
-		twins_close(base, old, &flat->base_blocks, old_open);
+		err = twins_close(base, old, &flat->base_blocks, old_open);
 		gaps_bridge(&flat->base_blocks, old_open);
 		gaps_bridge(&flat->blocks, new_open);
-		err = dcd_pack_trial_run(image, &flat->blocks, new_open, options);
+		err = err != 0 ? err : dcd_pack_trial_run(image, &flat->blocks, new_open, options);
 		blocks_keep(&flat->base_blocks, old_open, false);
 		blocks_keep(&flat->blocks, new_open, true);
 	}
@@ -141,11 +177,9 @@ static int blocks_choose(struct dcd_flat_images *flat, const struct dcd_bytes *b
 
 /* ---- laying open ---- */
 
-static int block_unpack(const struct dcd_bytes *image, const struct dcd_packed_block *block, uint8_t *out)
+static uint32_t block_features(const struct dcd_packed_block *block)
 {
-	size_t len, coded;
-	int err = dcd_packer_measure(block->method, out, block->len, image->data + block->offset, block->coded, &len, &coded);
-	return err != 0 || len == block->len ? err : DCD_ERR_MALFORMED;
+	return DCD_FEATURE_PACK(block->method) | (block->whole != 0 ? DCD_FEATURE_SPLIT : 0);
 }
 
 static uint64_t blocks_growth(const struct dcd_packed_blocks *blocks)
@@ -167,15 +201,17 @@ static int base_open(struct dcd_flat_images *flat, const struct dcd_bytes *base)
 		return DCD_ERR_NO_MEMORY;
 	}
 	dcd_sparse_copy_told(data, base, 0, base->len, flat->options, "unpacking");
+	struct dcd_byte_buffer room = { 0 };
 	uint64_t at = base->len;
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < flat->base_blocks.count; i++) {
 		const struct dcd_packed_block *block = &flat->base_blocks.items[i];
 		flat->base_at[i] = at;
-		flat->features |= DCD_FEATURE_PACK(block->method);
-		err = block_unpack(base, block, data + at);
+		flat->features |= block_features(block);
+		err = dcd_packed_block_unpack(base, block, &room, data + at);
 		at += block->len;
 	}
+	dcd_byte_buffer_free(&room);
 	flat->base_at[flat->base_blocks.count] = at;
 	return err;
 }
@@ -189,17 +225,19 @@ static int image_open(struct dcd_flat_images *flat, const struct dcd_bytes *imag
 	if (data == NULL || flat->at == NULL) {
 		return DCD_ERR_NO_MEMORY;
 	}
+	struct dcd_byte_buffer room = { 0 };
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < flat->blocks.count; i++) {
 		const struct dcd_packed_block *block = &flat->blocks.items[i];
 		dcd_sparse_copy_told(data + at, image, from, block->offset, flat->options, "unpacking");
 		at += block->offset - from;
 		flat->at[i] = at;
-		flat->features |= DCD_FEATURE_PACK(block->method);
-		err = block_unpack(image, block, data + at);
+		flat->features |= block_features(block);
+		err = dcd_packed_block_unpack(image, block, &room, data + at);
 		at += block->len;
 		from = block->offset + block->coded;
 	}
+	dcd_byte_buffer_free(&room);
 	dcd_sparse_copy_told(data + at, image, from, image->len, flat->options, "unpacking");
 	flat->image.len = at + image->len - from;
 	return err;
@@ -213,6 +251,7 @@ int dcd_flat_images_make(const struct dcd_bytes *base, const struct dcd_bytes *i
 	int err = dcd_packed_blocks_find(image, len_max, &flat.blocks);
 	if (err == 0 && flat.blocks.count > 0) {
 		err = dcd_packed_blocks_find(base, len_max, &flat.base_blocks);
+		later_pieces_drop(&flat.base_blocks);
 		err = err != 0 ? err : blocks_choose(&flat, base, image, options);
 	}
 	if (err == 0 && flat.blocks.count > 0) {

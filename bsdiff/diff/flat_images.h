@@ -2,7 +2,8 @@
  * Base and image with their compressed blocks laid open, so that the delta is taken between contents. The flat base is the base,
  * and behind it the content of its blocks, as a repacked frame sees it (bsdiff/apply/repack.h). The flat image has the content of
  * each block that can be packed again in the block's place. Blocks that base and image share stay packed in both: their
- * bytes are copied.
+ * bytes are copied. A block that a file system keeps in two pieces is in the flat base once, in the flat image in the place of
+ * each piece.
  */
 #ifndef DCD_BSDIFF_DIFF_FLAT_IMAGES_H
 #define DCD_BSDIFF_DIFF_FLAT_IMAGES_H
@@ -22,7 +23,7 @@ struct dcd_flat_images {
 	uint64_t *base_at;                    /* where: offsets in the flat base */
 	struct dcd_packed_blocks blocks;      /* of the image, likewise */
 	uint64_t *at;
-	uint32_t features;                        /* DCD_FEATURE_PACK() of all methods in both */
+	uint32_t features;                        /* DCD_FEATURE_PACK() of all methods in both, DCD_FEATURE_SPLIT */
 	const struct dcd_encode_options *options; /* say what a frame may need: dcd_encode_pack_memory() */
 };
 

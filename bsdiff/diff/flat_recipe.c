@@ -196,6 +196,7 @@ static size_t misses_count(const struct used_blocks *used, size_t slots)
 }
 
 struct needs {
+	uint64_t entries; /* for blocks of the base: one that lies in two pieces takes two */
 	uint64_t block_max;
 	uint64_t packer; /* bytes */
 	uint64_t slots;
@@ -221,9 +222,10 @@ static uint64_t packer_kib(const struct needs *needs)
 static void needs_find(const struct dcd_flat_images *flat, const struct dcd_flat_segment *segment, const struct used_blocks *used,
 		       uint64_t beside, struct needs *ret)
 {
-	struct needs needs = { .block_max = 1 };
+	struct needs needs = { .entries = used->count, .block_max = 1 };
 	for (size_t i = 0; i < used->count; i++) {
 		need(&needs, &flat->base_blocks.items[used->items[i]], 0);
+		needs.entries += flat->base_blocks.items[used->items[i]].whole != 0;
 	}
 	for (size_t i = segment->first; i < segment->last; i++) {
 		need(&needs, &flat->blocks.items[i], flat->blocks.items[i].params);
@@ -233,7 +235,7 @@ static void needs_find(const struct dcd_flat_images *flat, const struct dcd_flat
 	 * share. */
 	uint64_t slots_max = dcd_encode_pack_memory(flat->options, 0);
 	for (uint64_t slots = 1; slots <= DCD_PACK_SLOTS_MAX; slots *= 2) {
-		uint64_t need = dcd_repack_memory(used->count, slots, needs.block_max, packer_kib(&needs)) + 15;
+		uint64_t need = dcd_repack_memory(needs.entries, slots, needs.block_max, packer_kib(&needs)) + 15;
 		if (slots > 1 && need + beside > slots_max) {
 			break;
 		}
@@ -244,6 +246,18 @@ static void needs_find(const struct dcd_flat_images *flat, const struct dcd_flat
 		}
 	}
 	*ret = needs;
+}
+
+/* Behind a block of the base: where the rest of its compressed bytes lies. */
+static int more_write(const struct dcd_packed_block *block, struct dcd_byte_buffer *ret)
+{
+	int err = 0;
+	if (block->whole != 0) {
+		err = dcd_byte_buffer_append_varint(ret, (uint64_t)(block->whole - block->coded) << 3 | 1);
+		err = err != 0 ? err : dcd_byte_buffer_append_varint(ret, DCD_PACK_SPLIT);
+		err = err != 0 ? err : dcd_byte_buffer_append_varint(ret, block->other);
+	}
+	return err;
 }
 
 static int base_blocks_write(const struct dcd_flat_images *flat, const struct used_blocks *used, struct dcd_byte_buffer *ret)
@@ -261,12 +275,23 @@ static int base_blocks_write(const struct dcd_flat_images *flat, const struct us
 		err = err != 0 || !longer ? err : dcd_byte_buffer_append_varint(ret, block->len);
 		err = err != 0 || !jump ? err : dcd_byte_buffer_append_varint(ret, at - seen_end);
 		err = err != 0 || !jump ? err : dcd_byte_buffer_append_varint(ret, block->offset - base_end);
+		err = err != 0 ? err : more_write(block, ret);
 		seen_end = at + block->len;
 		base_end = block->offset + block->coded;
 		method = block->method;
 		len = block->len;
 	}
 	return err;
+}
+
+/* How a block of the image is packed, and of a piece, which of the packed bytes it has. */
+static int packing_write(const struct dcd_packed_block *block, struct dcd_byte_buffer *ret)
+{
+	bool split = block->whole != 0;
+	int err = dcd_byte_buffer_append_varint(ret, block->method | (split ? DCD_PACK_SPLIT : 0));
+	err = err != 0 ? err : dcd_byte_buffer_append_varint(ret, block->params);
+	err = err != 0 || !split ? err : dcd_byte_buffer_append_varint(ret, block->before);
+	return err != 0 || !split ? err : dcd_byte_buffer_append_varint(ret, block->coded);
 }
 
 static int pieces_write(const struct dcd_flat_images *flat, const struct dcd_flat_segment *segment, struct dcd_byte_buffer *ret)
@@ -276,10 +301,10 @@ static int pieces_write(const struct dcd_flat_images *flat, const struct dcd_fla
 	for (size_t i = segment->first; err == 0 && i < segment->last; i++) {
 		const struct dcd_packed_block *block = &flat->blocks.items[i];
 		uint64_t span = block->offset > from ? block->offset - from : 0;
-		bool longer = block->len != len, other = block->method != method || block->params != params;
+		bool longer = block->len != len;
+		bool other = block->method != method || block->params != params || block->whole != 0;
 		err = dcd_byte_buffer_append_varint(ret, span << 2 | (uint64_t)longer << 1 | other);
-		err = err != 0 || !other ? err : dcd_byte_buffer_append_varint(ret, block->method);
-		err = err != 0 || !other ? err : dcd_byte_buffer_append_varint(ret, block->params);
+		err = err != 0 || !other ? err : packing_write(block, ret);
 		err = err != 0 || !longer ? err : dcd_byte_buffer_append_varint(ret, block->len);
 		err = err != 0 ? err : dcd_byte_buffer_append(ret, block->behind, DCD_PACK_CARRIED(block->method, block->params));
 		from = block->offset + block->coded;
@@ -295,7 +320,7 @@ static int recipe_write(const struct dcd_flat_images *flat, const struct dcd_fla
 {
 	bool inside = segment->first < segment->last && flat->blocks.items[segment->first].offset < segment->begin;
 	const uint64_t head[] = { segment->segment.offset, segment->segment.len, needs->block_max, needs->slots,
-				  packer_kib(needs),       used->count };
+				  packer_kib(needs),       needs->entries };
 	int err = 0;
 	for (size_t i = 0; err == 0 && i < sizeof head / sizeof head[0]; i++) {
 		err = dcd_byte_buffer_append_varint(ret, head[i]);

@@ -42,23 +42,19 @@ static size_t head_length(const uint8_t *data, size_t len)
 	return at <= len ? at : 0;
 }
 
-/* Is there a member at `offset`? Its deflate stream is the block. */
-static bool member_at(const struct dcd_bytes *image, uint64_t offset, uint64_t to, uint8_t *content, uint32_t len_max,
-		      struct dcd_packed_block *ret)
+bool dcd_gzip_member_at(const uint8_t *data, size_t len, uint8_t *content, uint32_t len_max, struct dcd_packed_block *ret)
 {
-	const uint8_t *data = image->data + offset;
-	size_t len = (size_t)dcd_min_u64(to - offset, CODED_MAX), content_len, coded;
-	size_t head = head_length(data, len);
-	if (head == 0 || dcd_packer_measure(DCD_PACK_DEFLATE, content, len_max, data + head, len - head, &content_len, &coded) != 0) {
+	size_t head = head_length(data, len), content_len, coded;
+	if (head == 0 ||
+	    dcd_packer_measure(DCD_PACK_DEFLATE, content, len_max, data + head, len - head, &content_len, &coded) != 0) {
 		return false;
 	}
 	if (content_len == 0 || len - head - coded < TRAILER_SIZE || dcd_le32_get(data + head + coded + 4) != content_len) {
 		return false;
 	}
-	*ret = (struct dcd_packed_block){ .offset = offset + head,
-					  .coded = (uint32_t)coded,
-					  .len = (uint32_t)content_len,
-					  .method = DCD_PACK_DEFLATE };
+	*ret = (struct dcd_packed_block){
+		.offset = head, .coded = (uint32_t)coded, .len = (uint32_t)content_len, .method = DCD_PACK_DEFLATE
+	};
 	return true;
 }
 
@@ -77,10 +73,13 @@ int dcd_gzip_members_find(const struct dcd_bytes *image, uint64_t from, uint64_t
 		}
 		from = (uint64_t)(found - image->data);
 		struct dcd_packed_block block;
-		if (to - from < HEAD_SIZE + TRAILER_SIZE || found[1] != 0x8b || !member_at(image, from, to, content, len_max, &block)) {
+		size_t len = (size_t)dcd_min_u64(to - from, CODED_MAX);
+		if (len < HEAD_SIZE + TRAILER_SIZE || found[1] != 0x8b ||
+		    !dcd_gzip_member_at(found, len, content, len_max, &block)) {
 			from++;
 			continue;
 		}
+		block.offset += from;
 		err = dcd_packed_blocks_add(ret, block);
 		from = block.offset + block.coded;
 	}

@@ -53,6 +53,7 @@ struct bench {
 	size_t packed_size;
 	void *memory;
 	size_t memory_size;
+	struct dcd_byte_buffer room; /* where the pieces of a block come together */
 };
 
 struct trial {
@@ -108,9 +109,9 @@ uint32_t dcd_pack_trial_length_max(const struct dcd_encode_options *options)
 	return max <= fixed ? 0 : (uint32_t)dcd_min_u64((max - fixed) / 3, DCD_PACK_BLOCK_MAX);
 }
 
-/* Does packing with these parameters give the block's bytes? Its content is in the bench. */
-static int params_fit(const struct trial *t, struct bench *bench, const struct dcd_packed_block *block, uint32_t params,
-		      bool *ret)
+/* Does packing with these parameters give the block's bytes, which are `coded`? Its content is in the bench. */
+static int params_fit(const struct trial *t, struct bench *bench, const struct dcd_packed_block *block, const uint8_t *coded,
+		      uint32_t params, bool *ret)
 {
 	size_t need = dcd_packer_memory(block->method, params, block->len), n;
 	size_t len = (size_t)block->len + DCD_PACK_CARRIED(block->method, params);
@@ -124,13 +125,13 @@ static int params_fit(const struct trial *t, struct bench *bench, const struct d
 	/* A compressor may choose by the room it has: the decoder's. */
 	int err = t->packer.pack(block->method, params, bench->packed, bench->packed_size, bench->content, len, bench->memory,
 				 need, &n);
-	*ret = err == 0 && n == block->coded && memcmp(bench->packed, t->image->data + block->offset, n) == 0;
+	*ret = err == 0 && n == dcd_packed_block_whole(block) && memcmp(bench->packed, coded, n) == 0;
 	return err == DCD_ERR_NO_MEMORY ? err : 0;
 }
 
 /* The same for one of the list, which for an erofs is only the level: the content behind a block has a hand in it too. */
-static int listed_fit(const struct trial *t, struct bench *bench, const struct dcd_packed_block *block, uint32_t listed,
-		      uint32_t *ret_params)
+static int listed_fit(const struct trial *t, struct bench *bench, const struct dcd_packed_block *block, const uint8_t *coded,
+		      uint32_t listed, uint32_t *ret_params)
 {
 	static const uint32_t behind[] = { 0,
 					   DCD_EROFS_FOLLOWED,
@@ -150,7 +151,7 @@ static int listed_fit(const struct trial *t, struct bench *bench, const struct d
 		if (erofs) {
 			params |= (block->coded / DCD_EROFS_UNIT - 1) << DCD_EROFS_UNITS_SHIFT;
 		}
-		int err = params_fit(t, bench, block, params, &fits);
+		int err = params_fit(t, bench, block, coded, params, &fits);
 		if (err != 0 || fits) {
 			*ret_params = fits ? params : 0;
 			return err;
@@ -163,7 +164,7 @@ static int listed_fit(const struct trial *t, struct bench *bench, const struct d
 static int block_try(const struct trial *t, struct bench *bench, const struct dcd_packed_block *block,
 		     const struct params_list *list, uint32_t *ret_params)
 {
-	size_t len, coded, need = dcd_packer_memory(block->method, 0, block->len);
+	size_t need = dcd_packer_memory(block->method, 0, block->len);
 	*ret_params = 0;
 	if (list->count == 0) {
 		return 0;
@@ -173,14 +174,19 @@ static int block_try(const struct trial *t, struct bench *bench, const struct dc
 	    !buffer_grow(&bench->memory, &bench->memory_size, need)) {
 		return DCD_ERR_NO_MEMORY;
 	}
-	int err = dcd_packer_measure(block->method, bench->content, block->len, t->image->data + block->offset, block->coded,
-				     &len, &coded);
+	const uint8_t *coded = dcd_packed_block_bytes(t->image, block, &bench->room);
+	size_t len, used;
+	if (coded == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	int err =
+		dcd_packer_measure(block->method, bench->content, block->len, coded, dcd_packed_block_whole(block), &len, &used);
 	if (err != 0 || len != block->len) {
 		return 0;
 	}
 	memcpy(bench->content + len, block->behind, sizeof block->behind);
 	for (size_t i = 0; err == 0 && i < list->count && *ret_params == 0; i++) {
-		err = listed_fit(t, bench, block, list->items[i], ret_params);
+		err = listed_fit(t, bench, block, coded, list->items[i], ret_params);
 	}
 	return err;
 }
@@ -195,6 +201,13 @@ static bool listed(const struct params_list *list, uint32_t params)
 	return false;
 }
 
+/* Is the block tried as one of the sample, or on its own? A later piece has what fits the first. */
+static bool sampled(const struct trial *t, size_t i, enum dcd_pack_method method)
+{
+	const struct dcd_packed_block *block = &t->blocks->items[i];
+	return t->wanted[i] && block->method == method && block->before == 0;
+}
+
 /* Tries blocks from all over the image with everything that there is. */
 static int method_learn(struct trial *t, enum dcd_pack_method method)
 {
@@ -202,12 +215,12 @@ static int method_learn(struct trial *t, enum dcd_pack_method method)
 	struct params_list *likely = &t->likely[method];
 	size_t count = 0, seen = 0;
 	for (size_t i = 0; i < t->blocks->count; i++) {
-		count += t->wanted[i] && t->blocks->items[i].method == method;
+		count += sampled(t, i, method);
 	}
 	size_t step = count / SAMPLE + 1;
 	for (size_t i = 0; i < t->blocks->count && likely->count < LIKELY_MAX; i++) {
 		const struct dcd_packed_block *block = &t->blocks->items[i];
-		if (!t->wanted[i] || block->method != method || seen++ % step != 0) {
+		if (!sampled(t, i, method) || seen++ % step != 0) {
 			continue;
 		}
 		uint32_t params;
@@ -223,12 +236,31 @@ static int method_learn(struct trial *t, enum dcd_pack_method method)
 	return 0;
 }
 
+/* The block that is tried for number `i`: the first piece of the same one, if it is listed and wanted, else itself. */
+static size_t tried_for(const struct trial *t, size_t i)
+{
+	const struct dcd_packed_block *blocks = t->blocks->items, *block = &blocks[i];
+	size_t low = 0, high = block->before != 0 ? t->blocks->count : 0;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (blocks[middle].offset < block->other) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	bool first = block->before != 0 && low < t->blocks->count && blocks[low].offset == block->other &&
+		     blocks[low].before == 0 && blocks[low].other == block->offset && blocks[low].whole == block->whole &&
+		     t->wanted[low];
+	return first ? low : i;
+}
+
 static int trial_work(void *context, unsigned worker, uint64_t index, void *slot)
 {
 	(void)slot;
 	struct trial *t = context;
 	struct dcd_packed_block *block = &t->blocks->items[index];
-	if (!t->wanted[index]) {
+	if (!t->wanted[index] || tried_for(t, (size_t)index) != index) {
 		return 0;
 	}
 	return block_try(t, &t->benches[worker], block, &t->likely[block->method], &block->params);
@@ -250,10 +282,14 @@ int dcd_pack_trial_run(const struct dcd_bytes *image, struct dcd_packed_blocks *
 	}
 	struct dcd_pool_job pool = { .work = trial_work, .context = &t, .workers = workers };
 	err = err != 0 ? err : dcd_pool_run(&pool, 0, blocks->count);
+	for (size_t i = 0; err == 0 && i < blocks->count; i++) {
+		blocks->items[i].params = wanted[i] ? blocks->items[tried_for(&t, i)].params : 0;
+	}
 	for (unsigned i = 0; t.benches != NULL && i < workers; i++) {
 		free(t.benches[i].content);
 		free(t.benches[i].packed);
 		free(t.benches[i].memory);
+		dcd_byte_buffer_free(&t.benches[i].room);
 	}
 	free(t.benches);
 	return err;

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "bsdiff/codec/packer.h"
+
 int dcd_packed_blocks_add(struct dcd_packed_blocks *blocks, struct dcd_packed_block block)
 {
 	if (blocks->count == blocks->capacity) {
@@ -47,6 +49,50 @@ void dcd_packed_blocks_sort(struct dcd_packed_blocks *blocks)
 		}
 	}
 	blocks->count = kept;
+}
+
+uint32_t dcd_packed_block_whole(const struct dcd_packed_block *block)
+{
+	return block->whole != 0 ? block->whole : block->coded;
+}
+
+const uint8_t *dcd_packed_block_bytes(const struct dcd_bytes *image, const struct dcd_packed_block *block,
+				      struct dcd_byte_buffer *room)
+{
+	if (block->whole == 0) {
+		return image->data + block->offset;
+	}
+	bool first = block->before == 0;
+	size_t head = first ? block->coded : block->before;
+	room->len = 0;
+	int err = dcd_byte_buffer_append(room, image->data + (first ? block->offset : block->other), head);
+	err = err != 0 ? err
+		       : dcd_byte_buffer_append(room, image->data + (first ? block->other : block->offset), block->whole - head);
+	return err == 0 ? room->data : NULL;
+}
+
+int dcd_packed_block_unpack(const struct dcd_bytes *image, const struct dcd_packed_block *block, struct dcd_byte_buffer *room,
+			    uint8_t *out)
+{
+	size_t len, coded;
+	const uint8_t *bytes = dcd_packed_block_bytes(image, block, room);
+	if (bytes == NULL) {
+		return DCD_ERR_NO_MEMORY;
+	}
+	int err = dcd_packer_measure(block->method, out, block->len, bytes, dcd_packed_block_whole(block), &len, &coded);
+	return err != 0 || len == block->len ? err : DCD_ERR_MALFORMED;
+}
+
+uint64_t dcd_packed_block_twin(const struct dcd_packed_block *piece, const struct dcd_packed_block *block)
+{
+	if (block->whole == 0) {
+		return block->offset + piece->before;
+	}
+	if (piece->before == block->before && piece->coded <= block->coded) {
+		return block->offset;
+	}
+	/* As much is before the other piece as is in the first. */
+	return block->before == 0 && piece->before == block->coded ? block->other : 0;
 }
 
 int dcd_packed_blocks_find(const struct dcd_bytes *image, uint32_t len_max, struct dcd_packed_blocks *ret)

@@ -199,6 +199,68 @@ static int write_repacked(const char *folder, unsigned number, unsigned method, 
 			     segment_len);
 }
 
+/*
+ * 60 plain bytes, the first part of a block, 50 plain bytes, and the last part of the same one, which goes on behind the segment;
+ * from the first block of fuzz_base.h, whose own compressed bytes are said to lie in two places. With `skip` the first part was
+ * begun in the segment before.
+ */
+static int write_split(const char *folder, unsigned number, unsigned skip, bool tail_first)
+{
+	uint8_t packed[FUZZ_BASE_SIZE - FUZZ_PACKED_AT];
+	size_t lengths[2];
+	fuzz_base_packed(packed, lengths);
+	size_t first = lengths[0] / 3, last = lengths[0] - first, span = skip == 0 ? 60 : 0;
+	struct seed_streams s = { 0 };
+	const uint64_t cuts[2][2] = { { tail_first ? first : 0, tail_first ? last : first },
+				      { tail_first ? 0 : first, tail_first ? first : last } };
+	const uint64_t recipe[] = { 0,
+				    span + 50 + 2 * FUZZ_PACKED_LEN,
+				    FUZZ_PACKED_LEN,
+				    1,
+				    1500,
+				    2,
+				    first << 3 | 6,
+				    FUZZ_PACKED_LEN,
+				    0,
+				    FUZZ_PACKED_AT,
+				    last << 3 | 1,
+				    DCD_PACK_SPLIT,
+				    FUZZ_PACKED_AT + first,
+				    skip,
+				    span << 2 | 3,
+				    DCD_PACK_ZLIB | DCD_PACK_SPLIT,
+				    9,
+				    cuts[0][0],
+				    cuts[0][1],
+				    FUZZ_PACKED_LEN,
+				    50 << 2 | 1,
+				    DCD_PACK_ZLIB | DCD_PACK_SPLIT,
+				    9,
+				    cuts[1][0],
+				    cuts[1][1] };
+	for (size_t i = 0; i < sizeof recipe / sizeof recipe[0]; i++) {
+		seed_put(&s, DCD_STREAM_RECIPE, recipe[i]);
+	}
+	const int64_t len = FUZZ_PACKED_LEN, seen = FUZZ_BASE_SIZE, end = (int64_t)span;
+	const uint64_t control[] = { 4,
+				     0,
+				     0,
+				     0,
+				     0,
+				     span > 0 ? span : 1,
+				     span > 0 ? FUZZ_PACKED_LEN : FUZZ_PACKED_LEN - 1,
+				     50,
+				     FUZZ_PACKED_LEN,
+				     span > 0 ? 0 : dcd_zigzag(seen),
+				     span > 0 ? dcd_zigzag(seen - end) : 0,
+				     dcd_zigzag(-seen - len),
+				     dcd_zigzag(seen - 50) };
+	for (size_t i = 0; i < sizeof control / sizeof control[0]; i++) {
+		seed_put(&s, DCD_STREAM_CONTROL, control[i]);
+	}
+	return write_streams(folder, "split", number, DCD_FILTER_REPACKED, &s, span + 50 + lengths[0] - skip - 1);
+}
+
 /* How much of the base's begin, from `from` on, fills a cluster with these parameters; 0: that can't be. */
 static size_t cluster_length(const uint8_t *base, size_t from, uint32_t params)
 {
@@ -254,6 +316,8 @@ int main(int argc, char **argv)
 	int failed = write_references(argv[1]);
 	failed |= write_repacked(argv[1], 0, DCD_PACK_ZLIB, false) || write_repacked(argv[1], 1, DCD_PACK_ZSTD, false);
 	failed |= write_repacked(argv[1], 2, DCD_PACK_ZLIB, true) || write_repacked(argv[1], 3, DCD_PACK_DEFLATE, false);
+	failed |= write_split(argv[1], 0, 0, false) || write_split(argv[1], 1, 7, false) || write_split(argv[1], 2, 0, true) ||
+		  write_split(argv[1], 3, 7, true);
 	failed |= write_cluster(argv[1], 0, 1) || write_cluster(argv[1], 1, 9 | 24 << DCD_EROFS_CARRIED_SHIFT) ||
 		  write_cluster(argv[1], 2, 12 | DCD_EROFS_FOLLOWED);
 	failed |=

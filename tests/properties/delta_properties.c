@@ -38,6 +38,7 @@ static struct {
 	atomic_uint_fast64_t frames[4];
 	atomic_uint_fast64_t filtered; /* frames with predicted references */
 	atomic_uint_fast64_t repacked;
+	atomic_uint_fast64_t split; /* payloads with such blocks */
 	atomic_bool failed;
 } tally;
 
@@ -112,6 +113,7 @@ static struct dcd_encode_options some_options(uint64_t *seed)
 
 static void tally_frames(const struct fixture_payload *p)
 {
+	tally.split += (dcd_le32_get(p->data + DCD_HEADER_FEATURES) & DCD_FEATURE_SPLIT) != 0;
 	for (uint64_t at = DCD_FORMAT_HEADER_SIZE; at < p->result.table_length; at += DCD_FORMAT_ENTRY_SIZE) {
 		uint8_t filter = p->data[at + DCD_ENTRY_FILTER];
 		tally.frames[p->data[at + DCD_ENTRY_KIND]]++;
@@ -263,16 +265,18 @@ static bool options_read(int argc, char **argv)
 
 static void report(double seconds)
 {
-	static const char *const shapes[PAIR_SHAPES] = { "stretches", "programs", "members", "both", "given files", "strangers" };
+	static const char *const shapes[PAIR_SHAPES] = { "stretches", "programs",    "members",  "both",
+							 "inodes",    "given files", "strangers" };
 	printf("seed %llu: %llu pairs from number %llu on, %.1f MiB of images, in %.0f s;", (unsigned long long)run.seed,
 	       (unsigned long long)tally.done, (unsigned long long)run.first, (double)tally.bytes / 1048576, seconds);
 	for (size_t i = 0; i < PAIR_SHAPES; i++) {
 		printf("%s %llu %s", i == 0 ? "" : ",", (unsigned long long)tally.by_shape[i], shapes[i]);
 	}
-	printf("; frames: %llu zero, %llu same, %llu delta (%llu with references, %llu repacked), %llu full; %s\n",
+	printf("; frames: %llu zero, %llu same, %llu delta (%llu with references, %llu repacked), %llu full; %llu payloads with "
+	       "split blocks; %s\n",
 	       (unsigned long long)tally.frames[0], (unsigned long long)tally.frames[1], (unsigned long long)tally.frames[2],
 	       (unsigned long long)tally.filtered, (unsigned long long)tally.repacked, (unsigned long long)tally.frames[3],
-	       tally.failed ? "FAILED" : "all exact");
+	       (unsigned long long)tally.split, tally.failed ? "FAILED" : "all exact");
 }
 
 int main(int argc, char **argv)

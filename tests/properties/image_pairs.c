@@ -2,6 +2,7 @@
 
 #include "base/le.h"
 #include "bsdiff/codec/deflate_pack.h"
+#include "tests/unit/erofs_fixture.h"
 #include "tests/unit/machine_fixture.h"
 #include "tests/unit/payload_fixture.h"
 
@@ -155,6 +156,32 @@ static void members_add(struct pair_maker *m, uint64_t *seed)
 	}
 }
 
+static void inodes_make(struct pair_maker *m, uint64_t *seed)
+{
+	struct erofs_fixture fs[2];
+	erofs_fixture_begin(&fs[0], m->base, PAIR_IMAGE_MAX, 1, false);
+	erofs_fixture_begin(&fs[1], m->image, PAIR_IMAGE_MAX, 1, false);
+	for (size_t members = 1 + below(seed, 5); members > 0; members--) {
+		size_t len = 1 + below(seed, one_in(seed, 10) ? TEXT_MAX : 25000);
+		uint32_t how = one_in(seed, 2) ? 9 | DCD_DEFLATE_GZIP : 6;
+		text_fill(seed, m->text, len);
+		for (unsigned later = 0; later < 2; later++) {
+			for (size_t edits = later * below(seed, 4); edits > 0; edits--) {
+				m->text[below(seed, len)] ^= 1;
+			}
+			size_t size = member_put(m, m->program, 0, how, len);
+			unsigned attributes = one_in(seed, 4) ? (unsigned)below(seed, 700) : 0;
+			if (PAIR_IMAGE_MAX - fs[later].len > size + EROFS_UNIT && !one_in(seed, 10)) {
+				(void)erofs_fixture_inline(&fs[later], m->program, size, one_in(seed, 2), attributes);
+			}
+		}
+	}
+	erofs_fixture_end(&fs[0]);
+	erofs_fixture_end(&fs[1]);
+	m->base_len = fs[0].len;
+	m->image_len = fs[1].len;
+}
+
 static void given_make(struct pair_maker *m, uint64_t *seed)
 {
 	size_t pair = below(seed, m->given_count / 2);
@@ -225,7 +252,8 @@ static enum pair_shape some_shape(const struct pair_maker *m, uint64_t *seed)
 		return PAIR_GIVEN;
 	}
 	return choice < 60    ? PAIR_STRANGERS
-	       : choice < 110 ? PAIR_MEMBERS
+	       : choice < 100 ? PAIR_MEMBERS
+	       : choice < 115 ? PAIR_INODES
 	       : choice < 140 ? PAIR_BOTH
 	       : choice < 300 ? PAIR_PROGRAM
 			      : PAIR_STRETCHES;
@@ -246,6 +274,9 @@ void pair_make(struct pair_maker *m, uint64_t *seed)
 	case PAIR_BOTH:
 		programs_make(m, seed);
 		members_add(m, seed);
+		break;
+	case PAIR_INODES:
+		inodes_make(m, seed);
 		break;
 	case PAIR_GIVEN:
 		given_make(m, seed);

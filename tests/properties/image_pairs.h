@@ -13,6 +13,7 @@ enum pair_shape {
 	PAIR_PROGRAM,   /* a linked program whose code has moved, between stretches */
 	PAIR_MEMBERS,   /* gzip members of texts that have changed a little */
 	PAIR_BOTH,      /* a program, and members behind it */
+	PAIR_INODES,    /* such members in an erofs, which has the last bytes of a file behind its inode */
 	PAIR_GIVEN,     /* one of the caller's pairs of files */
 	PAIR_STRANGERS, /* nothing in common */
 	PAIR_SHAPES,

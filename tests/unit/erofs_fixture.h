@@ -158,4 +158,26 @@ static inline void erofs_fixture_file(struct erofs_fixture *fs, const uint8_t *c
 	free(entries);
 }
 
+/*
+ * Adds a file of at least a byte that isn't compressed, as mkfs.erofs does without -z: its last bytes behind the node and the
+ * `attributes` (their number as the node has it) when they fit there, else with the others. Returns where they are.
+ */
+static inline size_t erofs_fixture_inline(struct erofs_fixture *fs, const uint8_t *content, size_t len, bool extended,
+					  unsigned attributes)
+{
+	size_t node = (size_t)erofs_fixture_number(fs->files++) * 32, tail = len % EROFS_UNIT, head = len - tail;
+	size_t behind = node + (extended ? 64 : 32) + (attributes == 0 ? 0 : 12 + 4 * (attributes - 1));
+	bool fits = tail > 0 && tail <= EROFS_UNIT - behind % EROFS_UNIT;
+	behind = fits ? behind : fs->len + head;
+	dcd_le16_put(fs->data + node, (uint16_t)((fits ? 2U << 1 : 0) | extended));
+	dcd_le16_put(fs->data + node + 2, (uint16_t)attributes);
+	dcd_le16_put(fs->data + node + 4, 0100644);
+	dcd_le32_put(fs->data + node + 8, (uint32_t)len);
+	dcd_le32_put(fs->data + node + 16, (uint32_t)(fs->len / EROFS_UNIT));
+	memcpy(fs->data + fs->len, content, head);
+	memcpy(fs->data + behind, content + head, tail);
+	fs->len += head + (fits || tail == 0 ? 0 : EROFS_UNIT);
+	return behind;
+}
+
 #endif

@@ -149,6 +149,19 @@ static void a_delta_that_this_device_can_not_apply_costs_the_delta_alone(void **
 	}
 }
 
+/* It is the decoder that puts pieces together, whatever the compressors know; and they pack the same bytes for it. */
+static void blocks_in_pieces_ask_nothing_of_a_compressor(void **state)
+{
+	(void)state;
+	struct dcd_packer packer = { .features = DCD_FEATURE_PACK(DCD_PACK_DEFLATE) };
+	struct dcd_payload view = { .features = DCD_FEATURE_PACK(DCD_PACK_DEFLATE) | DCD_FEATURE_SPLIT, .pack_memory = 1000 };
+	assert_true(dcd_payload_can_pack(&view, &packer, 1000));
+	assert_false(dcd_payload_can_pack(&view, &packer, 999));
+	assert_false(dcd_payload_can_pack(&view, NULL, 1000));
+	packer.features = DCD_FEATURE_PACK(DCD_PACK_ZLIB);
+	assert_false(dcd_payload_can_pack(&view, &packer, 1000));
+}
+
 static void a_frame_of_a_newer_encoder_costs_its_segment_alone(void **state)
 {
 	struct lab *lab = *state;
@@ -645,6 +658,7 @@ int main(void)
 		CASE(a_channel_without_a_release_is_said_to_be_empty),
 		CASE(a_source_without_the_right_release_says_what_it_is_for),
 		CASE(a_delta_that_this_device_can_not_apply_costs_the_delta_alone),
+		cmocka_unit_test(blocks_in_pieces_ask_nothing_of_a_compressor),
 		CASE(a_frame_of_a_newer_encoder_costs_its_segment_alone),
 		CASE(a_check_counts_on_what_the_source_has),
 		CASE(who_packs_nothing_can_still_apply_what_is_not_packed),

@@ -25,7 +25,8 @@ struct info {
 	char base_id[DCD_HASH_HEX_SIZE];
 };
 
-static const char *const stream_names[DCD_STREAM_COUNT + 1] = { "control", "runs", "literals", "extra", "map", "gate", "recipe", "heads" };
+static const char *const stream_names[DCD_STREAM_COUNT + 1] = { "control", "runs", "literals", "extra",
+								"map",     "gate", "recipe",   "heads" };
 
 /* Adds up the streams of one delta frame. */
 static int streams_gather(const struct dcd_payload_file *file, const struct dcd_payload_entry *entry, uint64_t at,
@@ -116,7 +117,10 @@ static int packers_to_json(const struct dcd_payload *payload, struct dcd_json *d
 		dcd_json_free(packers);
 		return err;
 	}
-	err = dcd_json_set_bool(document, "packs_alike", dcd_block_packer().mark(payload->features) == payload->pack_mark);
+	err = dcd_json_set_bool(document, "split_blocks", (payload->features & DCD_FEATURE_SPLIT) != 0);
+	err = err != 0 ? err
+		       : dcd_json_set_bool(document, "packs_alike",
+					   dcd_block_packer().mark(payload->features) == payload->pack_mark);
 	if (err != 0) {
 		dcd_json_free(packers);
 		return err;
@@ -189,6 +193,7 @@ static void print_text(const struct dcd_payload_file *file, const struct info *i
 			printf("%s%s", (payload->features & DCD_FEATURE_PACK(method)) != 0 ? " " : "",
 			       (payload->features & DCD_FEATURE_PACK(method)) != 0 ? method_names[method] : "");
 		}
+		fputs((payload->features & DCD_FEATURE_SPLIT) != 0 ? ", split blocks" : "", stdout);
 		puts(dcd_block_packer().mark(payload->features) == payload->pack_mark ? "" : " (unlike those of this machine)");
 	}
 	printf("memory    %llu bytes on the device: table, frame, segment, workspace\n", (unsigned long long)info->memory);

@@ -95,7 +95,8 @@ bool dcd_payload_can_pack(const struct dcd_payload *view, const struct dcd_packe
 	if (view->features == 0) {
 		return true;
 	}
-	return packer != NULL && (view->features & ~packer->features) == 0 && view->pack_memory <= memory_max &&
+	return packer != NULL && (view->features & ~(packer->features | DCD_FEATURE_SPLIT)) == 0 &&
+	       view->pack_memory <= memory_max &&
 	       ((view->features & ~DCD_FEATURES_EXACT) == 0 || packer->mark(view->features) == view->pack_mark);
 }
 
