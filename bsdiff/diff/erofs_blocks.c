@@ -28,11 +28,10 @@ enum { HEAD_PLAIN = 0, HEAD_FIRST = 1, HEAD_NONE = 2, HEAD_SECOND = 3 };
 
 #define MEMBER_MAX (8U << 20) /* bytes of a file that are looked at as a member */
 /*
- * A shorter last piece costs less as it is; one that is less than such a share of its block's content costs a device more time
- * and memory than it saves bytes.
+ * A last piece that is a smaller share of its block's content stays as it is: the device would make all of that once more for
+ * these few bytes, and what is new in it would be in the frame twice, where room may be short.
  */
-#define PIECE_MIN 64U
-#define PIECE_SHARE 512U
+#define PIECE_SHARE 128U
 
 struct erofs {
 	const struct dcd_bytes *image;
@@ -329,7 +328,7 @@ static int pieces_take(struct erofs *fs, struct dcd_packed_block member, uint64_
 	pieces[0].coded = pieces[1].before = first;
 	pieces[1].coded = member.coded - first;
 	int err = dcd_packed_blocks_add(fs->blocks, pieces[0]);
-	bool worth = pieces[1].coded >= PIECE_MIN && pieces[1].coded >= member.len / PIECE_SHARE;
+	bool worth = pieces[1].coded >= member.len / PIECE_SHARE;
 	return err != 0 || !worth ? err : dcd_packed_blocks_add(fs->blocks, pieces[1]);
 }
 
