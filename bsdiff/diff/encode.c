@@ -463,9 +463,6 @@ static void base_forget(struct encoding *e)
 	}
 }
 
-/* Of so many references one may go elsewhere: in two builds of one kernel it is one of 6,000, in anything else one of 30. */
-#define WELL_EXPLAINED 256
-
 /*
  * First round: match the bytes as they are, only to learn where code went, and make the views. Matching the views teaches more
  * unless all that was met is explained, so this may be done again; then comes the round that encodes.
@@ -478,8 +475,7 @@ static int view_prepare(struct encoding *e)
 		return 0;
 	}
 	int err = 0;
-	bool learning = true;
-	for (e->round = 0; err == 0 && learning && e->round < DCD_SURVEYS; e->round++) {
+	for (e->round = 0; err == 0 && !e->view.explains && e->round < DCD_SURVEYS; e->round++) {
 		e->surveying = true;
 		err = matching_run(e);
 		e->surveying = false;
@@ -490,7 +486,6 @@ static int view_prepare(struct encoding *e)
 		if (err == 0 && e->each[0].samples.count > 0) {
 			dcd_ref_view_free(&e->view);
 			err = dcd_ref_view_new(&e->refs, e->each[0].samples.items, e->each[0].samples.count, &e->view);
-			learning = e->view.unexplained > e->each[0].samples.count / WELL_EXPLAINED;
 			base_forget(e);
 		}
 		dcd_ref_samples_free(&e->each[0].samples);

@@ -9,6 +9,9 @@
 #include "bsdiff/diff/btf_types.h"
 #include "bsdiff/diff/sparse_copy.h"
 
+/* Of so many samples one may go elsewhere: in two builds of one kernel it is one of 6,000, in anything else one of 30. */
+#define WELL_EXPLAINED 256
+
 #define LESSON_BITS 4 /* the predictor wants some room for what it learns; nobody uses it here */
 
 /* A piece of an image in being rewritten. */
@@ -178,16 +181,16 @@ static int map_make(const struct dcd_elf_modules *modules, const struct dcd_ref_
 	return err;
 }
 
-/* How many of the samples went elsewhere than the steps say. */
-static size_t unexplained_count(const struct dcd_view_map *map, const struct dcd_elf_modules *modules,
-				const struct dcd_ref_sample *samples, size_t count)
+/* Do next to all samples go where the steps say? */
+static bool well_explained(const struct dcd_view_map *map, const struct dcd_elf_modules *modules,
+			   const struct dcd_ref_sample *samples, size_t count)
 {
 	const struct dcd_ref_map steps = { .steps = map->steps.steps, .modules = map->modules, .module_count = modules->count };
 	size_t sum = 0;
 	for (size_t i = 0; i < count; i++) {
 		sum += dcd_ref_map_shift(&steps, &steps.modules[samples[i].module], samples[i].target) != samples[i].shift;
 	}
-	return sum;
+	return sum <= count / WELL_EXPLAINED;
 }
 
 static void map_free(struct dcd_view_map *map)
@@ -231,7 +234,7 @@ int dcd_ref_view_new(const struct dcd_ref_context *context, struct dcd_ref_sampl
 	dcd_ref_samples_sort(samples, count);
 	int err = map_make(&context->old_modules, samples, count, &old);
 	if (err == 0) {
-		view.unexplained = unexplained_count(&old, &context->old_modules, samples, count);
+		view.explains = well_explained(&old, &context->old_modules, samples, count);
 	}
 	err = err != 0 ? err : base_make(context, &old, &view.base);
 	err = err != 0 ? err : map_make(&context->new_modules, NULL, 0, &view.map);

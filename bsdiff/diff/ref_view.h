@@ -18,7 +18,7 @@ struct dcd_view_map {
 /* Zero-initialised is empty. The memory is the view's: as much as the base, less what is zeros in it. */
 struct dcd_ref_view {
 	struct dcd_bytes base;
-	size_t unexplained;      /* samples that the base's steps don't predict */
+	bool explains;           /* the base's steps predict next to all samples: matching the view would teach nothing more */
 	struct dcd_view_map map; /* of the image, whose view is made a segment at a time ... */
 	uint8_t **btf;           /* ... but for BTF: the view of each region of the image that is BTF, else null */
 	size_t btf_count;
