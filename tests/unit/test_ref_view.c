@@ -1,5 +1,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -73,11 +74,42 @@ static void other_relocations_are_seen_by_their_places(void **state)
 	dcd_byte_buffer_free(&segment);
 }
 
+/* Does a view explain 4,096 samples of which every `period`-th goes elsewhere than the others? */
+static bool explained(size_t period)
+{
+	static struct dcd_ref_sample samples[4096];
+	uint8_t image[RELA * SLOTS];
+	table_make(image, 0x12000, 8);
+	for (size_t i = 0; i < 4096; i++) {
+		samples[i] = (struct dcd_ref_sample){ 0, 0x10000 + 8 * i, i % period == period - 1 ? 8 * i : 64 };
+	}
+	struct dcd_elf_module module = { .low = 0x10000, .span = 0x10000 };
+	const struct dcd_elf_modules modules = { .modules = &module, .count = 1 };
+	const struct dcd_ref_context context = {
+		.base = { image, sizeof image }, .image = { image, sizeof image }, .old_modules = modules, .new_modules = modules
+	};
+	struct dcd_ref_view view;
+	assert_int_equal(dcd_ref_view_new(&context, samples, 4096, &view), 0);
+	bool ret = view.explains;
+	dcd_ref_view_free(&view);
+	return ret;
+}
+
+static void a_view_says_whether_it_explains_what_was_met(void **state)
+{
+	(void)state;
+	assert_true(explained(SIZE_MAX));
+	assert_true(explained(256));
+	assert_false(explained(200));
+	assert_false(explained(4));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(linkage_relocations_look_alike_wherever_their_slots_are),
 		cmocka_unit_test(other_relocations_are_seen_by_their_places),
+		cmocka_unit_test(a_view_says_whether_it_explains_what_was_met),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
