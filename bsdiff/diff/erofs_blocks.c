@@ -183,14 +183,18 @@ static void plain_take(struct erofs *fs, const struct file *file, struct walk *w
 	walk->last = 0;
 }
 
-/* Of each unit of the image at most one cluster is believed, so that all are unpacked in time. */
+/*
+ * Of each unit of the image at most one cluster is believed, so that all are unpacked in time. It ends with the first that was
+ * believed before, so that any number of nodes that name the same ones costs a step each.
+ */
 static bool units_take(struct erofs *fs, uint64_t from, uint32_t units)
 {
-	bool ret = true;
 	for (uint32_t i = 0; i < units; i++) {
-		ret = bit_take(fs->units_seen, from / UNIT + i) && ret;
+		if (!bit_take(fs->units_seen, from / UNIT + i)) {
+			return false;
+		}
 	}
-	return ret;
+	return true;
 }
 
 /* The extent ends at `end`. */

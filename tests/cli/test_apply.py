@@ -85,6 +85,19 @@ class Apply(unittest.TestCase):
         self.assert_refused(self.apply("--max-memory", str(memory - 1)), 1, f"needs {memory} bytes of memory, more than the {memory - 1} allowed")
 
     @unittest.skipUnless(shutil.which("prlimit"), "needs prlimit")
+    def test_threads_are_as_many_as_the_bound_has_room_for(self):
+        def apply(*options):  # where no thread's stack fits into the machine, and so none can be started beside the first
+            return subprocess.run(["prlimit", f"--stack={1 << 40}:", DELTA, "apply", "--threads", "8", *options, self.old, self.payload, self.out],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        words, memory = "no thread could be started", self.memory()
+        done = apply()
+        if words not in done.stderr:
+            self.skipTest("a stack of 1 TiB is given here, or may not be asked for")
+        self.assert_refused(done, 1, words)
+        self.assert_refused(apply("--max-memory", str(2 * memory)), 1, words)
+        self.assert_right(apply("--max-memory", str(memory)))
+
+    @unittest.skipUnless(shutil.which("prlimit"), "needs prlimit")
     def test_a_full_disk_is_told_with_any_number_of_threads(self):
         for threads in ("1", "4"):
             done = subprocess.run(["prlimit", f"--fsize={30 * SEGMENT}", "sh", "-c", 'trap "" XFSZ; exec "$@"', "sh", DELTA, "apply", "--threads", threads,

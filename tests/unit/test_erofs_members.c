@@ -505,6 +505,29 @@ static void units_of_two_files_are_believed_once(void **state)
 	dcd_packed_blocks_free(&blocks);
 }
 
+/* Nodes that name units by the thousand, the same ones each, cost no more than a step: what one doesn't get it doesn't keep. */
+static void a_file_that_begins_in_units_of_another_takes_none(void **state)
+{
+	const struct lab *lab = *state;
+	static const struct member alike[] = { { 1, 40000, 0, false }, { 1, 40000, 0, false }, { 1, 40000, 0, false } };
+	size_t len = image_make(lab, lab->image, alike, 3);
+	uint8_t *nodes[3];
+	uint32_t starts[3];
+	for (unsigned i = 0; i < 3; i++) {
+		nodes[i] = lab->image + erofs_fixture_number(i) * 32;
+		starts[i] = dcd_le32_get(nodes[i] + 16);
+	}
+	/* The last name is looked at first. It has the first file's units; the next one would have these and those behind them.
+	 */
+	dcd_le32_put(nodes[2] + 16, starts[0]);
+	dcd_le32_put(nodes[1] + 16, starts[0]);
+	dcd_le32_put(nodes[1] + 8, dcd_le32_get(nodes[1] + 8) + (starts[1] - starts[0]) * EROFS_UNIT);
+	dcd_le32_put(nodes[0] + 16, starts[1]);
+	struct dcd_packed_blocks blocks = image_find(lab->image, len);
+	assert_int_equal(blocks.count, 4);
+	dcd_packed_blocks_free(&blocks);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -519,6 +542,7 @@ int main(void)
 		cmocka_unit_test(a_new_release_is_made_of_its_members_contents),
 		cmocka_unit_test(a_hostile_image_is_read_in_bounds_and_made_exactly),
 		cmocka_unit_test(units_of_two_files_are_believed_once),
+		cmocka_unit_test(a_file_that_begins_in_units_of_another_takes_none),
 	};
 	return cmocka_run_group_tests(tests, lab_take, lab_drop);
 }

@@ -53,9 +53,9 @@ int dcd_segment_maker_make(struct dcd_segment_maker *maker, uint32_t index, stru
 		maker->frame_offset += entry.frame_length;
 	}
 	dcd_payload_entry(payload, index, &entry);
-	*ret_entry = entry;
 	bool whole_zero = entry.kind == DCD_FRAME_ZERO && entry.segment_length == payload->segment_size;
 	if (whole_zero && maker->zero_known && dcd_hash_equal(&entry.segment_hash, &maker->zero_leaf)) {
+		*ret_entry = entry;
 		return 0; /* hashing the same zeros again would be most of the work for a sparse image */
 	}
 	if (dcd_file_read(maker->payload->fd, maker->frame_offset, maker->memory, entry.frame_length) != 0) {
@@ -66,9 +66,13 @@ int dcd_segment_maker_make(struct dcd_segment_maker *maker, uint32_t index, stru
 	};
 	dcd_frame_share_memory(&tools, maker->memory, maker->memory_size, entry.frame_length);
 	int err = dcd_frame_make_segment(&entry, maker->memory, entry.frame_length, &tools, maker->segment);
-	if (err == 0 && whole_zero) {
+	if (err != 0) {
+		return err;
+	}
+	if (whole_zero) {
 		maker->zero_known = true;
 		maker->zero_leaf = entry.segment_hash;
 	}
-	return err;
+	*ret_entry = entry;
+	return 0;
 }

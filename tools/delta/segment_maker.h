@@ -39,8 +39,8 @@ void dcd_segment_maker_free(struct dcd_segment_maker *maker);
 
 /*
  * Makes segment `index`, which is not below the one before, into maker->segment, checked against the table's hash. Of a zero
- * segment that has been made before nothing is done: *ret_entry tells its kind. Errors of dcd_frame_make_segment(); DCD_ERR_IO
- * when payload or base can't be read, and of the payload, *ret_entry is untouched.
+ * segment that has been made before nothing is done: *ret_entry tells its kind. Errors of dcd_frame_make_segment(), and
+ * DCD_ERR_IO when payload or base can't be read; *ret_entry is then untouched.
  */
 DCD_NODISCARD int dcd_segment_maker_make(struct dcd_segment_maker *maker, uint32_t index, struct dcd_payload_entry *ret_entry);
 
