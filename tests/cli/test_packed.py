@@ -35,6 +35,13 @@ def edit_tree(folder, rng):
             file.write(data)
 
 
+def padded(image):
+    """Do an erofs's clusters end with their LZ4 block? Others, for old kernels, stay packed: mkfs.erofs 1.8 makes such with legacy-compress."""
+    with open(image, "rb") as file:
+        file.seek(1024 + 80)
+        return file.read(1)[0] & 1 == 1
+
+
 class Packed(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="decade-packed-")
@@ -98,6 +105,9 @@ class Packed(unittest.TestCase):
             with self.subTest(kind=kind):
                 old, new = self.path(f"{kind}.1"), self.path(f"{kind}.2")
                 info = self.measure(old, new, "--pack-memory", "4M")
+                if not padded(new):
+                    self.assertEqual(list(info["packers"]), [])
+                    continue
                 self.assertEqual(list(info["packers"]), ["erofs-lz4"])
                 self.assertGreater(info["segments_repacked"], 0)
                 self.assertTrue(info["packs_alike"])

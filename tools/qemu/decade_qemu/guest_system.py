@@ -209,13 +209,7 @@ class RootTree:
 
 def applets(busybox):
     """The names that a static busybox answers to, found in its bytes: they stand in one sorted list."""
-    data = busybox.read_bytes()
-    start = data.index(b"\0[\0[[\0") + 1
-    names = []
-    while True:
-        end = data.index(b"\0", start)
-        name = data[start:end].decode("ascii", "replace")
-        if not re.fullmatch(r"[\[a-z0-9_.-]+", name):
-            return names
-        names.append(name)
-        start = end + 1
+    found = re.search(rb"\[\0\[\[\0(?:[a-z0-9_.-]+\0){50,}", busybox.read_bytes())
+    if found is None:
+        raise HarnessError(f"{busybox}: has no list of applets; is it a static busybox?")
+    return found[0].decode("ascii").rstrip("\0").split("\0")
