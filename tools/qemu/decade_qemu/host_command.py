@@ -13,7 +13,7 @@ SYSTEM_FOLDERS = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 # What to install for a program that isn't there (Debian's names).
 PACKAGES = {
     "qemu-system-aarch64": "qemu-system-arm", "qemu-system-arm": "qemu-system-arm", "qemu-system-x86_64": "qemu-system-x86",
-    "mkimage": "u-boot-tools", "mksquashfs": "squashfs-tools", "veritysetup": "cryptsetup-bin", "sfdisk": "fdisk",
+    "mkimage": "u-boot-tools", "dtc": "device-tree-compiler", "mksquashfs": "squashfs-tools", "veritysetup": "cryptsetup-bin", "sfdisk": "fdisk",
     "mke2fs": "e2fsprogs", "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu", "arm-linux-gnueabihf-gcc": "gcc-arm-linux-gnueabihf",
     "mformat": "mtools", "mcopy": "mtools", "objcopy": "binutils", "x86_64-linux-gnu-gcc": "gcc", "apt-get": "apt", "dpkg": "dpkg", "cmake": "cmake", "ninja": "ninja-build",
 }
