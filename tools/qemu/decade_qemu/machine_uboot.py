@@ -130,7 +130,8 @@ class Arm64(UbootMachine):
 
     name, title, arch = "arm64", "arm64 virt, Cortex-A53, U-Boot", ARM64
     its_arch, qemu, cpu, firmware = "arm64", "qemu-system-aarch64", "cortex-a53", "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
-    programs = ("qemu-system-aarch64", "mkimage", "dtc", "mksquashfs", "veritysetup", "sfdisk", "aarch64-linux-gnu-gcc", "apt-get", "dpkg", "cmake", "ninja")
+    programs = ("qemu-system-aarch64", "mkimage", "dtc", "mksquashfs", "veritysetup", "sfdisk", "aarch64-linux-gnu-gcc", "apt-get", "dpkg", "cmake",
+                "ninja")
     watchdog = True
     memory, boot_cpu_seconds = 160, 15
     addresses = {"kernel": 0x40400000, "fit": 0x43000000, "script": 0x40200000, "scratch": 0x40300000}
@@ -149,7 +150,8 @@ class Armhf(UbootMachine):
 
     name, title, arch = "armhf", "armhf virt, Cortex-A7, U-Boot", ARMHF
     its_arch, qemu, cpu, firmware = "arm", "qemu-system-arm", "cortex-a7", "/usr/lib/u-boot/qemu_arm/u-boot.bin"
-    programs = ("qemu-system-arm", "mkimage", "dtc", "mksquashfs", "veritysetup", "sfdisk", "arm-linux-gnueabihf-gcc", "apt-get", "dpkg", "cmake", "ninja")
+    programs = ("qemu-system-arm", "mkimage", "dtc", "mksquashfs", "veritysetup", "sfdisk", "arm-linux-gnueabihf-gcc", "apt-get", "dpkg", "cmake",
+                "ninja")
     board = "virt,highmem=off"
     memory = 160
     addresses = {"kernel": 0x40400000, "fit": 0x44000000, "script": 0x40200000, "scratch": 0x40300000}
