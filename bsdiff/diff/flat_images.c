@@ -365,11 +365,8 @@ void dcd_flat_base_forget(struct dcd_flat_images *flat, uint64_t end)
 	dcd_large_forget(flat->base.data, 0, dcd_min_u64(end, flat->base_len));
 }
 
-uint64_t dcd_flat_base_origin(const struct dcd_flat_images *flat, uint64_t offset)
+size_t dcd_flat_base_block(const struct dcd_flat_images *flat, uint64_t offset)
 {
-	if (offset < flat->base_len) {
-		return offset;
-	}
 	size_t low = 0, high = flat->base_blocks.count;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -379,7 +376,16 @@ uint64_t dcd_flat_base_origin(const struct dcd_flat_images *flat, uint64_t offse
 			high = middle;
 		}
 	}
-	return low < flat->base_blocks.count ? flat->base_blocks.items[low].offset : flat->base_len;
+	return low;
+}
+
+uint64_t dcd_flat_base_origin(const struct dcd_flat_images *flat, uint64_t offset)
+{
+	if (offset < flat->base_len) {
+		return offset;
+	}
+	size_t block = dcd_flat_base_block(flat, offset);
+	return block < flat->base_blocks.count ? flat->base_blocks.items[block].offset : flat->base_len;
 }
 
 uint64_t dcd_flat_base_place(const struct dcd_flat_images *flat, uint64_t offset)

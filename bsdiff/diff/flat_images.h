@@ -59,6 +59,9 @@ DCD_NODISCARD int dcd_flat_segment_fill(const struct dcd_flat_images *flat, stru
 void dcd_flat_image_forget(struct dcd_flat_images *flat, uint64_t from, uint64_t end);
 void dcd_flat_base_forget(struct dcd_flat_images *flat, uint64_t end);
 
+/* The first block of the base whose content, in the flat base, ends behind `offset`; the count when there is none. */
+size_t dcd_flat_base_block(const struct dcd_flat_images *flat, uint64_t offset);
+
 /* Where in the base the bytes at `offset` of the flat base come from. */
 uint64_t dcd_flat_base_origin(const struct dcd_flat_images *flat, uint64_t offset);
 

@@ -123,20 +123,6 @@ static int used_read(struct used_blocks *used, uint32_t index)
 	return 0;
 }
 
-static size_t open_block_at(const struct dcd_flat_images *flat, uint64_t offset)
-{
-	size_t low = 0, high = flat->base_blocks.count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (flat->base_at[middle + 1] <= offset) {
-			low = middle + 1;
-		} else {
-			high = middle;
-		}
-	}
-	return low;
-}
-
 static int by_number(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -152,7 +138,7 @@ static int used_find(const struct dcd_flat_images *flat, const struct dcd_copy_l
 			continue;
 		}
 		uint64_t from = copy->base > flat->base_len ? copy->base : flat->base_len;
-		for (size_t block = open_block_at(flat, from); block < flat->base_blocks.count && flat->base_at[block] < end;
+		for (size_t block = dcd_flat_base_block(flat, from); block < flat->base_blocks.count && flat->base_at[block] < end;
 		     block++) {
 			int err = used_read(used, (uint32_t)block);
 			if (err != 0) {
